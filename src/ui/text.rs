@@ -1,0 +1,77 @@
+//! Showing text that somebody else wrote.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// More than this many characters of a foreign text say nothing that fewer would not.
+const LONGEST: usize = 100;
+
+/// `text` in double quotes, safe for a terminal and a log: control characters, bidirectional overrides and quotes are
+/// escaped, and a very long text is cut.
+pub fn quote(text: &str) -> String {
+    format!("\"{}\"", escaped(text, true))
+}
+
+/// `text` without quotes, for tables; unsafe characters are escaped just the same.
+pub fn plain(text: &str) -> String {
+    escaped(text, false)
+}
+
+/// A path as people type it; bytes that are not UTF-8 or would disturb the terminal are escaped.
+pub fn path(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if text.chars().any(is_unsafe) { quote(&text) } else { text.into_owned() }
+}
+
+fn escaped(text: &str, quoted: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push_str("...");
+            break;
+        }
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '"' | '\\' if quoted => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if is_unsafe(c) => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Control characters, and the marks that reorder or hide what stands next to them (Unicode TR 36).
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_and_bidirectional_characters_never_reach_the_terminal() {
+        assert_eq!(quote("a\u{1b}[31mb\nc\0"), r#""a\u{1b}[31mb\nc\u{0}""#);
+        assert_eq!(quote("user\u{202e}nimda"), r#""user\u{202e}nimda""#);
+        assert_eq!(quote(r#"say "hi" \"#), r#""say \"hi\" \\""#);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        let shown = quote(&"ж".repeat(5000));
+        assert_eq!(shown.chars().count(), LONGEST + 3 + 2);
+    }
+
+    #[test]
+    fn an_ordinary_path_is_shown_as_typed() {
+        assert_eq!(path(Path::new("pki/client/a b.pem")), "pki/client/a b.pem");
+        assert_eq!(path(Path::new("pki/a\nb")), r#""pki/a\nb""#);
+    }
+}

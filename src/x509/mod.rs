@@ -1,0 +1,55 @@
+//! RFC 5280 as types: names, keys, certificates, requests and revocation lists, as they are written and as they are read.
+//!
+//! This room is pure: bytes in, bytes out, no files, no clock, no policy. It is the only one that knows `rcgen` and
+//! `x509-parser`; their types never leave it, because several of rcgen's defaults silently make wrong certificates and
+//! every one of them is met here, with a test beside it.
+
+mod certificate;
+mod chain;
+mod crl;
+mod csr;
+mod key;
+mod key_usage;
+mod name;
+mod pem;
+mod san;
+mod serial;
+mod template;
+mod validity;
+
+pub use certificate::{BasicConstraints, Certificate, Extension, NameConstraints, Subtree, TimeEncoding, oid};
+pub use chain::order_chain;
+pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
+pub use csr::{Csr, CsrTemplate};
+pub use key::{KeyType, PrivateKey, PublicKey, PublicKeyAlgorithm};
+pub use key_usage::{ExtendedKeyUsage, KeyUsage};
+pub use name::{Attribute, DistinguishedName};
+pub use pem::{PemBlock, Label, read_pem, write_pem};
+pub use san::{Cidr, DnsName, GeneralName};
+pub use serial::SerialNumber;
+pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
+pub use validity::{Duration, Validity};
+
+/// Why bytes or text are not the X.509 object they were taken for, or may not become one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum X509Error {
+    /// The text of a name, constraint, duration or key type is not acceptable; the message says why and shows it.
+    #[error("{0}")]
+    Invalid(String),
+    /// The bytes are not what they should be; the message says what was found.
+    #[error("{0}")]
+    Malformed(String),
+    /// A private key is encrypted and no password was given.
+    #[error("the private key is encrypted")]
+    Encrypted,
+    /// The password does not open the private key.
+    #[error("the password does not open the private key")]
+    WrongPassword,
+    /// The algorithm is known but not supported here.
+    #[error("{0}")]
+    Unsupported(String),
+    /// The crypto library failed.
+    #[error("{0}")]
+    Crypto(String),
+}
