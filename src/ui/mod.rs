@@ -1,8 +1,16 @@
-//! The terminal: tables, JSON, prompts, colour, progress. No other room writes to a stream or asks a question.
+//! The terminal: tables, JSON, prompts, colour, progress. No other room asks a question or decides how facts look.
 //!
 //! Text from outside (names, paths, subjects, log lines) is shown through [`quote`] and [`path`], so that a name with an
 //! escape sequence or a right-to-left override can neither move the cursor nor pretend to be another name.
 
+mod colour;
+mod json;
+mod prompt;
+mod table;
 mod text;
 
-pub use text::{path, plain, quote};
+pub use colour::{Colour, report};
+pub use json::items;
+pub use prompt::{ask, confirm, new_secret, secret};
+pub use table::Table;
+pub use text::{date, path, plain, quote, shell, span};

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use time::{Duration, OffsetDateTime};
+
 /// More than this many characters of a foreign text say nothing that fewer would not.
 const LONGEST: usize = 100;
 
@@ -21,6 +23,37 @@ pub fn plain(text: &str) -> String {
 pub fn path(path: &Path) -> String {
     let text = path.to_string_lossy();
     if text.chars().any(is_unsafe) { quote(&text) } else { text.into_owned() }
+}
+
+/// A date as people read it, in UTC.
+pub fn date(time: OffsetDateTime) -> String {
+    format!("{:04}-{:02}-{:02} {:02}:{:02}", time.year(), u8::from(time.month()), time.day(), time.hour(), time.minute())
+}
+
+/// A stretch of time in its largest unit that still says something: `89 days`, `5 hours`.
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.whole_seconds().abs();
+    let (count, unit) = match seconds {
+        s if s >= 3 * 365 * 86_400 => (s / (365 * 86_400), "year"),
+        s if s >= 2 * 86_400 => (s / 86_400, "day"),
+        s if s >= 2 * 3_600 => (s / 3_600, "hour"),
+        s if s >= 120 => (s / 60, "minute"),
+        s => (s, "second"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// `text` as one word of a POSIX shell, for commands that a message offers to type.
+pub fn shell(text: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "._-/@:=+,%".contains(c);
+    if !text.is_empty() && text.chars().all(harmless) {
+        return text.to_owned();
+    }
+    if text.chars().any(is_unsafe) {
+        // No quoting makes a control character safe to paste; the escaped form at least shows what it is.
+        return quote(text);
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn escaped(text: &str, quoted: bool) -> String {
@@ -67,6 +100,22 @@ mod tests {
     fn a_long_text_is_cut_between_characters() {
         let shown = quote(&"ж".repeat(5000));
         assert_eq!(shown.chars().count(), LONGEST + 3 + 2);
+    }
+
+    #[test]
+    fn words_for_a_shell_are_quoted_only_where_needed() {
+        assert_eq!(shell("celery_worker"), "celery_worker");
+        assert_eq!(shell("a b"), "'a b'");
+        assert_eq!(shell("it's $HOME"), r"'it'\''s $HOME'");
+        assert_eq!(shell(""), "''");
+    }
+
+    #[test]
+    fn spans_are_told_in_one_unit() {
+        assert_eq!(span(Duration::days(364)), "364 days");
+        assert_eq!(span(Duration::days(3650)), "10 years");
+        assert_eq!(span(Duration::minutes(59)), "59 minutes");
+        assert_eq!(span(Duration::seconds(1)), "1 second");
     }
 
     #[test]

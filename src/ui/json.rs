@@ -1,0 +1,21 @@
+//! The JSON that scripts read: one envelope for every command, whose keys are only ever added to.
+
+use serde::Serialize;
+
+use crate::env::Env;
+use crate::error::Result;
+
+/// Prints `{"version":1,"items":[...]}`.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn items<T: Serialize>(env: &mut Env, items: &[T]) -> Result<()> {
+    #[derive(Serialize)]
+    struct Envelope<'a, T> {
+        version: u32,
+        items: &'a [T],
+    }
+    let text = serde_json::to_string_pretty(&Envelope { version: 1, items }).map_err(std::io::Error::other)?;
+    writeln!(env.out(), "{text}")?;
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! Questions. They are asked on a terminal only, and every one of them can be answered by a flag instead.
+
+use zeroize::Zeroizing;
+
+use crate::env::Env;
+use crate::error::{Error, Result};
+
+/// Asks for a line of text and offers a default.
+///
+/// # Errors
+/// No terminal, or the terminal went away.
+pub fn ask(env: &Env, question: &str, default: &str, flag: &str) -> Result<String> {
+    need_terminal(env, question, flag)?;
+    dialoguer::Input::new()
+        .with_prompt(question)
+        .default(default.to_owned())
+        .interact_text()
+        .map_err(|e| failed(question, &e))
+}
+
+/// Asks a yes-or-no question; the default is no.
+///
+/// # Errors
+/// No terminal, or the terminal went away.
+pub fn confirm(env: &Env, question: &str, flag: &str) -> Result<bool> {
+    need_terminal(env, question, flag)?;
+    dialoguer::Confirm::new().with_prompt(question).default(false).interact().map_err(|e| failed(question, &e))
+}
+
+/// Asks for an existing secret, without echo.
+///
+/// # Errors
+/// No terminal, or the terminal went away.
+pub fn secret(env: &Env, question: &str, flag: &str) -> Result<Zeroizing<String>> {
+    need_terminal(env, question, flag)?;
+    dialoguer::Password::new().with_prompt(question).interact().map(Zeroizing::new).map_err(|e| failed(question, &e))
+}
+
+/// Asks twice for a new secret, without echo.
+///
+/// # Errors
+/// No terminal, or the terminal went away.
+pub fn new_secret(env: &Env, question: &str, flag: &str) -> Result<Zeroizing<String>> {
+    need_terminal(env, question, flag)?;
+    dialoguer::Password::new()
+        .with_prompt(question)
+        .with_confirmation("Again", "The two are not the same.")
+        .interact()
+        .map(Zeroizing::new)
+        .map_err(|e| failed(question, &e))
+}
+
+fn need_terminal(env: &Env, question: &str, flag: &str) -> Result<()> {
+    if env.interactive {
+        return Ok(());
+    }
+    Err(Error::failed(format!("cannot ask \"{question}\": there is no terminal to answer from")).hint(flag.to_owned()))
+}
+
+fn failed(question: &str, source: &dialoguer::Error) -> Error {
+    Error::failed(format!("asking \"{question}\": {source}"))
+}
