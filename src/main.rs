@@ -1,1 +1,7 @@
-fn main(){}
+//! The door: arguments in, exit code out.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    certgen::main(std::env::args_os())
+}

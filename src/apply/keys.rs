@@ -1,0 +1,142 @@
+//! Authority keys: found, opened, kept for one command and forgotten.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::apply::World;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::issuer::{LocalIssuer, Publication};
+use crate::store::{self, seal};
+use crate::ui;
+use crate::x509::{Csr, PrivateKey};
+
+/// How sealed keys are opened.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Unlock {
+    /// File with the passphrase of sealed authority keys
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub passphrase_file: Option<PathBuf>,
+    /// age identity file that opens sealed authority keys (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub identity: Vec<PathBuf>,
+}
+
+/// The authorities that this command has opened so far.
+#[derive(Default)]
+pub struct Vault {
+    unlock: Unlock,
+    passphrase: Option<Zeroizing<String>>,
+    opened: BTreeMap<String, LocalIssuer>,
+}
+
+impl Vault {
+    /// A vault that opens sealed keys as `unlock` says, when one is first needed.
+    pub fn new(unlock: &Unlock) -> Self {
+        Self { unlock: unlock.clone(), ..Self::default() }
+    }
+
+    /// Keeps an authority that was just made.
+    pub fn keep(&mut self, issuer: LocalIssuer) {
+        use crate::issuer::Issuer;
+        self.opened.insert(issuer.name().to_owned(), issuer);
+    }
+
+    /// The authority `name`, ready to sign.
+    ///
+    /// # Errors
+    /// It does not exist, its key is not here, or the key is sealed and does not open.
+    pub fn issuer(&mut self, world: &World, name: &str, env: &Env) -> Result<&LocalIssuer> {
+        if !self.opened.contains_key(name) {
+            let issuer = self.open(world, name, env)?;
+            self.opened.insert(name.to_owned(), issuer);
+        }
+        Ok(&self.opened[name])
+    }
+
+    fn open(&mut self, world: &World, name: &str, env: &Env) -> Result<LocalIssuer> {
+        let certificate = world.authority_certificate(name)?.clone();
+        let key = PrivateKey::from_pem(&self.key_pem(world, name, env)?, None)
+            .map_err(|e| Error::from(e).context(format!("reading the key of authority {}", ui::quote(name))))?;
+        let mut chain = world.chain_from(name)?;
+        chain.pop(); // the root: every peer has it, and none may take it from its counterpart
+        LocalIssuer::new(name, certificate, key, chain, world.publication(name))
+    }
+
+    /// The authority's key in the clear, as PEM.
+    ///
+    /// # Errors
+    /// As for [`Vault::issuer`].
+    pub fn key_pem(&mut self, world: &World, name: &str, env: &Env) -> Result<Zeroizing<Vec<u8>>> {
+        let plain = world.layout.ca_key(name);
+        if store::is_file(&plain) {
+            return Ok(Zeroizing::new(store::read_key(&plain)?));
+        }
+        let sealed = world.layout.ca_key_sealed(name);
+        if !store::is_file(&sealed) {
+            return Err(Error::failed(format!(
+                "authority {} cannot sign here: its key is not in {}",
+                ui::quote(name),
+                ui::path(env.shown(&world.layout.ca_dir(name)))
+            ))
+            .hint("run this where the key is, or name another authority with --issuer NAME"));
+        }
+        let file = store::read_limited(&sealed, store::LIMIT)?;
+        let unlock = self.how_to_open(&file, name, env)?;
+        seal::unseal(&file, &unlock)
+            .map_err(|e| e.context(format!("opening the sealed key of authority {}", ui::quote(name))))
+    }
+
+    /// The passphrase or the identities: from the flags, the environment or the terminal, asked for once.
+    fn how_to_open(&mut self, file: &[u8], name: &str, env: &Env) -> Result<seal::Unlock> {
+        let mut identities = Vec::new();
+        for path in &self.unlock.identity {
+            identities.push(seal::read_identity_file(&env.cwd.join(path))?);
+        }
+        if self.passphrase.is_none() {
+            self.passphrase = passphrase(&self.unlock, env)?;
+        }
+        if self.passphrase.is_none() && identities.is_empty() {
+            let hint = if seal::needs_passphrase(file) {
+                "give the passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE"
+            } else {
+                "give the age identity with --identity PATH"
+            };
+            if !seal::needs_passphrase(file) || !env.interactive {
+                return Err(Error::failed(format!("the key of authority {} is sealed", ui::quote(name))).hint(hint));
+            }
+            self.passphrase = Some(ui::secret(env, &format!("Passphrase of authority {name}"), hint)?);
+        }
+        Ok(seal::Unlock { passphrase: self.passphrase.clone(), identities })
+    }
+}
+
+/// The passphrase from `--passphrase-file` or `CERTGEN_PASSPHRASE`.
+fn passphrase(unlock: &Unlock, env: &Env) -> Result<Option<Zeroizing<String>>> {
+    match &unlock.passphrase_file {
+        Some(path) => Ok(Some(store::read_secret(&env.cwd.join(path))?)),
+        None => Ok(env.passphrase.clone()),
+    }
+}
+
+impl World {
+    /// What the manifest says that certificates of this authority should point to.
+    pub fn publication(&self, name: &str) -> Publication {
+        self.manifest.authority(name).map_or_else(Publication::default, |a| Publication {
+            crl_urls: a.crl_urls.clone(),
+            issuer_urls: a.issuer_urls.clone(),
+            ocsp_urls: a.ocsp_urls.clone(),
+            policies: a.policies.clone(),
+        })
+    }
+}
+
+/// Where the key of a new end entity comes from.
+pub enum KeySource {
+    /// Made now.
+    Generate(crate::x509::KeyType),
+    /// Somewhere else; this request speaks for it.
+    Request(Box<Csr>),
+}

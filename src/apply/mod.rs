@@ -1,0 +1,17 @@
+//! Carries out what was decided: reads the PKI as it is, asks issuers, stages files, commits everything at once.
+//!
+//! Every command that changes a PKI goes through here, for one certificate and for many: [`World`] is what exists,
+//! [`Change`] collects what is to become, and one transaction of the store makes it so or leaves everything as it was.
+
+mod broker;
+mod change;
+mod keys;
+pub mod request;
+mod trust;
+mod world;
+
+pub use change::{Change, Done, Order, Written};
+pub use keys::{Unlock, Vault};
+pub use request::{DateNote, Dates};
+pub use trust::Trust;
+pub use world::{AuthorityState, World};

@@ -1,0 +1,80 @@
+//! Which roots stand in which bundle.
+//!
+//! Every authority that a listener trusts can name any user, and every authority in the inter-node bundle can join the
+//! cluster: so a bundle holds the roots of those who may connect there, and nothing else.
+
+use std::collections::BTreeSet;
+
+use crate::apply::World;
+use crate::error::{Error, Result};
+use crate::profile::Role;
+use crate::ui;
+use crate::x509::Certificate;
+
+/// The three bundles of a PKI, each a list of roots.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// Those who may connect as clients: `ca_certificate.pem` of servers and nodes.
+    pub clients: Vec<Certificate>,
+    /// The servers that clients talk to: `ca_certificate.pem` of clients.
+    pub servers: Vec<Certificate>,
+    /// Those who may be peers of a node: `inter_node_ca_certificate.pem`.
+    pub peers: Vec<Certificate>,
+}
+
+impl Trust {
+    /// The bundles that follow from who issues what.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist yet.
+    pub fn of(world: &World) -> Result<Self> {
+        Ok(Self {
+            clients: world.roots_for(&[Role::Client])?,
+            servers: world.roots_for(&[Role::Server, Role::Node])?,
+            peers: world.roots_for(&[Role::Node])?,
+        })
+    }
+
+    /// The bundle that an identity of `role` verifies its peers with.
+    pub fn bundle(&self, role: Role) -> Vec<u8> {
+        pem(match role {
+            Role::Client => &self.servers,
+            Role::Server | Role::Node => &self.clients,
+        })
+    }
+
+    /// The bundle with which a node verifies other nodes.
+    pub fn inter_node_bundle(&self) -> Vec<u8> {
+        pem(&self.peers)
+    }
+}
+
+impl World {
+    /// The roots above everything that is issued in one of `roles`, and above what would be by default.
+    fn roots_for(&self, roles: &[Role]) -> Result<Vec<Certificate>> {
+        let mut issuers: BTreeSet<String> = BTreeSet::new();
+        for &role in roles {
+            issuers.extend(self.manifest.default_issuer(role).map(str::to_owned));
+            issuers.extend(self.manifest.entries.iter().filter(|e| e.role == role).map(|e| e.issuer.clone()));
+            issuers.extend(self.unmanaged().filter(|e| e.role == role).map(|e| e.issuer.clone()));
+        }
+        let mut roots: Vec<Certificate> = Vec::new();
+        for issuer in &issuers {
+            let root = self.root_above(issuer)?;
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        Ok(roots)
+    }
+
+    /// The self-signed authority at the top of `name`.
+    fn root_above(&self, name: &str) -> Result<Certificate> {
+        let chain = self.chain_from(name)?;
+        chain.last().cloned().ok_or_else(|| Error::failed(format!("authority {} has no certificate", ui::quote(name))))
+    }
+}
+
+fn pem(certificates: &[Certificate]) -> Vec<u8> {
+    certificates.iter().map(Certificate::pem).collect::<String>().into_bytes()
+}

@@ -1,0 +1,72 @@
+//! `certgen list`
+
+use serde::Serialize;
+
+use crate::apply::World;
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::Result;
+use crate::ui::{self, Table};
+
+/// List the authorities and identities in the inventory
+///
+/// One line for each certificate in use. `certgen log` tells the history.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen list\n  certgen list client\n  certgen list --json | jq -r '.items[].name'")]
+pub(crate) struct ListArgs {
+    /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_names())]
+    what: Vec<String>,
+}
+
+/// One certificate in use: what the table shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+pub(crate) struct Item {
+    role: String,
+    name: String,
+    issuer: String,
+    state: &'static str,
+    serial_number: String,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_before: Option<time::OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_after: Option<time::OffsetDateTime>,
+    key_type: Option<String>,
+    key: &'static str,
+    managed: bool,
+    subject_alt_names: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+}
+
+pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
+    let world = World::read(env)?;
+    let items = shared::select(&args.what, inventory_items(&world, env), |i| (i.role.as_str(), i.name.as_str()))?;
+    if env.json {
+        ui::items(env, &items)?;
+        return Ok(Answer::Yes);
+    }
+    if items.is_empty() {
+        env.say("nothing was issued yet: certgen issue client NAME");
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
+    for item in &items {
+        let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
+        let key = match (&item.key_type, item.key) {
+            (Some(kind), "here") => kind.clone(),
+            (Some(kind), place) => format!("{kind}, {place}"),
+            (None, place) => place.to_owned(),
+        };
+        table.row([
+            ui::plain(&format!("{}/{}", item.role, item.name)),
+            ui::plain(&item.issuer),
+            item.state.to_owned(),
+            expires,
+            key,
+            item.serial_number.chars().take(16).collect(),
+        ]);
+    }
+    table.print(env)?;
+    Ok(Answer::Yes)
+}
