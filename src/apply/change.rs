@@ -2,17 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::apply::keys::KeySource;
-use crate::apply::{DateNote, Dates, Trust, Vault, World, request};
+use crate::apply::{DateNote, Dates, Trust, Vault, World, archive, request};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::{Authority, Entry};
 use crate::profile::Role;
-use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, seal::SealTo};
+use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
 
@@ -37,6 +36,8 @@ pub enum Destination {
     Pki,
     /// Another directory; the PKI then knows it by the inventory alone.
     Directory(PathBuf),
+    /// A directory of this name inside an archive.
+    Archive(PathBuf),
 }
 
 /// What was issued, for the command to tell.
@@ -76,14 +77,17 @@ pub struct Change<'a> {
     directories: Vec<NewDirectory>,
     pub(crate) removals: Vec<PathBuf>,
     pub(crate) events: Vec<Event>,
+    archived: Vec<NewDirectory>,
+    outside: Vec<PathBuf>,
     pub(crate) done: Done,
 }
 
-struct NewDirectory {
-    path: PathBuf,
-    mode: u32,
-    owner: Option<Owner>,
-    files: Vec<OutputFile>,
+/// A directory that appears at once with all its files.
+pub(crate) struct NewDirectory {
+    pub(crate) path: PathBuf,
+    pub(crate) mode: u32,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) files: Vec<OutputFile>,
 }
 
 /// Certificates and configuration without secrets.
@@ -103,30 +107,35 @@ impl<'a> Change<'a> {
             directories: Vec::new(),
             removals: Vec::new(),
             events: Vec::new(),
+            archived: Vec::new(),
+            outside: Vec::new(),
             done: Done::default(),
         }
     }
 
-    /// Makes an authority with a new key; the key is sealed when `seal` says to whom.
+    /// Makes an authority with a new key; the key is sealed when `to` says to whom.
     ///
     /// # Errors
     /// Its issuer cannot sign, or our lints refuse it.
-    pub fn authority(&mut self, authority: &Authority, dates: Dates, seal: Option<&SealTo>) -> Result<()> {
+    pub fn authority(&mut self, authority: &Authority, dates: Dates, to: Option<&SealTo>) -> Result<()> {
         let key = PrivateKey::generate(authority.key_type)?;
         let (certificate, chain) = self.sign_authority(authority, &key, dates)?;
         self.world.add_authority(&authority.name, certificate.clone());
-        let pem = Zeroizing::new(key.to_pem().as_bytes().to_vec());
-        let mut files = vec![file("ca_certificate.pem", PUBLIC, certificate.pem().into_bytes())];
-        files.push(match seal {
-            Some(to) => file("ca_key.pem.age", SECRET, store::seal::seal(&pem, to)?),
-            None => OutputFile { path: "ca_key.pem".into(), mode: SECRET, bytes: pem, owner: None },
-        });
-        let directory = self.world.layout.ca_dir(&authority.name);
+        let pem = key.to_pem();
+        let files = vec![
+            OutputFile::public("ca_certificate.pem", certificate.pem()),
+            match to {
+                Some(to) => OutputFile::private("ca_key.pem.age", seal::seal(pem.as_bytes(), to)?),
+                None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
+            },
+        ];
+        let directory = layout::ca_dir(&authority.name)?;
         self.directories.push(NewDirectory { path: directory.clone(), mode: SECRET_DIRECTORY, owner: None, files });
+        let directory = self.world.store.path(directory);
         let issuer = authority.issuer.clone().unwrap_or_else(|| authority.name.clone());
-        self.record(Action::AuthorityCreated, "authority", &authority.name, &certificate, &issuer, Location::Pki, true);
-        if seal.is_some() {
-            self.record(Action::Sealed, "authority", &authority.name, &certificate, &issuer, Location::Pki, true);
+        self.record(Action::AuthorityCreated, "authority", &authority.name, &certificate, &issuer, Location::Pki, true)?;
+        if let Some(to) = to {
+            self.sealed(&authority.name, to)?;
         }
         self.vault.keep(LocalIssuer::new(
             &authority.name,
@@ -191,14 +200,26 @@ impl<'a> Change<'a> {
         let files = identity_files(&entry, &issued, key_pem.as_deref(), trust);
         let location = match (&destination, key_pem.is_some()) {
             (Destination::Directory(_), _) => Location::Out,
+            (Destination::Archive(_), _) => Location::Archive,
             (Destination::Pki, false) => Location::Csr,
             (Destination::Pki, true) => Location::Pki,
         };
         let directory = match destination {
-            Destination::Pki => self.world.layout.entry_dir(entry.role.as_str(), &entry.name)?,
-            Destination::Directory(dir) => dir,
+            Destination::Pki => {
+                let directory = layout::entry_dir(entry.role.as_str(), &entry.name)?;
+                self.stage(&entry, &directory, files, owner, replaces.as_ref())?;
+                self.world.store.path(directory)
+            }
+            Destination::Directory(path) => {
+                self.outside.extend(path.parent().map(Path::to_owned));
+                self.directories.push(NewDirectory::of(&entry, path.clone(), owner, files));
+                path
+            }
+            Destination::Archive(path) => {
+                self.archived.push(NewDirectory::of(&entry, path.clone(), owner, files));
+                path
+            }
         };
-        self.stage(&entry, &directory, files, owner, replaces.as_ref())?;
         let action = if replaces.is_some() { Action::Renewed } else { Action::Issued };
         let issuer_name = entry.issuer.clone();
         self.record(
@@ -209,7 +230,7 @@ impl<'a> Change<'a> {
             &issuer_name,
             location,
             entry.managed,
-        );
+        )?;
         self.done.issued.push(Written {
             role: entry.role.as_str(),
             name: entry.name.clone(),
@@ -240,31 +261,27 @@ impl<'a> Change<'a> {
         owner: Option<Owner>,
         replaces: Option<&Certificate>,
     ) -> Result<()> {
-        if !directory.exists() {
-            let mode = if entry.key_mode == 0o640 { 0o750 } else { SECRET_DIRECTORY };
-            let files = files.into_iter().map(|f| OutputFile { owner, ..f }).collect();
-            self.directories.push(NewDirectory { path: directory.to_owned(), mode, owner, files });
+        if !self.world.store.holds(directory) {
+            self.directories.push(NewDirectory::of(entry, directory.to_owned(), owner, files));
             return Ok(());
         }
         if let Some(old) = replaces {
             self.keep_in_history(entry, directory, old)?;
         }
-        self.files.extend(files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), owner, ..f }));
+        self.files.extend(files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), ..f }.owned_by(owner.clone())));
         Ok(())
     }
 
     /// Copies the pair that is about to be replaced to `history/`.
     fn keep_in_history(&mut self, entry: &Entry, directory: &Path, old: &Certificate) -> Result<()> {
-        let to = self.world.layout.history_dir(entry.role.as_str(), &entry.name, &old.serial().to_string())?;
-        if to.exists() {
+        let to = layout::history_dir(entry.role.as_str(), &entry.name, &old.serial().to_string())?;
+        if self.world.store.holds(&to) {
             return Ok(());
         }
         let mut files = Vec::new();
-        for name in [entry.role.certificate_file(), entry.role.key_file()] {
-            let path = directory.join(name);
-            if store::is_file(&path) {
-                let mode = if name == entry.role.key_file() { SECRET } else { PUBLIC };
-                files.push(file(name, mode, store::read_limited(&path, store::LIMIT)?));
+        for (name, mode) in [(entry.role.certificate_file(), PUBLIC), (entry.role.key_file(), SECRET)] {
+            if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
+                files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
             }
         }
         self.directories.push(NewDirectory { path: to, mode: SECRET_DIRECTORY, owner: None, files });
@@ -297,18 +314,50 @@ impl<'a> Change<'a> {
         issuer: &str,
         location: Location,
         managed: bool,
-    ) {
-        let mut event = self.event(action, role, name);
-        event.describe(certificate, issuer);
+    ) -> Result<()> {
+        let mut event = self.event(action, role, name)?;
+        let validity = certificate.validity();
+        event.serial = Some(certificate.serial().to_string());
+        event.key = Some(certificate.public_key().sha256_hex());
+        event.certificate = Some(certificate.sha256_hex());
+        event.issuer = Some(issuer.to_owned());
+        event.not_before = Some(validity.not_before.into());
+        event.not_after = Some(validity.not_after.into());
+        event.subject = Some(certificate.subject().to_string());
+        event.san = certificate.subject_alt_names().unwrap_or_default().iter().map(ToString::to_string).collect();
+        event.key_type = certificate.public_key().key_type().map(|t| t.to_string());
         event.location = Some(location);
-        event.managed = Some(managed);
+        event.managed = (!managed).then_some(false);
         self.events.push(event);
+        Ok(())
     }
 
-    /// An event of this command, without facts.
-    pub(crate) fn event(&self, action: Action, role: &str, name: &str) -> Event {
-        let recorded = self.env.clock_is_set().then_some(self.env.real_now);
-        Event::new(action, role, name, self.env.now, recorded, &self.env.actor)
+    /// An event of this command about one identity or authority, without further facts.
+    pub(crate) fn event(&self, action: Action, role: &str, name: &str) -> Result<Event> {
+        Ok(Event::new(action, &self.env.actor, self.env.now, self.env.real_now)?.about(role, name))
+    }
+
+    /// Records to whom an authority's key is sealed.
+    pub(crate) fn sealed(&mut self, name: &str, to: &SealTo) -> Result<()> {
+        let mut event = self.event(Action::Sealed, layout::AUTHORITY, name)?;
+        if let SealTo::Recipients(recipients) = to {
+            event.recipients.clone_from(recipients);
+        }
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// A secret file that belongs to nobody but the owner of the PKI.
+    pub(crate) fn put_secret(&mut self, path: PathBuf, bytes: Vec<u8>) {
+        self.files.push(OutputFile { path, mode: SECRET, bytes: Zeroizing::new(bytes), owner: None });
+    }
+
+    /// The bundles as they will be.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist.
+    pub fn trust(&self) -> Result<Trust> {
+        Trust::of(self.world)
     }
 
     /// Brings the bundles of everything that exists up to date with `trust`.
@@ -316,22 +365,20 @@ impl<'a> Change<'a> {
     /// # Errors
     /// A bundle that exists cannot be read.
     pub fn refresh_bundles(&mut self, trust: &Trust) -> Result<()> {
-        for (role, name) in self.world.directories() {
-            let directory = self.world.layout.entry_dir(role.as_str(), &name)?;
-            if self.directories.iter().any(|d| d.path == directory) {
+        for (role, name) in self.world.directories().to_vec() {
+            let directory = layout::entry_dir(role.as_str(), &name)?;
+            if self.removals.contains(&directory) {
                 continue;
             }
-            let mut wanted = vec![("ca_certificate.pem", trust.bundle(role))];
-            if role == Role::Node {
-                wanted.push(("inter_node_ca_certificate.pem", trust.inter_node_bundle()));
-            }
-            let owner = self.world.manifest.entry(role, &name).and_then(|e| e.owner.clone());
-            for (file_name, bytes) in wanted {
+            let entry = self.world.entry(role, &name);
+            let cli = entry.is_some_and(|e| e.cli);
+            let owner = owner(entry.and_then(|e| e.owner.as_deref()))?;
+            for (file_name, bytes) in trust.files(role, cli) {
                 let path = directory.join(file_name);
                 let staged = self.files.iter().any(|f| f.path == path);
-                if !staged && store::read_if_there(&path, store::LIMIT)?.is_none_or(|old| *old != bytes) {
-                    let owner = self::owner(owner.as_deref())?;
-                    self.files.push(OutputFile { path, mode: PUBLIC, bytes: Zeroizing::new(bytes), owner });
+                let old = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
+                if !staged && old.is_none_or(|old| *old != bytes) {
+                    self.files.push(OutputFile::public(path, bytes).owned_by(owner.clone()));
                 }
             }
         }
@@ -340,8 +387,13 @@ impl<'a> Change<'a> {
 
     /// Replaces the manifest's text.
     pub fn manifest(&mut self, text: String) {
-        let path = self.world.layout.manifest();
-        self.files.push(OutputFile { path, mode: PUBLIC, bytes: Zeroizing::new(text.into_bytes()), owner: None });
+        self.files.push(OutputFile::public(layout::manifest(), text));
+    }
+
+    /// What keeps secrets and the lock out of version control.
+    pub fn git_files(&mut self) {
+        self.files.push(OutputFile::public(layout::gitignore(), layout::GITIGNORE_TEXT));
+        self.files.push(OutputFile::public(layout::gitattributes(), layout::GITATTRIBUTES_TEXT));
     }
 
     /// True when there is nothing to do.
@@ -357,45 +409,62 @@ impl<'a> Change<'a> {
         if self.is_empty() {
             return Ok(self.done);
         }
-        let mut transaction = locked.transaction()?;
+        let mut transaction = locked.transaction();
+        for directory in &self.outside {
+            transaction.allow_outside(directory)?;
+        }
         for directory in self.directories {
-            transaction.create_directory(&directory.path, directory.mode, directory.owner, directory.files)?;
+            transaction.create_directory(directory.path, directory.mode, directory.owner.as_ref(), directory.files)?;
         }
         for file in self.files {
             transaction.put(file)?;
         }
         for path in self.removals {
-            transaction.remove(&path)?;
+            transaction.remove(path)?;
         }
-        transaction.append(self.events)?;
+        transaction.append(self.events);
         transaction.commit()?;
         Ok(self.done)
+    }
+
+    /// As [`Change::commit`], with the archived identities in a tar file that is whole before the inventory knows them.
+    ///
+    /// # Errors
+    /// The archive or the PKI cannot be written.
+    pub fn commit_with_archive(mut self, locked: &mut Locked, file: &Path) -> Result<Done> {
+        let archived = std::mem::take(&mut self.archived);
+        if !archived.is_empty() {
+            let bytes = archive::tar(&archived, self.env.now)?;
+            self.outside.extend(file.parent().map(Path::to_owned));
+            self.files.push(OutputFile { path: file.to_owned(), mode: SECRET, bytes, owner: None });
+        }
+        self.commit(locked)
+    }
+}
+
+impl NewDirectory {
+    fn of(entry: &Entry, path: PathBuf, owner: Option<Owner>, files: Vec<OutputFile>) -> Self {
+        Self { path, mode: layout::entry_dir_mode(entry.key_mode), owner, files }
     }
 }
 
 /// The files of a complete identity directory: mount or copy it as it stands.
-fn identity_files(entry: &Entry, issued: &Issued, key_pem: Option<&Vec<u8>>, trust: &Trust) -> Vec<OutputFile> {
+fn identity_files(entry: &Entry, issued: &Issued, key_pem: Option<&Zeroizing<Vec<u8>>>, trust: &Trust) -> Vec<OutputFile> {
     let mut chain = issued.certificate.pem();
     chain.extend(issued.chain.iter().map(Certificate::pem));
-    let mut files = vec![file("ca_certificate.pem", PUBLIC, trust.bundle(entry.role))];
-    if entry.role == Role::Node {
-        files.push(file("inter_node_ca_certificate.pem", PUBLIC, trust.inter_node_bundle()));
-    }
-    files.push(file(entry.role.certificate_file(), PUBLIC, chain.clone().into_bytes()));
+    let mut files: Vec<OutputFile> =
+        trust.files(entry.role, entry.cli).into_iter().map(|(name, bytes)| OutputFile::public(name, bytes)).collect();
+    files.push(OutputFile::public(entry.role.certificate_file(), chain.clone()));
     if let Some(key_pem) = key_pem {
-        files.push(file(entry.role.key_file(), entry.key_mode, key_pem.clone()));
-        if entry.role != Role::Client {
+        files.push(OutputFile::private(entry.role.key_file(), key_pem.to_vec()).with_mode(entry.key_mode));
+        if let Some(combined_file) = entry.role.combined_file() {
             // RabbitMQ's order: certificate, then key. The broker names this file twice, so one rename swaps the pair.
             let mut combined = chain.into_bytes();
             combined.extend_from_slice(key_pem);
-            files.push(file("combined_keys.pem", entry.key_mode, combined));
+            files.push(OutputFile::private(combined_file, combined).with_mode(entry.key_mode));
         }
     }
     files
-}
-
-pub(crate) fn file(path: &str, mode: u32, bytes: Vec<u8>) -> OutputFile {
-    OutputFile { path: path.into(), mode, bytes: Zeroizing::new(bytes), owner: None }
 }
 
 /// The owner that an entry asks for, checked before anything is signed.
@@ -404,22 +473,4 @@ pub(crate) fn owner(text: Option<&str>) -> Result<Option<Owner>> {
     let owner = Owner::parse(text)?;
     owner.check_permitted()?;
     Ok(Some(owner))
-}
-
-/// True when `not_after` has passed.
-pub(crate) fn has_expired(certificate: &Certificate, now: OffsetDateTime) -> bool {
-    certificate.validity().not_after < now
-}
-
-impl Done {
-    /// The error for an order that makes no sense twice.
-    pub(crate) fn nothing_issued(&self) -> bool {
-        self.issued.is_empty()
-    }
-}
-
-/// The refusal when an authority's directory exists already.
-pub(crate) fn authority_exists(name: &str) -> Error {
-    Error::failed(format!("authority {} exists already", ui::quote(name)))
-        .hint("name another one; a new certificate for an authority is a rotation, not an issue")
 }

@@ -9,7 +9,7 @@ use crate::apply::World;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::issuer::{LocalIssuer, Publication};
-use crate::store::{self, seal};
+use crate::store::{self, layout, seal};
 use crate::ui;
 use crate::x509::{Csr, PrivateKey};
 
@@ -70,20 +70,17 @@ impl Vault {
     /// # Errors
     /// As for [`Vault::issuer`].
     pub fn key_pem(&mut self, world: &World, name: &str, env: &Env) -> Result<Zeroizing<Vec<u8>>> {
-        let plain = world.layout.ca_key(name);
-        if store::is_file(&plain) {
-            return Ok(Zeroizing::new(store::read_key(&plain)?));
+        if let Some(plain) = world.store.read_if_exists(layout::ca_key(name)?, store::INPUT_LIMIT)? {
+            return Ok(plain);
         }
-        let sealed = world.layout.ca_key_sealed(name);
-        if !store::is_file(&sealed) {
+        let Some(file) = world.store.read_if_exists(layout::ca_key_sealed(name)?, store::INPUT_LIMIT)? else {
             return Err(Error::failed(format!(
                 "authority {} cannot sign here: its key is not in {}",
                 ui::quote(name),
-                ui::path(env.shown(&world.layout.ca_dir(name)))
+                ui::path(env.shown(&world.store.path(layout::ca_dir(name)?)))
             ))
             .hint("run this where the key is, or name another authority with --issuer NAME"));
-        }
-        let file = store::read_limited(&sealed, store::LIMIT)?;
+        };
         let unlock = self.how_to_open(&file, name, env)?;
         seal::unseal(&file, &unlock)
             .map_err(|e| e.context(format!("opening the sealed key of authority {}", ui::quote(name))))
@@ -116,7 +113,7 @@ impl Vault {
 /// The passphrase from `--passphrase-file` or `CERTGEN_PASSPHRASE`.
 fn passphrase(unlock: &Unlock, env: &Env) -> Result<Option<Zeroizing<String>>> {
     match &unlock.passphrase_file {
-        Some(path) => Ok(Some(store::read_secret(&env.cwd.join(path))?)),
+        Some(path) => Ok(Some(store::read_passphrase(&env.cwd.join(path))?)),
         None => Ok(env.passphrase.clone()),
     }
 }

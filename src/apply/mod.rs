@@ -3,6 +3,7 @@
 //! Every command that changes a PKI goes through here, for one certificate and for many: [`World`] is what exists,
 //! [`Change`] collects what is to become, and one transaction of the store makes it so or leaves everything as it was.
 
+mod archive;
 mod broker;
 mod change;
 mod keys;
@@ -10,8 +11,8 @@ pub mod request;
 mod trust;
 mod world;
 
-pub use change::{Change, Done, Order, Written};
-pub use keys::{Unlock, Vault};
+pub use change::{Change, Destination, Done, Order, Written};
+pub use keys::{KeySource, Unlock, Vault};
 pub use request::{DateNote, Dates};
 pub use trust::Trust;
 pub use world::{AuthorityState, World};

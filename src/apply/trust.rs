@@ -35,17 +35,16 @@ impl Trust {
         })
     }
 
-    /// The bundle that an identity of `role` verifies its peers with.
-    pub fn bundle(&self, role: Role) -> Vec<u8> {
-        pem(match role {
+    /// The bundle files of an identity. The command line tools of a host talk to nodes as a node does.
+    pub fn files(&self, role: Role, cli: bool) -> Vec<(&'static str, Vec<u8>)> {
+        let anchors = match role {
+            Role::Client if cli => &self.peers,
             Role::Client => &self.servers,
             Role::Server | Role::Node => &self.clients,
-        })
-    }
-
-    /// The bundle with which a node verifies other nodes.
-    pub fn inter_node_bundle(&self) -> Vec<u8> {
-        pem(&self.peers)
+        };
+        let mut files = vec![(role.bundle_file(), pem(anchors))];
+        files.extend(role.inter_node_bundle_file().map(|name| (name, pem(&self.peers))));
+        files
     }
 }
 

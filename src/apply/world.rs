@@ -10,14 +10,17 @@ use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
-use crate::store::{self, Inventory, Layout, Locked, Store};
+use crate::store::{self, Holder, Inventory, Location, LockOptions, Locked, Store, layout};
 use crate::ui;
-use crate::x509::{Certificate, PrivateKey};
+use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
+
+/// A revocation list may be long; anything beyond this is no list of ours.
+const CRL_LIMIT: u64 = 256 << 20;
 
 /// Everything that a command needs to know before it decides.
 pub struct World {
-    /// Where things are.
-    pub layout: Layout,
+    /// Where it is.
+    pub store: Store,
     /// The manifest.
     pub manifest: Manifest,
     /// The manifest's text, for edits that keep its comments.
@@ -25,6 +28,7 @@ pub struct World {
     /// What was issued.
     pub inventory: Inventory,
     authorities: BTreeMap<String, Certificate>,
+    on_disk: Vec<(Role, String)>,
     unmanaged: Vec<Entry>,
 }
 
@@ -45,58 +49,59 @@ impl World {
     /// # Errors
     /// There is no PKI, or one of its files cannot be read or understood.
     pub fn read(env: &mut Env) -> Result<Self> {
-        let store = Store::open(&env.pki);
-        Self::must_exist(&store, env)?;
-        Self::load(&store, env)
+        let store = open(env)?;
+        Self::load(store, env)
     }
 
-    /// Takes the lock, puts right what a crash left, and reads.
+    /// Takes the lock, puts right what a crash left, and reads. `command` tells others who wait what we do.
     ///
     /// # Errors
     /// As for [`World::read`]; or the directory cannot be locked or written.
-    pub fn lock(env: &mut Env) -> Result<(Self, Locked)> {
+    pub fn lock(command: &str, env: &mut Env) -> Result<(Self, Locked)> {
+        let store = open(env)?;
+        let locked = lock(&store, command, false, env)?;
+        Ok((Self::load(store, env)?, locked))
+    }
+
+    /// A PKI that is about to be made: nothing exists but the text of its manifest.
+    ///
+    /// # Errors
+    /// The directory cannot be made or written.
+    pub fn create(manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
         let store = Store::open(&env.pki);
-        Self::must_exist(&store, env)?;
-        let locked = lock(&store, env)?;
-        Ok((Self::load(&store, env)?, locked))
-    }
-
-    fn must_exist(store: &Store, env: &Env) -> Result<()> {
-        if store.exists() {
-            return Ok(());
-        }
-        Err(Error::failed(format!("there is no PKI in {}", ui::path(env.shown(&env.pki))))
-            .hint("make one with certgen init, or name its directory with --pki DIR"))
-    }
-
-    fn load(store: &Store, env: &mut Env) -> Result<Self> {
-        let layout = store.layout().clone();
-        let (manifest, manifest_text) = read_manifest(&layout, env)?;
-        let (inventory, warnings) = store.inventory()?;
-        for warning in warnings {
-            env.warn(warning);
-        }
-        let mut authorities = BTreeMap::new();
-        for name in store.authority_names()? {
-            let path = layout.ca_certificate(&name);
-            if store::is_file(&path) {
-                authorities.insert(name, read_certificate(&path)?);
-            }
-        }
-        let unmanaged = unmanaged(&inventory, &manifest);
-        Ok(Self { layout, manifest, manifest_text, inventory, authorities, unmanaged })
-    }
-
-    /// A world in which nothing exists but a manifest.
-    pub fn new(layout: Layout, manifest: Manifest, manifest_text: String) -> Self {
-        Self {
-            layout,
+        let locked = lock(&store, "init", true, env)?;
+        let world = Self {
+            store,
             manifest,
             manifest_text,
             inventory: Inventory::default(),
             authorities: BTreeMap::new(),
+            on_disk: Vec::new(),
             unmanaged: Vec::new(),
+        };
+        Ok((world, locked))
+    }
+
+    fn load(store: Store, env: &mut Env) -> Result<Self> {
+        if store.is_interrupted() {
+            env.warn("a command was interrupted here; the next one that writes finishes its work");
         }
+        let (manifest, manifest_text) = read_manifest(&store, env)?;
+        let inventory = store.inventory()?;
+        for warning in &inventory.warnings {
+            env.warn(warning);
+        }
+        let disk = store.entries_on_disk()?;
+        let mut authorities = BTreeMap::new();
+        for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
+            let path = layout::ca_certificate(&authority.name)?;
+            if store.holds(&path) {
+                authorities.insert(authority.name.clone(), read_certificate(&store, &path)?);
+            }
+        }
+        let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
+        let unmanaged = unmanaged(&inventory, &manifest);
+        Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
     }
 
     /// The names of the authorities that have a certificate here.
@@ -126,9 +131,10 @@ impl World {
 
     /// Where the key of an authority is.
     pub fn authority_state(&self, name: &str) -> AuthorityState {
-        if store::is_file(&self.layout.ca_key(name)) {
+        let holds = |path: Result<std::path::PathBuf>| path.is_ok_and(|path| self.store.holds(path));
+        if holds(layout::ca_key(name)) {
             AuthorityState::Here
-        } else if store::is_file(&self.layout.ca_key_sealed(name)) {
+        } else if holds(layout::ca_key_sealed(name)) {
             AuthorityState::Sealed
         } else {
             AuthorityState::Elsewhere
@@ -187,14 +193,15 @@ impl World {
     }
 
     /// The identities that have a directory here.
-    pub fn directories(&self) -> Vec<(Role, String)> {
-        let mut found = Vec::new();
-        for role in Role::ALL {
-            for name in store::names_in(&self.layout.role_dir(role.as_str())) {
-                found.push((role, name));
-            }
-        }
-        found
+    pub fn directories(&self) -> &[(Role, String)] {
+        &self.on_disk
+    }
+
+    /// True when there is an identity of that role and name, wherever its files are.
+    pub fn knows(&self, role: Role, name: &str) -> bool {
+        self.entry(role, name).is_some()
+            || self.inventory.current(role.as_str(), name).is_some()
+            || self.on_disk.iter().any(|(r, n)| *r == role && n == name)
     }
 
     /// The pair of an identity as it lies on disk; `None` where there is nothing at all.
@@ -202,13 +209,13 @@ impl World {
     /// # Errors
     /// The name has no directory name.
     pub fn pair(&self, role: Role, name: &str) -> Result<Option<Pair>> {
-        let directory = self.layout.entry_dir(role.as_str(), name)?;
-        let certificate_path = directory.join(role.certificate_file());
-        if !directory.exists() {
+        let directory = layout::entry_dir(role.as_str(), name)?;
+        if !self.store.holds(&directory) {
             return Ok(None);
         }
-        let certificate = if certificate_path.exists() {
-            read_certificate(&certificate_path).map_err(|e| e.message().to_owned())
+        let path = directory.join(role.certificate_file());
+        let certificate = if self.store.holds(&path) {
+            read_certificate(&self.store, &path).map_err(|e| e.message().to_owned())
         } else {
             Err(format!("{} is missing", role.certificate_file()))
         };
@@ -219,16 +226,26 @@ impl World {
 
     fn key_state(&self, role: Role, name: &str, directory: &Path, certificate: Option<&Certificate>) -> Key {
         let path = directory.join(role.key_file());
-        if !path.exists() {
-            return if self.inventory.key_is_elsewhere(role.as_str(), name) { Key::Elsewhere } else { Key::Missing };
+        if !self.store.holds(&path) {
+            let elsewhere =
+                self.inventory.current(role.as_str(), name).is_some_and(|issued| issued.location != Location::Pki);
+            return if elsewhere { Key::Elsewhere } else { Key::Missing };
         }
-        let Ok(pem) = store::read_key(&path) else { return Key::Damaged };
+        let Ok(pem) = self.store.read(&path) else { return Key::Damaged };
         match PrivateKey::from_pem(&pem, None) {
             Ok(key) if certificate.is_none_or(|c| c.public_key() == key.public_key()) => Key::Here,
             Ok(_) => Key::Differs,
-            Err(crate::x509::X509Error::Encrypted) => Key::Encrypted,
+            Err(X509Error::Encrypted) => Key::Encrypted,
             Err(_) => Key::Damaged,
         }
+    }
+
+    /// The certificate that an identity shows now, if it can be read.
+    ///
+    /// # Errors
+    /// The name has no directory name.
+    pub fn current_certificate(&self, role: Role, name: &str) -> Result<Option<Certificate>> {
+        Ok(self.pair(role, name)?.and_then(|pair| pair.certificate.ok()))
     }
 
     /// Why `entry` should be issued again; empty when all is well.
@@ -238,15 +255,43 @@ impl World {
     pub fn reasons(&self, entry: &Entry, env: &Env) -> Result<Vec<Reason>> {
         let pair = self.pair(entry.role, &entry.name)?;
         if pair.is_none()
-            && let Some(elsewhere) = self.inventory.elsewhere(entry.role.as_str(), &entry.name)
+            && let Some(issued) = self.inventory.current(entry.role.as_str(), &entry.name)
+            && matches!(issued.location, Location::Out | Location::Archive)
+            && let (Some(not_before), Some(not_after)) = (issued.not_before, issued.not_after)
         {
             // Written to another place: nothing of it lies here to compare, and it is not missing.
-            let due = plan::is_due(elsewhere.validity(), env.now);
-            return Ok(if due { vec![Reason::Due { not_after: elsewhere.not_after }] } else { Vec::new() });
+            let due = plan::is_due(Validity::new(not_before, not_after)?, env.now);
+            return Ok(if due { vec![Reason::Due { not_after }] } else { Vec::new() });
         }
-        let serial = pair.as_ref().and_then(|p| p.certificate.as_ref().ok()).map(|c| c.serial().to_string());
-        let revoked = serial.is_some_and(|s| self.inventory.is_revoked(&s));
+        let revoked = pair.as_ref().and_then(|p| p.certificate.as_ref().ok()).is_some_and(|c| self.is_revoked(c));
         Ok(plan::reasons(entry, pair.as_ref(), revoked, env.now))
+    }
+
+    /// The inventory's word on a certificate that an authority here signed.
+    pub fn is_revoked(&self, certificate: &Certificate) -> bool {
+        self.issuer_of(certificate)
+            .is_some_and(|issuer| self.inventory.is_revoked(issuer, &certificate.serial().to_string()))
+    }
+
+    /// Every root here.
+    pub fn roots(&self) -> Vec<Certificate> {
+        self.authorities.values().filter(|ca| ca.is_self_issued()).cloned().collect()
+    }
+
+    /// The revocation lists that lie beside the authorities.
+    ///
+    /// # Errors
+    /// One of them cannot be read.
+    pub fn revocation_lists(&self) -> Result<Vec<Crl>> {
+        let mut lists = Vec::new();
+        for name in self.authorities.keys() {
+            let path = layout::crl(name)?;
+            if let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? {
+                let shown = ui::path(&path);
+                lists.push(Crl::from_pem(&bytes).context(|| format!("reading {shown}"))?);
+            }
+        }
+        Ok(lists)
     }
 
     /// The password of an encrypted key. A relative path starts at the manifest.
@@ -254,53 +299,67 @@ impl World {
     /// # Errors
     /// The file cannot be read or is empty, or RabbitMQ could not be told this password.
     pub fn key_password(&self, path: &Path) -> Result<Zeroizing<String>> {
-        let password = store::read_secret(&self.layout.root().join(path))?;
+        let password = store::read_passphrase(&self.store.path(path))?;
         crate::emit::rabbitmq::check_password(&password)
             .map_err(|e| e.context(format!("the key password in {}", ui::path(path))))?;
         Ok(password)
     }
 }
 
-/// Takes the lock with the words that every command uses for it.
-pub(crate) fn lock(store: &Store, env: &mut Env) -> Result<Locked> {
-    let quiet = env.quiet;
-    let mut said = Vec::new();
-    let locked = store.lock(|holder| {
-        if !quiet {
-            crate::ui::say_now(&format!("waiting for another certgen{holder}"));
-        }
-    })?;
-    said.extend(locked.repairs().iter().cloned());
-    for sentence in said {
-        env.say(sentence);
+fn open(env: &Env) -> Result<Store> {
+    let store = Store::open(&env.pki);
+    if store.exists() {
+        return Ok(store);
+    }
+    Err(Error::failed(format!("there is no PKI in {}", ui::path(env.shown(&env.pki))))
+        .hint("make one with certgen init, or name its directory with --pki DIR"))
+}
+
+/// Takes the lock, with the words that every command uses for it.
+fn lock(store: &Store, command: &str, create: bool, env: &mut Env) -> Result<Locked> {
+    let mut waiting = |holder: Option<&Holder>| match holder {
+        Some(holder) => env.say(format!("waiting for certgen {} (process {})", holder.command, holder.pid)),
+        None => env.say("waiting for another certgen"),
+    };
+    let options = LockOptions { command, create, waiting: Some(&mut waiting), cancelled: None };
+    let locked = store.lock(options)?;
+    for note in locked.notes() {
+        env.say(note);
     }
     Ok(locked)
 }
 
-fn read_manifest(layout: &Layout, env: &Env) -> Result<(Manifest, String)> {
-    let path = layout.manifest();
-    if !store::is_file(&path) {
-        return Err(Error::failed(format!("{} is missing", ui::path(env.shown(&path))))
+fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
+    let path = layout::manifest();
+    let shown = ui::path(env.shown(&store.path(&path)));
+    let Some(bytes) = store.read_if_exists(&path, store::INPUT_LIMIT)? else {
+        return Err(Error::failed(format!("{shown} is missing"))
             .hint("put the manifest back, from version control or a backup"));
-    }
-    let text = store::read_text(&path)?;
-    let manifest = Manifest::parse(&text, &ui::path(env.shown(&path)))?;
-    Ok((manifest, text))
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        Error::failed(format!("reading {shown}: byte {} is not UTF-8", e.valid_up_to()))
+            .hint("save the manifest as UTF-8")
+    })?;
+    Ok((Manifest::parse(text, &shown)?, text.to_owned()))
 }
 
 /// The first certificate of a file.
-pub(crate) fn read_certificate(path: &Path) -> Result<Certificate> {
-    let bytes = store::read_limited(path, store::LIMIT)?;
-    Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(path)))
+fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
+    let bytes = store.read(path)?;
+    Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(&store.path(path))))
 }
 
 /// What the inventory knows of entries that were never saved in the manifest.
 fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<Entry> {
-    inventory.unmanaged().filter_map(|(role, name, toml)| {
-        let role: Role = role.parse().ok()?;
+    let mut found = Vec::new();
+    for ((role, name), history) in &inventory.entries {
+        let Ok(role) = role.parse::<Role>() else { continue };
+        let Some(issued) = history.current().filter(|issued| !issued.managed) else { continue };
         if manifest.entry(role, name).is_some() {
-            return None;
+            continue;
         }
-        manifest.unmanaged_entry(role, name, toml).ok()
-    }).collect()
+        let Some(text) = inventory.events[issued.event].entry.as_deref() else { continue };
+        found.extend(manifest.unmanaged_entry(role, name, text).ok());
+    }
+    found
 }

@@ -108,7 +108,11 @@ pub(crate) enum Answer {
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     clap_complete::CompleteEnv::with_factory(command).complete();
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match command().try_get_matches_from(init::with_profile_help(&args)).and_then(|m| Cli::from_arg_matches(&m)) {
+    let mut command = command();
+    if let Some(settings) = init::profile_help(&args) {
+        command = command.mut_subcommand("init", |init| init.after_help(settings));
+    }
+    let cli = match command.try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(wrong) => return usage(&wrong),
     };

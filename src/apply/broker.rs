@@ -1,0 +1,403 @@
+//! The broker's files, kept in step with the manifest and the inventory.
+//!
+//! Facts are gathered here and written by `emit::rabbitmq`. A file that somebody edited since certgen wrote it is left
+//! alone; a password is made once, and its hash is kept.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::apply::Change;
+use crate::apply::change::owner;
+use crate::emit::rabbitmq::{self, Definitions, facts};
+use crate::env::Env;
+use crate::error::{Context, Error, Result};
+use crate::manifest::{Broker, Entry, EntryRef, LoginFrom, Permissions};
+use crate::profile::Role;
+use crate::store::{self, Action, OutputFile, layout};
+use crate::ui;
+use crate::x509::GeneralName;
+
+/// Definitions of a broker may be large; what is beyond this is something else.
+const DEFINITIONS_LIMIT: u64 = 256 << 20;
+
+/// A broker may read configuration that holds secrets only if it has the owner and mode of the broker's own key.
+struct Access {
+    owner: Option<store::Owner>,
+    secret_mode: u32,
+}
+
+impl Change<'_> {
+    /// Brings `rabbitmq/` up to date for every broker of the manifest.
+    ///
+    /// # Errors
+    /// A fact is missing or cannot be written in RabbitMQ's syntax, or an existing file cannot be understood.
+    pub fn refresh_brokers(&mut self) -> Result<()> {
+        for broker in self.world.manifest.brokers().to_vec() {
+            self.refresh_broker(&broker).context(|| match &broker.name {
+                Some(name) => format!("writing the files of broker {}", ui::quote(name)),
+                None => "writing the broker's files".to_owned(),
+            })?;
+        }
+        self.refresh_cli_hosts()
+    }
+
+    fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
+        let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
+        let access = self.access(broker)?;
+        let existing = self.world.store.read_if_exists(dir.join("definitions.json"), DEFINITIONS_LIMIT)?;
+        let existing = existing.as_deref().map(|bytes| Definitions::parse(bytes)).transpose()?;
+        let mut facts = self.broker_facts(broker)?;
+        self.passwords(broker, &dir, existing.as_ref(), &access, &mut facts)?;
+        let mut current: BTreeSet<PathBuf> = BTreeSet::new();
+        for file in rabbitmq::emit(&facts)? {
+            let path = dir.join(&file.path);
+            current.insert(path.clone());
+            let mode = if file.secret { access.secret_mode } else { 0o644 };
+            if file.path == "definitions.json" {
+                let ours = self.our_users(broker);
+                let merged = match &existing {
+                    Some(existing) => existing.merged(&facts, &ours)?,
+                    None => file.bytes,
+                };
+                self.put_if_changed(&path, merged, mode, &access)?;
+            } else {
+                self.emit(&path, file.bytes, mode, &access)?;
+            }
+        }
+        self.drop_former_users(&dir, &current)
+    }
+
+    /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
+    fn emit(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
+        let hash = crate::x509::sha256_hex(&bytes);
+        let key = path.to_string_lossy().replace('\\', "/");
+        let recorded = self.world.inventory.emitted.get(&key).cloned();
+        let Some(old) = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)? else {
+            self.put(path, bytes, mode, access);
+            return self.emitted(&key, hash);
+        };
+        let old_hash = crate::x509::sha256_hex(&old);
+        if old_hash == hash {
+            return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
+        }
+        if recorded.as_ref() == Some(&old_hash) || self.force {
+            self.put(path, bytes, mode, access);
+            return self.emitted(&key, hash);
+        }
+        let beside = PathBuf::from(format!("{key}.new"));
+        self.done.edited.push(self.world.store.path(path));
+        self.put_if_changed(&beside, bytes, mode, access)
+    }
+
+    fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
+        self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
+    }
+
+    fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
+        if self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_none_or(|old| *old != bytes) {
+            self.put(path, bytes, mode, access);
+        }
+        Ok(())
+    }
+
+    fn emitted(&mut self, path: &str, sha256: String) -> Result<()> {
+        let mut event = self.event(Action::Emitted, "", "")?;
+        (event.role, event.name) = (None, None);
+        event.path = Some(path.to_owned());
+        event.sha256 = Some(sha256);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// Users that are gone take their files in `definitions.d/` with them.
+    fn drop_former_users(&mut self, dir: &Path, current: &BTreeSet<PathBuf>) -> Result<()> {
+        let users = dir.join("definitions.d");
+        for name in self.world.store.file_names(&users)? {
+            let path = users.join(name);
+            if path.extension().is_some_and(|e| e == "json") && !current.contains(&path) {
+                self.removals.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// The owner and the mode that the broker's own certificate has.
+    fn access(&self, broker: &Broker) -> Result<Access> {
+        let entry = broker.certificates.first().and_then(|c| self.world.entry(c.role, &c.name));
+        Ok(Access {
+            owner: owner(entry.and_then(|e| e.owner.as_deref()))?,
+            secret_mode: entry.map_or(0o600, |e| e.key_mode),
+        })
+    }
+
+    /// Everything about a broker but its passwords.
+    fn broker_facts(&self, broker: &Broker) -> Result<facts::BrokerFacts> {
+        let shown: Vec<&Entry> = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name)).collect();
+        let first = shown.first().copied();
+        let mut names: Vec<String> = Vec::new();
+        for entry in &shown {
+            names.extend(entry.san.iter().filter_map(|name| match name {
+                GeneralName::Dns(dns) => Some(dns.as_str().to_owned()),
+                _ => None,
+            }));
+        }
+        let key_password = first.and_then(|e| e.key_password_file.as_deref());
+        let mut facts = facts::BrokerFacts::single(&broker.certs_dir, &broker.config_dir);
+        facts.name = broker.name.clone();
+        facts.version = version(broker);
+        facts.platform = platform(broker.platform);
+        facts.certificate_is_node = broker.certificates.first().is_some_and(|c| c.role == Role::Node);
+        facts.certificate_names = names;
+        facts.key_password = key_password.map(|path| self.world.key_password(path)).transpose()?;
+        facts.management = management(broker);
+        facts.inter_node = inter_node(broker);
+        facts.client_certificates = client_certificates(broker);
+        facts.login_from = login_from(broker.login_from);
+        facts.tls_versions = broker.tls_versions.iter().map(|v| tls_version(*v)).collect();
+        facts.ports = ports(broker);
+        facts.plugins = broker.plugins.clone();
+        facts.nodes = broker.nodes.clone();
+        facts.longnames = broker.longnames;
+        facts.erl_ssl_path = broker.erl_ssl_path.clone();
+        facts.vhosts = broker.vhosts.clone();
+        facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
+        Ok(facts)
+    }
+
+    /// The clients whose users belong to this broker.
+    fn clients_of(&self, broker: &Broker) -> Vec<&Entry> {
+        self.world
+            .manifest
+            .entries()
+            .iter()
+            .chain(self.world.unmanaged())
+            .filter(|e| e.role == Role::Client && e.user.is_some())
+            .filter(|e| self.world.manifest.brokers_of(e).any(|b| b.name == broker.name))
+            .collect()
+    }
+
+    /// The names of users that certgen made at any time: only these may it change in definitions that it merges into.
+    fn our_users(&self, broker: &Broker) -> BTreeSet<String> {
+        let mut ours: BTreeSet<String> =
+            self.world.inventory.entries.keys().filter(|(role, _)| role == "client").map(|(_, n)| n.clone()).collect();
+        ours.extend(self.clients_of(broker).iter().map(|e| e.name.clone()));
+        ours.extend(broker.administrator.clone());
+        ours
+    }
+
+    /// The administrator's password and those of clients that asked for one: made once, kept in a file for their owner.
+    fn passwords(
+        &mut self,
+        broker: &Broker,
+        dir: &Path,
+        existing: Option<&Definitions>,
+        access: &Access,
+        facts: &mut facts::BrokerFacts,
+    ) -> Result<()> {
+        if let Some(name) = &broker.administrator {
+            let path = layout::administrator_password(broker.name.as_deref())?;
+            let password_hash = self.password_hash(name, &path, existing, access)?;
+            facts.administrator = Some(facts::Administrator { name: name.clone(), password_hash });
+        }
+        let with_password: Vec<String> = self
+            .clients_of(broker)
+            .into_iter()
+            .filter(|e| e.user.as_ref().is_some_and(|u| u.with_password))
+            .map(|e| e.name.clone())
+            .collect();
+        for name in with_password {
+            let path = dir.join(format!("{}.password", store::directory_name(&name)?));
+            let hash = self.password_hash(&name, &path, existing, access)?;
+            for user in facts.users.iter_mut().filter(|u| u.name == name) {
+                user.password_hash = Some(hash.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn password_hash(
+        &mut self,
+        user: &str,
+        path: &Path,
+        existing: Option<&Definitions>,
+        access: &Access,
+    ) -> Result<String> {
+        let kept = existing.and_then(|d| d.password_hash(user)).filter(|hash| !hash.is_empty());
+        let password = match self.world.store.read_if_exists(path, store::INPUT_LIMIT)? {
+            Some(bytes) => bytes,
+            None if kept.is_some() => return Ok(kept.map(str::to_owned).unwrap_or_default()),
+            None => {
+                let password = crate::x509::random_password()?;
+                let mut line = Zeroizing::new(password.as_bytes().to_vec());
+                line.push(b'\n');
+                // The password of a person, not of the broker: its owner is whoever runs certgen.
+                let _ = access;
+                self.put_secret(path.to_owned(), line.to_vec());
+                self.done.passwords.push((user.to_owned(), password));
+                line
+            }
+        };
+        if let Some(kept) = kept {
+            return Ok(kept.to_owned());
+        }
+        let text = std::str::from_utf8(&password)
+            .map_err(|_| Error::failed(format!("{} is not UTF-8", ui::path(path))))?;
+        Ok(rabbitmq::password_hash(text.trim_end_matches(['\r', '\n']), crate::x509::random_salt()?))
+    }
+
+    /// A host that only runs CLI tools finds its option file beside its certificate.
+    fn refresh_cli_hosts(&mut self) -> Result<()> {
+        let hosts: Vec<Entry> = self
+            .world
+            .manifest
+            .entries()
+            .iter()
+            .chain(self.world.unmanaged())
+            .filter(|e| e.role == Role::Client && e.cli)
+            .cloned()
+            .collect();
+        for host in hosts {
+            let dir = layout::entry_dir(Role::Client.as_str(), &host.name)?;
+            let staged = self.stages(&dir);
+            if !staged && !self.world.store.holds(&dir) {
+                continue;
+            }
+            let broker = self.world.manifest.brokers().first().cloned();
+            let facts = facts::CliFacts {
+                platform: broker.as_ref().map_or(facts::Platform::Unix, |b| platform(b.platform)),
+                certs_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq/certs".to_owned(), |b| b.certs_dir.clone()),
+                config_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq".to_owned(), |b| b.config_dir.clone()),
+                key_password: host.key_password_file.as_deref().map(|p| self.world.key_password(p)).transpose()?,
+                tls_versions: broker.iter().flat_map(|b| &b.tls_versions).map(|v| tls_version(*v)).collect(),
+                longnames: broker.as_ref().is_some_and(|b| b.longnames),
+                erl_ssl_path: broker.as_ref().and_then(|b| b.erl_ssl_path.clone()),
+            };
+            let access = Access { owner: owner(host.owner.as_deref())?, secret_mode: host.key_mode };
+            for file in rabbitmq::cli_host(&facts)? {
+                let mode = if file.secret { access.secret_mode } else { 0o644 };
+                self.emit(&dir.join(&file.path), file.bytes, mode, &access)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The line that brings a client's user into a running broker, if it has one.
+pub(crate) fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> Option<String> {
+    let entry = world.entry(Role::Client, name)?;
+    entry.user.as_ref()?;
+    let broker = world.manifest.brokers_of(entry).next()?;
+    let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
+    let shown = ui::path(env.shown(&world.store.path(path)));
+    Some(format!("to bring the user into a running broker:\n  rabbitmqctl import_definitions {}", ui::shell(&shown)))
+}
+
+/// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
+fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
+    let Some(user) = &entry.user else { return Ok(facts::UserFacts::default()) };
+    let allowed = match &user.permissions {
+        Permissions::None => rabbitmq::Permissions::none(),
+        Permissions::Access(access) => rabbitmq::Permissions::of_all(access),
+        Permissions::Patterns { configure, write, read } => rabbitmq::Permissions::patterns(configure, write, read),
+    };
+    let mut tags = user.tags.clone();
+    tags.extend(allowed.tags.iter().filter(|t| !user.tags.contains(t)).cloned());
+    let mut topics: Vec<facts::TopicFacts> = user
+        .topic
+        .iter()
+        .map(|t| facts::TopicFacts { exchange: t.exchange.clone(), write: t.write.clone(), read: t.read.clone() })
+        .collect();
+    topics.extend(allowed.topics);
+    Ok(facts::UserFacts {
+        name: user_name(entry, broker.login_from)?,
+        vhosts: user.vhosts.clone(),
+        configure: allowed.configure,
+        write: allowed.write,
+        read: allowed.read,
+        topics,
+        tags,
+        password_hash: None,
+    })
+}
+
+/// What RabbitMQ reads from the certificate of `entry` as the user's name.
+pub(crate) fn user_name(entry: &Entry, login_from: LoginFrom) -> Result<String> {
+    let first = |wanted: fn(&GeneralName) -> Option<String>, kind: &str| {
+        entry.san.iter().find_map(wanted).ok_or_else(|| {
+            Error::failed(format!("client {} has no {kind}, and the broker takes the user from it", ui::quote(&entry.name)))
+                .hint(format!("give it one with --san, or set login_from = \"common_name\" for the broker"))
+        })
+    };
+    match login_from {
+        LoginFrom::CommonName => Ok(entry.name.clone()),
+        LoginFrom::DistinguishedName => Ok(super::request::subject(entry)?.to_string()),
+        LoginFrom::SanDns => first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name"),
+        LoginFrom::SanEmail => first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address"),
+        LoginFrom::SanUri => first(|n| if let GeneralName::Uri(u) = n { Some(u.clone()) } else { None }, "URI"),
+    }
+}
+
+fn version(broker: &Broker) -> Option<facts::Version> {
+    let (major, minor) = broker.version.as_str().split_once('.')?;
+    Some(facts::Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
+}
+
+fn platform(platform: crate::manifest::Platform) -> facts::Platform {
+    match platform {
+        crate::manifest::Platform::Unix => facts::Platform::Unix,
+        crate::manifest::Platform::Windows => facts::Platform::Windows,
+    }
+}
+
+/// Another certificate for people lies in a directory of its own below the broker's certificates.
+fn management(broker: &Broker) -> facts::Management {
+    let certificate = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
+    facts::Management {
+        enabled: broker.management.enabled,
+        port: broker.management.port,
+        certificate: certificate.map(|c| certificate_files(c, &broker.certs_dir)),
+    }
+}
+
+fn certificate_files(certificate: &EntryRef, certs_dir: &str) -> facts::CertificateFiles {
+    let dir = format!("{}/management", certs_dir.trim_end_matches('/'));
+    facts::CertificateFiles {
+        certfile: format!("{dir}/{}", certificate.role.certificate_file()),
+        keyfile: format!("{dir}/{}", certificate.role.key_file()),
+    }
+}
+
+fn inter_node(broker: &Broker) -> facts::InterNode {
+    match broker.inter_node_tls {
+        crate::manifest::InterNodeTls::Off => facts::InterNode::Off,
+        crate::manifest::InterNodeTls::File => facts::InterNode::File,
+        crate::manifest::InterNodeTls::Flags => facts::InterNode::Flags,
+    }
+}
+
+fn client_certificates(broker: &Broker) -> facts::ClientCertificates {
+    match broker.client_certificates {
+        crate::manifest::ClientCertificates::Required => facts::ClientCertificates::Required,
+        crate::manifest::ClientCertificates::Optional => facts::ClientCertificates::Optional,
+        crate::manifest::ClientCertificates::None => facts::ClientCertificates::None,
+    }
+}
+
+fn login_from(login_from: LoginFrom) -> facts::LoginFrom {
+    match login_from {
+        LoginFrom::CommonName => facts::LoginFrom::CommonName,
+        LoginFrom::DistinguishedName => facts::LoginFrom::DistinguishedName,
+        LoginFrom::SanDns => facts::LoginFrom::San(facts::SanKind::Dns),
+        LoginFrom::SanEmail => facts::LoginFrom::San(facts::SanKind::Email),
+        LoginFrom::SanUri => facts::LoginFrom::San(facts::SanKind::Uri),
+    }
+}
+
+fn tls_version(version: crate::manifest::TlsVersion) -> facts::TlsVersion {
+    match version {
+        crate::manifest::TlsVersion::V1_2 => facts::TlsVersion::V1_2,
+        crate::manifest::TlsVersion::V1_3 => facts::TlsVersion::V1_3,
+    }
+}

@@ -1,0 +1,317 @@
+//! `certgen init`
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::Path;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::apply::{Change, Dates, Done, KeySource, Order, Unlock, Vault, World, Written};
+use crate::commands::{Answer, seal};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::{Entry, Manifest};
+use crate::profile::{self, Profile};
+use crate::store::{self, Store};
+use crate::ui;
+
+/// The profile that is taken where none is named.
+const DEFAULT_PROFILE: &str = "rabbitmq";
+
+/// Start a PKI from a profile: authorities, certificates, RabbitMQ's files
+///
+/// Writes certgen.toml from the profile and makes everything that it names. On a terminal it asks; elsewhere it takes
+/// the defaults.
+#[derive(Debug, clap::Args)]
+#[command(after_help = after_help())]
+pub(crate) struct InitArgs {
+    /// A built-in profile, or a manifest to start from
+    #[arg(long, value_name = "P|FILE", add = clap_complete::engine::ArgValueCompleter::new(complete_profiles))]
+    profile: Option<String>,
+    /// A setting of the profile; certgen init --help --profile P lists them (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
+    /// Common name of the root authority; a mark from its key is added
+    #[arg(long, value_name = "CN")]
+    name: Option<String>,
+    /// Exit 0 if a PKI from the same profile and settings is there already
+    #[arg(long)]
+    keep: bool,
+    /// Seal the authority keys with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
+    #[arg(long)]
+    seal: bool,
+    /// Seal the authority keys to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...")]
+    recipient: Vec<String>,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
+    let mut settings = settings(&args.settings)?;
+    let store = Store::open(&env.pki);
+    if store.exists() {
+        return existing(&args, &settings, env);
+    }
+    let profile = choose(args.profile.as_deref(), env)?;
+    ask_settings(&profile, &mut settings, env)?;
+    let text = profile.render(&settings, &env.host_name)?;
+    let text = match &args.name {
+        Some(name) => profile::name_roots(&text, name)?,
+        None => text,
+    };
+    let layout = store.layout().clone();
+    let manifest = Manifest::parse(&text, "certgen.toml")?;
+    let to = seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
+
+    let (pki, mut locked) = store.create(&crate::apply::waiting(env))?;
+    let mut world = World::new(layout, manifest, text.clone());
+    let mut vault = Vault::new(&args.unlock);
+    let made = {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        build(&mut change, &text, to.as_ref(), &profile, &settings, args.name.as_deref())
+            .and_then(|()| change.commit(&mut locked))
+    };
+    drop(locked);
+    let done = match made {
+        Ok(done) => done,
+        Err(error) => {
+            pki.forget();
+            return Err(error);
+        }
+    };
+    tell(&done, &[], env)?;
+    if to.is_none() {
+        env.say("the authority keys are not encrypted; to seal them with a passphrase: certgen seal");
+    }
+    for line in world.first_steps(env) {
+        env.say(line);
+    }
+    Ok(Answer::Yes)
+}
+
+/// Everything that the manifest names, in an order in which each has its issuer.
+fn build(
+    change: &mut Change<'_>,
+    text: &str,
+    to: Option<&store::seal::SealTo>,
+    profile: &Profile,
+    settings: &BTreeMap<String, String>,
+    name: Option<&str>,
+) -> Result<()> {
+    change.initialized(profile.name(), settings, name);
+    for authority in change.authorities_in_order() {
+        change.authority(&authority, Dates::default(), to)?;
+    }
+    let trust = change.trust()?;
+    for entry in change.entries() {
+        change.refuse_privileged_user(&entry)?;
+        let key = KeySource::Generate(entry.key_type);
+        let destination = crate::apply::Destination::Pki;
+        change.identity(Order { entry, key, dates: Dates::default(), replaces: None, destination }, &trust)?;
+    }
+    change.manifest(text.to_owned());
+    change.git_files();
+    change.refresh_brokers()
+}
+
+/// There is a PKI: `--keep` is content with one that came from the same beginnings.
+fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env) -> Result<Answer> {
+    let shown = ui::path(env.shown(&env.pki));
+    let exists = || Error::failed(format!("{shown} holds a PKI already"));
+    if !args.keep {
+        return Err(exists()
+            .hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep"));
+    }
+    let world = World::read(env)?;
+    let wanted = args.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
+    let wanted = Profile::find(wanted, &env.cwd)?.name().to_owned();
+    let differs = |what: &str, is: &str, asked: &str| {
+        Err(exists().hint(format!("its {what} was {is}, not {asked}: start another with --pki DIR")))
+    };
+    let Some(origin) = world.inventory.origin() else {
+        return Err(exists().hint("it does not say what profile it came from; leave out --keep and --profile"));
+    };
+    if origin.profile != wanted {
+        return differs("profile", &ui::quote(&origin.profile), &ui::quote(&wanted));
+    }
+    if origin.settings != *settings || origin.name.as_deref() != args.name.as_deref() {
+        return differs("settings", &shown_settings(&origin.settings), &shown_settings(settings));
+    }
+    env.say(format!("{shown} is kept: it came from the same profile and settings"));
+    if env.json {
+        ui::items::<Item>(env, &[])?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn shown_settings(settings: &BTreeMap<String, String>) -> String {
+    if settings.is_empty() {
+        return "none".to_owned();
+    }
+    ui::plain(&settings.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join(" "))
+}
+
+fn settings(pairs: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut settings = BTreeMap::new();
+    for pair in pairs {
+        let Some((key, value)) = pair.split_once('=') else {
+            return Err(Error::usage(format!("--set {}: there is no = in it", ui::quote(pair)))
+                .hint("write --set KEY=VALUE"));
+        };
+        if settings.insert(key.to_owned(), value.to_owned()).is_some() {
+            return Err(Error::usage(format!("--set {key} is given twice")));
+        }
+    }
+    Ok(settings)
+}
+
+fn choose(named: Option<&str>, env: &Env) -> Result<Profile> {
+    if let Some(named) = named {
+        return Profile::find(named, &env.cwd);
+    }
+    if !env.interactive {
+        return Profile::find(DEFAULT_PROFILE, &env.cwd);
+    }
+    let profiles = profile::builtin();
+    let lines: Vec<String> = profiles.iter().map(|p| format!("{:28} {}", p.name(), p.summary())).collect();
+    let chosen = ui::choose(env, "Profile", &lines, "name it with --profile P")?;
+    Ok(profiles[chosen].clone())
+}
+
+/// On a terminal, asks for what was not set; elsewhere the defaults are taken.
+fn ask_settings(profile: &Profile, settings: &mut BTreeMap<String, String>, env: &Env) -> Result<()> {
+    if !env.interactive {
+        return Ok(());
+    }
+    for setting in profile.settings() {
+        if settings.contains_key(setting.key()) {
+            continue;
+        }
+        let default = setting.default(&env.host_name).unwrap_or_default();
+        let question = format!("{} ({})", setting.help(), setting.key());
+        let answer = ui::ask(env, &question, &default, &format!("set it with --set {}=VALUE", setting.key()))?;
+        if answer != default {
+            settings.insert(setting.key().to_owned(), answer);
+        }
+    }
+    Ok(())
+}
+
+/// One line of `init` and `issue`: what the output shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Item {
+    action: &'static str,
+    role: String,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial_number: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    not_before: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    not_after: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+}
+
+/// Says what was issued and what was left alone.
+pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()> {
+    if env.clock_is_set() && !done.issued.is_empty() {
+        env.say(format!("signed with the clock at {}, as --at asks", ui::date(env.now)));
+    }
+    let mut items: Vec<Item> = done.issued.iter().map(|written| item(written, env)).collect();
+    items.extend(unchanged.iter().map(|entry| Item {
+        action: "unchanged",
+        role: entry.role.to_string(),
+        name: entry.name.clone(),
+        issuer: Some(entry.issuer.clone()),
+        serial_number: None,
+        not_before: None,
+        not_after: None,
+        path: None,
+    }));
+    if env.json {
+        ui::items(env, &items)?;
+    } else {
+        for item in &items {
+            let what = ui::plain(&format!("{}/{}", item.role, item.name));
+            match (&item.not_after, &item.path) {
+                (Some(not_after), Some(path)) => {
+                    let until = &ui::date(*not_after)[..10];
+                    writeln!(env.out(), "{:9} {what}  until {until}  {path}", item.action)?;
+                }
+                _ => writeln!(env.out(), "{:9} {what}", item.action)?,
+            }
+        }
+    }
+    for note in &done.notes {
+        env.say(note);
+    }
+    for path in &done.edited {
+        let shown = ui::path(env.shown(path));
+        env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
+    }
+    Ok(())
+}
+
+fn item(written: &Written, env: &Env) -> Item {
+    let validity = written.certificate.validity();
+    Item {
+        action: if written.renewed { "reissued" } else { "issued" },
+        role: written.role.to_owned(),
+        name: written.name.clone(),
+        issuer: Some(written.issuer.clone()),
+        serial_number: Some(written.certificate.serial().to_string()),
+        not_before: Some(validity.not_before),
+        not_after: Some(validity.not_after),
+        path: Some(ui::path(env.shown(&written.directory))),
+    }
+}
+
+/// `certgen init --help --profile P`: the settings of P stand at the end of the help.
+///
+/// Clap prints help as soon as it meets `--help`, so the profile is looked up before.
+pub(crate) fn profile_help(args: &[OsString]) -> Option<String> {
+    let words: Vec<&str> = args.iter().skip(1).filter_map(|a| a.to_str()).collect();
+    if !words.contains(&"init") || !words.iter().any(|w| *w == "--help" || *w == "-h") {
+        return None;
+    }
+    let named = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--profile") {
+        Some("") => words.get(at + 1).copied(),
+        Some(value) => value.strip_prefix('='),
+        None => None,
+    })?;
+    let profile = Profile::find(named, Path::new(".")).ok()?;
+    let mut text = format!("SETTINGS OF PROFILE {}:\n", profile.name());
+    for setting in profile.settings() {
+        let default = setting.default("HOST").map_or_else(|| "required".to_owned(), |d| format!("default: {d}"));
+        text.push_str(&format!("  --set {}=...\n          {} [{default}]\n", setting.key(), setting.help()));
+    }
+    Some(text)
+}
+
+fn after_help() -> String {
+    let mut text = String::from("PROFILES:\n");
+    for profile in profile::builtin() {
+        text.push_str(&format!("  {:28} {}\n", profile.name(), profile.summary()));
+    }
+    text.push_str(
+        "\nEXAMPLES:\n  certgen init\n  certgen init --profile celery\n  \
+         certgen init --profile cluster --set nodes=a.example,b.example,c.example\n  \
+         certgen init --profile kubernetes --set namespace=default --set cluster=rabbitmq\n  \
+         certgen init --help --profile cluster",
+    );
+    text
+}
+
+fn complete_profiles(typed: &std::ffi::OsStr) -> Vec<clap_complete::CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    profile::builtin()
+        .iter()
+        .filter(|p| p.name().starts_with(&*typed))
+        .map(|p| clap_complete::CompletionCandidate::new(p.name()).help(Some(p.summary().to_owned().into())))
+        .collect()
+}

@@ -1,0 +1,481 @@
+//! `certgen issue`
+
+mod bulk;
+mod deliver;
+mod differences;
+
+use std::path::PathBuf;
+
+use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, World};
+use crate::commands::shared::{self, KeyArgs, NameArgs};
+use crate::commands::{Answer, issue::deliver::Delivery};
+use crate::env::{Env, parse_time};
+use crate::error::{Error, Result};
+use crate::manifest::{AuthoritySpec, Document, Entry, EntrySpec, Manifest};
+use crate::plan::Reason;
+use crate::profile::Role;
+use crate::store::{self, seal::SealTo};
+use crate::ui;
+use crate::x509::Csr;
+
+/// Issue certificates for servers, nodes, clients and authorities
+///
+/// A new name is added to certgen.toml, gets its key and certificate, and the files in rabbitmq/ follow. A name that
+/// exists with the same facts and is not due is left as it is.
+#[derive(Debug, clap::Args)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
+                  certgen issue server api.example.com --san 10.0.0.7\n  \
+                  certgen issue node rabbit-2.example.com --owner rabbitmq\n  \
+                  certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5\n  \
+                  certgen issue client sensor-17 --csr sensor-17.csr --access mqtt\n  \
+                  certgen issue authority devices --issuer root --path-length 0"
+)]
+pub(crate) struct IssueArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// A server certificate: TLS server authentication
+    Server(IdentityArgs),
+    /// A RabbitMQ node: server of its clients and peers, client of its peers
+    Node(IdentityArgs),
+    /// A client: its name is the common name and so the RabbitMQ user
+    Client(Box<ClientArgs>),
+    /// An authority: a root, or an intermediate with --issuer
+    Authority(AuthorityArgs),
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+struct IdentityArgs {
+    /// The names; flags apply to each
+    #[arg(value_name = "NAME", required_unless_present = "from")]
+    names: Vec<String>,
+    #[command(flatten)]
+    called: NameArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+struct CommonArgs {
+    /// How long it is valid: 12h, 90d, 8w, 2y [default: 365d]
+    #[arg(long, value_name = "DUR", conflicts_with = "not_after")]
+    validity: Option<String>,
+    /// Valid from TIME (RFC 3339) [default: an hour ago]
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
+    /// Valid until TIME (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<String>,
+    /// The authority that signs
+    #[arg(long, value_name = "AUTHORITY", add = shared::complete_authorities())]
+    issuer: Option<String>,
+    /// Sign this request; the key stays where it is (one NAME)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["from", "key_type", "key_password_file"])]
+    csr: Option<PathBuf>,
+    /// Names from FILE or - : CSV with a header of flag names, or one name a line; lists in a cell with ;
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath)]
+    from: Option<PathBuf>,
+    /// Write the directories into DIR instead of the PKI
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "archive")]
+    out: Option<PathBuf>,
+    /// Write the directories into a tar file (0600) instead of the PKI
+    #[arg(long, value_name = "FILE.tar", value_hint = clap::ValueHint::FilePath)]
+    archive: Option<PathBuf>,
+    /// Do not add it to certgen.toml
+    #[arg(long)]
+    no_save: bool,
+    /// Issue again where facts differ
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+struct ClientArgs {
+    #[command(flatten)]
+    identity: IdentityArgs,
+    #[command(flatten)]
+    user: UserArgs,
+}
+
+/// What the RabbitMQ user of a client may do.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "RabbitMQ user")]
+struct UserArgs {
+    /// Virtual host (repeatable)
+    #[arg(long, value_name = "VHOST")]
+    vhost: Vec<String>,
+    /// What it does: celery[:QUEUE,...], mqtt, publish:EXCHANGE, consume:QUEUE, monitor, all (repeatable)
+    #[arg(long, value_name = "ACCESS", conflicts_with_all = ["configure", "write", "read"])]
+    access: Vec<String>,
+    /// Regular expression of what it may configure
+    #[arg(long, value_name = "RE")]
+    configure: Option<String>,
+    /// Regular expression of what it may write
+    #[arg(long, value_name = "RE")]
+    write: Option<String>,
+    /// Regular expression of what it may read
+    #[arg(long, value_name = "RE")]
+    read: Option<String>,
+    /// Regular expression of topics it may publish
+    #[arg(long, value_name = "RE")]
+    topic_write: Option<String>,
+    /// Regular expression of topics it may consume
+    #[arg(long, value_name = "RE")]
+    topic_read: Option<String>,
+    /// Tag (repeatable)
+    #[arg(long, value_name = "T")]
+    tag: Vec<String>,
+    /// The same virtual hosts, permissions and tags as client NAME
+    #[arg(long, value_name = "NAME", add = shared::complete_names(), conflicts_with_all = ["vhost", "access", "configure", "write", "read", "topic_write", "topic_read", "tag"])]
+    like: Option<String>,
+    /// Give the user a generated password too
+    #[arg(long)]
+    with_password: bool,
+    /// The host only runs CLI tools: a certificate for inter-node TLS and an option file, no user
+    #[arg(long, conflicts_with_all = ["vhost", "access", "configure", "write", "read", "tag", "like", "with_password"])]
+    cli: bool,
+    /// Allow a name that is a user with a password or a tag already
+    #[arg(long)]
+    existing_user: bool,
+}
+
+#[derive(Debug, Clone, Default, clap::Args)]
+struct AuthorityArgs {
+    /// The names
+    #[arg(value_name = "NAME", required = true)]
+    names: Vec<String>,
+    /// Common name; a mark from its key is added [default: NAME]
+    #[arg(long, value_name = "CN")]
+    common_name: Option<String>,
+    /// More of the subject, RFC 4514, without CN
+    #[arg(long, value_name = "RDNS")]
+    subject: Option<String>,
+    /// Type of the key
+    #[arg(long, value_name = "TYPE")]
+    key_type: Option<String>,
+    /// How long it is valid [default: 10y]
+    #[arg(long, value_name = "DUR", conflicts_with = "not_after")]
+    validity: Option<String>,
+    /// Valid from TIME (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    not_before: Option<String>,
+    /// Valid until TIME (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    not_after: Option<String>,
+    /// The authority above it; without one it is a root
+    #[arg(long, value_name = "AUTHORITY", add = shared::complete_authorities())]
+    issuer: Option<String>,
+    /// How many authorities may stand below it
+    #[arg(long, value_name = "N")]
+    path_length: Option<u8>,
+    /// Name constraint: DNS suffix, address range or e-mail domain that it may certify (repeatable)
+    #[arg(long, value_name = "NAME")]
+    permit: Vec<String>,
+    /// Name constraint: what it may not certify (repeatable)
+    #[arg(long, value_name = "NAME")]
+    exclude: Vec<String>,
+    /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
+    #[arg(long)]
+    seal: bool,
+    /// Seal its key to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...")]
+    recipient: Vec<String>,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+pub(crate) fn run(args: IssueArgs, env: &mut Env) -> Result<Answer> {
+    match args.what {
+        What::Authority(args) => authorities(&args, env),
+        What::Server(args) => identities(Role::Server, &ClientArgs { identity: args, ..ClientArgs::default() }, env),
+        What::Node(args) => identities(Role::Node, &ClientArgs { identity: args, ..ClientArgs::default() }, env),
+        What::Client(args) => identities(Role::Client, &args, env),
+    }
+}
+
+/// One name to issue, with what the command line or its row says about it.
+struct Wish {
+    name: String,
+    spec: EntrySpec,
+}
+
+fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
+    let common = &args.identity.common;
+    let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
+    let (mut world, mut locked) = World::lock("issue", env)?;
+    let csr = read_csr(common.csr.as_deref(), &args.identity.names, env)?;
+    let wishes = wishes(role, args, csr.as_ref(), &world, env)?;
+    refuse_twins(&wishes)?;
+
+    let text = edited(role, &wishes, &world)?;
+    let manifest = Manifest::parse(&text, "certgen.toml")?;
+    let entries = entries(role, &wishes, &manifest, !common.no_save)?;
+    for entry in &entries {
+        world.refuse_case_twin(entry)?;
+        world.refuse_privileged_user(entry)?;
+        world.refuse_leaked(entry, common.force, env)?;
+    }
+
+    let (todo, unchanged) = sort_out(&entries, &world, common, dates, env)?;
+    if !common.no_save {
+        world.manifest = manifest;
+    }
+    let delivery = Delivery::new(common.out.as_deref(), common.archive.as_deref(), env)?;
+    let mut vault = Vault::new(&common.unlock);
+    let saves = !common.no_save && text != world.manifest_text;
+    let done = {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        if !todo.is_empty() || saves {
+            let trust = change.trust()?;
+            for (entry, replaces) in todo {
+                let key = match &csr {
+                    Some(csr) => KeySource::Request(Box::new(csr.clone())),
+                    None => KeySource::Generate(entry.key_type),
+                };
+                let destination = delivery.destination(&entry)?;
+                change.identity(Order { entry, key, dates, replaces, destination }, &trust)?;
+            }
+            if saves {
+                change.manifest(text);
+            }
+            change.refresh_bundles(&trust)?;
+            change.refresh_brokers()?;
+        }
+        delivery.commit(change, &mut locked)?
+    };
+    drop(locked);
+    tell(&done, &unchanged, role, &world, env)
+}
+
+/// The names with what is said about them: on the command line or in `--from`.
+fn wishes(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: &mut Env) -> Result<Vec<Wish>> {
+    let spec = spec(role, args, csr, world, env)?;
+    let mut wishes: Vec<Wish> =
+        args.identity.names.iter().map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
+    if let Some(from) = &args.identity.common.from {
+        wishes.extend(bulk::read(role, from, &spec, env)?);
+    }
+    Ok(wishes)
+}
+
+/// What the flags say, as an entry of the manifest says it.
+fn spec(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: &mut Env) -> Result<EntrySpec> {
+    let identity = &args.identity;
+    let mut spec = if role == Role::Client { user_spec(&args.user, world)? } else { EntrySpec::default() };
+    spec.issuer.clone_from(&identity.common.issuer);
+    spec.validity.clone_from(&identity.common.validity);
+    identity.called.add_to(&mut spec)?;
+    identity.key.add_to(&mut spec, &env.cwd)?;
+    if let Some(csr) = csr.filter(|_| identity.called.san.is_empty()) {
+        spec.san = shared::list(&names_of_request(csr, role, env));
+    }
+    Ok(spec)
+}
+
+fn user_spec(user: &UserArgs, world: &World) -> Result<EntrySpec> {
+    let mut spec = EntrySpec::default();
+    if let Some(like) = &user.like {
+        let (_, name) = shared::split_role(like);
+        let model = world.entry(Role::Client, name).ok_or_else(|| {
+            Error::failed(format!("--like {}: there is no such client", ui::quote(like)))
+                .hint("see the clients with certgen list client")
+        })?;
+        spec = EntrySpec::user_of(model);
+    } else {
+        spec.vhost = shared::list(&user.vhost);
+        spec.access = shared::list(&user.access);
+        spec.configure.clone_from(&user.configure);
+        spec.write.clone_from(&user.write);
+        spec.read.clone_from(&user.read);
+        spec.topic_write.clone_from(&user.topic_write);
+        spec.topic_read.clone_from(&user.topic_read);
+        spec.tags = shared::list(&user.tag);
+    }
+    spec.password = user.with_password.then_some(true).or(spec.password);
+    spec.cli = user.cli.then_some(true);
+    spec.existing_user = user.existing_user.then_some(true);
+    Ok(spec)
+}
+
+/// The names that a request asks for. A client's own name as a host name is dropped: it is a user, not a host.
+fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
+    let common_name = csr.subject().common_name().map(str::to_owned);
+    let mut names = Vec::new();
+    for name in csr.subject_alt_names() {
+        let text = name.to_flag();
+        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text == format!("dns:{}", cn.to_lowercase())) {
+            continue;
+        }
+        names.push(text);
+    }
+    if !names.is_empty() {
+        env.say(format!("names from the request: {}", names.join(", ")));
+    }
+    names
+}
+
+fn read_csr(path: Option<&std::path::Path>, names: &[String], env: &Env) -> Result<Option<Csr>> {
+    let Some(path) = path else { return Ok(None) };
+    let [name] = names else {
+        return Err(Error::usage("--csr goes with exactly one NAME"));
+    };
+    let what = || format!("the request {}", ui::path(path));
+    let csr = Csr::from_bytes(&store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?)
+        .map_err(|e| Error::from(e).context(what()))?;
+    if csr.wants_ca() {
+        return Err(Error::failed(format!("{} asks to be an authority", what()))
+            .hint("make the request without CA:TRUE; certgen request does"));
+    }
+    let common_names = csr.subject().common_names();
+    if common_names.iter().any(|cn| cn != name) {
+        let found: Vec<String> = common_names.iter().map(|cn| ui::quote(cn)).collect();
+        return Err(Error::failed(format!("{} is for {}, not for {}", what(), found.join(" and "), ui::quote(name)))
+            .hint("issue it under its own name, or have it made anew"));
+    }
+    Ok(Some(csr))
+}
+
+fn refuse_twins(wishes: &[Wish]) -> Result<()> {
+    let mut seen = std::collections::BTreeSet::new();
+    match wishes.iter().find(|wish| !seen.insert(wish.name.as_str())) {
+        Some(twin) => Err(Error::usage(format!("{} is named twice", ui::quote(&twin.name)))),
+        None => Ok(()),
+    }
+}
+
+/// The manifest's text with the wishes in it.
+fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
+    let mut document = Document::parse(&world.manifest_text)?;
+    for wish in wishes {
+        document.set_entry(role, &wish.name, &wish.spec)?;
+    }
+    Ok(document.to_string())
+}
+
+fn entries(role: Role, wishes: &[Wish], manifest: &Manifest, managed: bool) -> Result<Vec<Entry>> {
+    wishes
+        .iter()
+        .map(|wish| {
+            let mut entry = manifest
+                .entry(role, &wish.name)
+                .cloned()
+                .ok_or_else(|| Error::failed(format!("{role} {} got lost", ui::quote(&wish.name))))?;
+            entry.managed = managed;
+            Ok(entry)
+        })
+        .collect()
+}
+
+type Todo = Vec<(Entry, Option<crate::x509::Certificate>)>;
+
+/// What must be issued and what is as it should be; differences stop everything unless `--force`.
+fn sort_out(
+    entries: &[Entry],
+    world: &World,
+    common: &CommonArgs,
+    dates: Dates,
+    env: &Env,
+) -> Result<(Todo, Vec<Entry>)> {
+    let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let reasons = world.reasons(entry, env)?;
+        let differences = differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
+        if !differences.is_empty() && !common.force {
+            let mut error = Error::failed(format!(
+                "{} {} exists with other facts: {}",
+                entry.role,
+                ui::quote(&entry.name),
+                differences.join("; ")
+            ));
+            error = error.hint("add --force to issue it again with these facts");
+            return Err(error);
+        }
+        let is_new = reasons.contains(&Reason::Missing);
+        if reasons.is_empty() && differences.is_empty() && !common.force {
+            unchanged.push(entry.clone());
+            continue;
+        }
+        let replaces = if is_new { None } else { world.current_certificate(entry.role, &entry.name)? };
+        todo.push((entry.clone(), replaces));
+    }
+    Ok((todo, unchanged))
+}
+
+fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
+    Ok(Dates {
+        not_before: not_before.map(|t| parse_time(t, "--not-before")).transpose()?,
+        not_after: not_after.map(|t| parse_time(t, "--not-after")).transpose()?,
+    })
+}
+
+fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
+    let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
+    let (mut world, mut locked) = World::lock("issue", env)?;
+    let mut document = Document::parse(&world.manifest_text)?;
+    for name in &args.names {
+        world.refuse_existing_authority(name)?;
+        document.set_authority(name, &authority_spec(args))?;
+    }
+    let text = document.to_string();
+    world.manifest = Manifest::parse(&text, "certgen.toml")?;
+    let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
+    let mut vault = Vault::new(&args.unlock);
+    let done = {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        for name in &args.names {
+            let authority = change.manifest_authority(name)?;
+            change.authority(&authority, dates, seal.as_ref())?;
+        }
+        change.manifest(text);
+        let trust = change.trust()?;
+        change.refresh_bundles(&trust)?;
+        change.refresh_brokers()?;
+        change.commit(&mut locked)?
+    };
+    drop(locked);
+    warn_unsealed(seal.as_ref(), env);
+    tell(&done, &[], Role::Server, &world, env)
+}
+
+fn authority_spec(args: &AuthorityArgs) -> AuthoritySpec {
+    AuthoritySpec {
+        issuer: args.issuer.clone(),
+        common_name: args.common_name.clone(),
+        subject: args.subject.clone(),
+        key_type: args.key_type.clone(),
+        validity: args.validity.clone(),
+        path_length: args.path_length.map(i64::from),
+        permit: shared::list(&args.permit),
+        exclude: shared::list(&args.exclude),
+        ..AuthoritySpec::default()
+    }
+}
+
+fn warn_unsealed(seal: Option<&SealTo>, env: &mut Env) {
+    if seal.is_none() {
+        env.say("its key is not encrypted; to seal it with a passphrase: certgen seal");
+    }
+}
+
+/// Says what was done: facts on standard output, the next step on standard error.
+fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
+    crate::commands::init::tell(done, unchanged, env)?;
+    if role == Role::Client {
+        for written in done.issued.iter().take(5) {
+            if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
+                env.say(line);
+            }
+        }
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,129 @@
+//! `certgen remove`
+
+use serde::Serialize;
+
+use crate::apply::{Change, Unlock, Vault, World};
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::{Document, Manifest};
+use crate::profile::Role;
+use crate::store::{Action, layout};
+use crate::ui;
+
+/// Take an identity out: its directory, its entry in certgen.toml, its user
+///
+/// Its key is erased. Whoever copied the key before can still use it until the certificate ends: --revoke withdraws the
+/// certificate too.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen remove client/reporting\n  certgen remove client/reporting --revoke")]
+pub(crate) struct RemoveArgs {
+    /// The identities
+    #[arg(value_name = "ROLE/NAME", required = true, add = shared::complete_names())]
+    names: Vec<String>,
+    /// Revoke every certificate of it that has not expired, and write the authority's CRL
+    #[arg(long)]
+    revoke: bool,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+/// What was taken out.
+#[derive(Debug, Serialize)]
+struct Item {
+    action: &'static str,
+    role: String,
+    name: String,
+    revoked: Vec<String>,
+}
+
+pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
+    let (mut world, mut locked) = World::lock("remove", env)?;
+    let mut targets: Vec<(Role, String)> = Vec::new();
+    for text in &args.names {
+        let target = identity(&world, text)?;
+        if let Some(broker) = world.manifest.broker_that_shows(target.0, &target.1) {
+            return Err(Error::failed(format!(
+                "{}/{} is the certificate of {broker} in certgen.toml",
+                target.0,
+                ui::plain(&target.1)
+            ))
+            .hint("name another certificate there first"));
+        }
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    let mut document = Document::parse(&world.manifest_text)?;
+    for (role, name) in &targets {
+        document.remove_entry(*role, name);
+    }
+    let text = document.to_string();
+    world.manifest = Manifest::parse(&text, "certgen.toml")?;
+    let mut vault = Vault::new(&args.unlock);
+    let mut items = Vec::new();
+    {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        for (role, name) in &targets {
+            let revoked = if args.revoke { change.revoke_all(*role, name)? } else { Vec::new() };
+            change.remove_identity(*role, name)?;
+            items.push(Item { action: "removed", role: role.to_string(), name: name.clone(), revoked });
+        }
+        if args.revoke {
+            change.refresh_revocation_lists()?;
+        }
+        if text != change.world.manifest_text {
+            change.manifest(text);
+        }
+        let trust = change.trust()?;
+        change.refresh_bundles(&trust)?;
+        change.refresh_brokers()?;
+        change.commit(&mut locked)?;
+    }
+    if env.json {
+        ui::items(env, &items)?;
+        return Ok(Answer::Yes);
+    }
+    for item in &items {
+        writeln!(env.out(), "removed   {}", ui::plain(&format!("{}/{}", item.role, item.name)))?;
+        for serial in &item.revoked {
+            writeln!(env.out(), "revoked   {serial}")?;
+        }
+        if item.role == "client" {
+            env.say(format!(
+                "a running broker still knows the user; this removes it and closes its connections:\n  rabbitmqctl delete_user {}",
+                ui::shell(&item.name)
+            ));
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// A removal names the role, so that nobody removes the wrong one of two.
+fn identity(world: &World, text: &str) -> Result<(Role, String)> {
+    let (role, name) = shared::split_role(text);
+    match role {
+        Some("authority") => Err(Error::failed(format!("{}: an authority is not removed", ui::quote(text)))
+            .hint("its certificates would lose their issuer; certgen.toml and ca/ tell what depends on it")),
+        Some(_) => shared::identity(world, text),
+        None => Err(Error::usage(format!("{}: say which role it has", ui::quote(text)))
+            .hint(match shared::identity(world, name) {
+                Ok((role, name)) => format!("certgen remove {role}/{}", ui::shell(&name)),
+                Err(_) => "write server/NAME, node/NAME or client/NAME".to_owned(),
+            })),
+    }
+}
+
+impl Change<'_> {
+    fn remove_identity(&mut self, role: Role, name: &str) -> Result<()> {
+        let directory = layout::entry_dir(role.as_str(), name)?;
+        if self.world.store.holds(&directory) {
+            self.removals.push(directory);
+        }
+        let mut event = self.event(Action::Removed, role.as_str(), name)?;
+        event.serial = self.world.inventory.current_serial(role.as_str(), name).map(str::to_owned);
+        self.events.push(event);
+        self.world.forget_entry(role, name);
+        Ok(())
+    }
+}

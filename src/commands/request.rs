@@ -1,0 +1,139 @@
+//! `certgen request`
+
+mod finish;
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::commands::Answer;
+use crate::commands::shared::{KeyArgs, NameArgs};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::edit::Settings;
+use crate::manifest::{Entry, Manifest};
+use crate::profile::Role;
+use crate::store::{self, OutputFile, Owner};
+use crate::ui;
+use crate::x509::{CsrTemplate, PrivateKey};
+
+/// Make a key and a request where the key will live, and put the answer beside it
+///
+/// No PKI is needed. The key never leaves this machine: only the request goes to whoever runs certgen issue ... --csr,
+/// and only certificates come back.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen request client sensor-17 --out /etc/sensor\n  \
+                        certgen issue client sensor-17 --csr request.pem      (where the authority is)\n  \
+                        certgen request --finish client_certificate.pem --finish ca_certificate.pem --out /etc/sensor")]
+pub(crate) struct RequestArgs {
+    /// server, node or client
+    #[arg(value_name = "ROLE", value_parser = ["server", "node", "client"], required_unless_present = "finish")]
+    role: Option<String>,
+    /// The name
+    #[arg(value_name = "NAME", required_unless_present = "finish", allow_hyphen_values = true)]
+    name: Option<String>,
+    /// The directory of the key; made if it is not there [default: .]
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    out: Option<PathBuf>,
+    /// The answer: the certificate with its intermediates, and the bundle (repeatable; a directory takes all in it)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::AnyPath, conflicts_with_all = ["role", "name"])]
+    finish: Vec<PathBuf>,
+    #[command(flatten)]
+    called: NameArgs,
+    #[command(flatten)]
+    key: KeyArgs,
+}
+
+/// What was written: what the output shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Item {
+    action: &'static str,
+    path: String,
+}
+
+/// The request lies beside the key under one name, whatever the role.
+pub(crate) const REQUEST_FILE: &str = "request.pem";
+
+pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from("."));
+    if !args.finish.is_empty() {
+        let written = finish::finish(&args.finish, &env.cwd.join(&out), env)?;
+        return tell("wrote", &written, env);
+    }
+    let (Some(role), Some(name)) = (&args.role, &args.name) else {
+        return Err(Error::usage("a request needs a role and a name").hint("certgen request client NAME"));
+    };
+    let role: Role = role.parse().map_err(|e: crate::profile::UnknownRole| Error::usage(e.to_string()))?;
+    let entry = entry(role, name, &args, env)?;
+    let written = make(&entry, &env.cwd.join(&out), env)?;
+    let issue = format!("certgen issue {role} {} --csr {REQUEST_FILE}", ui::shell(name));
+    tell("wrote", &written, env)?;
+    env.say(format!("next, where the authority is: {issue}"));
+    Ok(Answer::Yes)
+}
+
+/// The entry as it would stand in a manifest: one set of rules for names, wherever they are typed.
+fn entry(role: Role, name: &str, args: &RequestArgs, env: &Env) -> Result<Entry> {
+    let mut settings = Settings::default();
+    args.called.settings(&mut settings)?;
+    args.key.settings(&mut settings, &env.cwd);
+    Manifest::lone_entry(role, name, &settings)
+}
+
+fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
+    let owner = entry.owner.as_deref().map(Owner::parse).transpose()?;
+    if let Some(owner) = &owner {
+        owner.check_permitted()?;
+    }
+    let key_path = dir.join(entry.role.key_file());
+    let request_path = dir.join(REQUEST_FILE);
+    for path in [&key_path, &request_path] {
+        if path.symlink_metadata().is_ok() {
+            return Err(Error::failed(format!("{} exists already", ui::path(env.shown(path))))
+                .hint("finish it with certgen request --finish FILE, or name another directory with --out DIR"));
+        }
+    }
+    let key = PrivateKey::generate(entry.key_type)?;
+    let template = CsrTemplate {
+        subject: crate::apply::request::subject(entry)?,
+        subject_alt_names: entry.san.clone(),
+        key_usage: entry.role.key_usage(entry.key_type),
+        extended_key_usage: entry.role.extended_key_usage(),
+    };
+    let csr = template.sign(&key)?;
+    let pem = match &entry.key_password_file {
+        Some(path) => {
+            let password = store::read_secret(path)?;
+            crate::emit::rabbitmq::check_password(&password)?;
+            key.to_encrypted_pem(password.as_bytes())?
+        }
+        None => key.to_pem(),
+    };
+    let key_file = OutputFile {
+        path: key_path.clone(),
+        mode: entry.key_mode,
+        bytes: zeroize::Zeroizing::new(pem.as_bytes().to_vec()),
+        owner,
+    };
+    let request_file = OutputFile {
+        path: request_path.clone(),
+        mode: 0o644,
+        bytes: zeroize::Zeroizing::new(csr.pem().into_bytes()),
+        owner,
+    };
+    store::create_directories(dir)?;
+    store::write_together(vec![key_file, request_file])?;
+    Ok(vec![key_path, request_path])
+}
+
+fn tell(action: &'static str, written: &[PathBuf], env: &mut Env) -> Result<Answer> {
+    let items: Vec<Item> = written.iter().map(|path| Item { action, path: ui::path(env.shown(path)) }).collect();
+    if env.json {
+        ui::items(env, &items)?;
+    } else {
+        for item in &items {
+            writeln!(env.out(), "{action}  {}", item.path)?;
+        }
+    }
+    Ok(Answer::Yes)
+}

@@ -1,0 +1,174 @@
+//! `certgen seal`
+
+use serde::Serialize;
+
+use crate::apply::{AuthorityState, Change, Unlock, Vault, World};
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::store::{self, layout, seal::SealTo, seal::SealedTo};
+use crate::ui::{self, Table};
+
+/// Encrypt authority keys with age, to a passphrase or to recipients
+///
+/// A key that is sealed already is sealed again: to another passphrase or to other recipients. Every command that signs
+/// opens it for itself with --passphrase-file, CERTGEN_PASSPHRASE, --identity or a prompt.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen seal\n  certgen seal root --new-passphrase-file new.txt --passphrase-file old.txt\n  \
+                        certgen seal --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n  certgen seal --list")]
+pub(crate) struct SealArgs {
+    /// The authorities [default: all whose keys are here]
+    #[arg(value_name = "AUTHORITY", add = shared::complete_authorities())]
+    authorities: Vec<String>,
+    /// Seal to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...")]
+    recipient: Vec<String>,
+    /// File with the new passphrase, where a key is sealed already and --passphrase-file opens it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "recipient")]
+    new_passphrase_file: Option<std::path::PathBuf>,
+    /// Show which keys are sealed, and to whom
+    #[arg(long, conflicts_with_all = ["recipient", "new_passphrase_file"])]
+    list: bool,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+/// One authority key: what the table shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Item {
+    authority: String,
+    key: &'static str,
+    sealed_to: Vec<String>,
+}
+
+pub(crate) fn run(args: SealArgs, env: &mut Env) -> Result<Answer> {
+    if args.list {
+        return list(&args, env);
+    }
+    let (mut world, mut locked) = World::lock("seal", env)?;
+    let names = wanted(&args.authorities, &world)?;
+    let sealed_before = names.iter().any(|n| world.authority_state(n) == AuthorityState::Sealed);
+    let to = match &args.new_passphrase_file {
+        Some(path) => SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?),
+        None if !args.recipient.is_empty() => to_recipients(&args.recipient)?,
+        None if sealed_before => {
+            let hint = "give the new one with --new-passphrase-file PATH, or --recipient age1...";
+            SealTo::Passphrase(ui::new_secret(env, "New passphrase", hint)?)
+        }
+        None => passphrase_to_seal_with(&args.unlock, env)?,
+    };
+    let mut vault = Vault::new(&args.unlock);
+    {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        for name in &names {
+            change.seal_authority(name, &to)?;
+        }
+        change.commit(&mut locked)?;
+    }
+    for name in &names {
+        env.say(format!("sealed the key of authority {}", ui::quote(name)));
+    }
+    Ok(Answer::Yes)
+}
+
+fn list(args: &SealArgs, env: &mut Env) -> Result<Answer> {
+    let world = World::read(env)?;
+    let mut items = Vec::new();
+    for name in world.authority_names() {
+        if !args.authorities.is_empty() && !args.authorities.iter().any(|a| a == name) {
+            continue;
+        }
+        let state = world.authority_state(name);
+        let sealed_to = match state {
+            AuthorityState::Sealed => {
+                let path = layout::ca_key_sealed(name)?;
+                sealed_to(name, &world.store.read(&path)?, &ui::path(&path), &world)?
+            }
+            _ => Vec::new(),
+        };
+        items.push(Item { authority: name.to_owned(), key: shared::authority_key(state), sealed_to });
+    }
+    if env.json {
+        ui::items(env, &items)?;
+        return Ok(Answer::Yes);
+    }
+    let mut table = Table::new(&["AUTHORITY", "KEY", "SEALED TO"]);
+    for item in &items {
+        let to = if item.sealed_to.is_empty() { "-".to_owned() } else { item.sealed_to.join(", ") };
+        table.row([ui::plain(&item.authority), item.key.to_owned(), ui::plain(&to)]);
+    }
+    table.print(env)?;
+    Ok(Answer::Yes)
+}
+
+/// The authorities named, or all whose keys are here.
+pub(crate) fn wanted(named: &[String], world: &World) -> Result<Vec<String>> {
+    for name in named {
+        world.authority_certificate(name)?;
+        if world.authority_state(name) == AuthorityState::Elsewhere {
+            return Err(Error::failed(format!("the key of authority {} is not here", ui::quote(name)))
+                .hint("run this where the key is"));
+        }
+    }
+    if !named.is_empty() {
+        return Ok(named.to_vec());
+    }
+    let here: Vec<String> = world
+        .authority_names()
+        .filter(|n| world.authority_state(n) != AuthorityState::Elsewhere)
+        .map(str::to_owned)
+        .collect();
+    if here.is_empty() {
+        return Err(Error::failed("there is no authority key here"));
+    }
+    Ok(here)
+}
+
+/// What `--seal` and `--recipient` of `init` and `issue authority` ask for.
+pub(crate) fn seal_to(seal: bool, recipients: &[String], unlock: &Unlock, env: &Env) -> Result<Option<SealTo>> {
+    match (seal, recipients.is_empty()) {
+        (_, false) => to_recipients(recipients).map(Some),
+        (true, true) => passphrase_to_seal_with(unlock, env).map(Some),
+        (false, true) => Ok(None),
+    }
+}
+
+fn passphrase_to_seal_with(unlock: &Unlock, env: &Env) -> Result<SealTo> {
+    if let Some(path) = &unlock.passphrase_file {
+        return Ok(SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?));
+    }
+    if let Some(passphrase) = &env.passphrase {
+        return Ok(SealTo::Passphrase(passphrase.clone()));
+    }
+    let hint = "give a passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE, or a recipient with --recipient age1...";
+    Ok(SealTo::Passphrase(ui::new_secret(env, "Passphrase for the authority keys", hint)?))
+}
+
+fn to_recipients(recipients: &[String]) -> Result<SealTo> {
+    store::seal::check_recipients(recipients)?;
+    Ok(SealTo::Recipients(recipients.to_vec()))
+}
+
+/// An age file does not name its recipients; the log does, if it was sealed here.
+fn sealed_to(name: &str, file: &[u8], shown: &str, world: &World) -> Result<Vec<String>> {
+    Ok(match store::seal::recipients_of(file, shown)? {
+        SealedTo::Passphrase => vec!["a passphrase".to_owned()],
+        SealedTo::Recipients(count) => {
+            let known = world.inventory.history(layout::AUTHORITY, name).map(|h| h.recipients.clone()).unwrap_or_default();
+            if known.len() == count { known } else { vec![format!("{count} recipients")] }
+        }
+    })
+}
+
+impl Change<'_> {
+    /// Seals the key of `name`, whatever it is now.
+    fn seal_authority(&mut self, name: &str, to: &SealTo) -> Result<()> {
+        let pem = self.vault.key_pem(self.world, name, self.env)?;
+        let sealed = store::seal::seal(&pem, to)?;
+        self.put_secret(layout::ca_key_sealed(name)?, sealed);
+        if self.world.authority_state(name) == AuthorityState::Here {
+            self.removals.push(layout::ca_key(name)?);
+        }
+        self.sealed(name, to)
+    }
+}

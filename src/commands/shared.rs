@@ -1,0 +1,258 @@
+//! Arguments and habits that several commands share.
+
+use std::path::PathBuf;
+
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use time::OffsetDateTime;
+
+use crate::apply::AuthorityState;
+use crate::apply::World;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::{EntrySpec, KubernetesSpec};
+use crate::profile::Role;
+use crate::store::{self, Store, layout};
+use crate::ui;
+
+/// Flags that say what a key and its files are like, wherever the key is made.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Keys and files")]
+pub(crate) struct KeyArgs {
+    /// Type of the key: ecdsa-p256, ecdsa-p384, ecdsa-p521, ed25519, rsa-2048, rsa-3072, rsa-4096
+    #[arg(long, value_name = "TYPE", add = ArgValueCompleter::new(complete_key_types))]
+    pub(crate) key_type: Option<String>,
+    /// File with a password; the key is written encrypted with it
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    pub(crate) key_password_file: Option<PathBuf>,
+    /// Owner of the directory and all in it, names or numbers (999:999 in the Docker image)
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub(crate) owner: Option<String>,
+    /// Mode of the files with a key: 0600 or 0640
+    #[arg(long, value_name = "MODE")]
+    pub(crate) key_mode: Option<String>,
+}
+
+impl KeyArgs {
+    /// Adds the flags that were given to what an entry of the manifest says.
+    pub(crate) fn add_to(&self, spec: &mut EntrySpec, cwd: &std::path::Path) -> Result<()> {
+        spec.key_type.clone_from(&self.key_type);
+        spec.owner.clone_from(&self.owner);
+        spec.key_mode.clone_from(&self.key_mode);
+        spec.key_password_file = self
+            .key_password_file
+            .as_ref()
+            .map(|path| {
+                cwd.join(path).into_os_string().into_string().map_err(|_| {
+                    Error::usage(format!("--key-password-file {}: the manifest can hold only UTF-8", ui::path(path)))
+                })
+            })
+            .transpose()?;
+        Ok(())
+    }
+}
+
+/// Flags that name what a certificate is for.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Names")]
+pub(crate) struct NameArgs {
+    /// Subject alternative name: DNS name, IP address, URI or e-mail address; or dns:, ip:, uri:, email: in front (repeatable)
+    #[arg(long, value_name = "VALUE")]
+    pub(crate) san: Vec<String>,
+    /// More of the subject, RFC 4514, without CN: "O=Example,OU=Broker"
+    #[arg(long, value_name = "RDNS")]
+    pub(crate) subject: Option<String>,
+    /// The names of a RabbitMQ cluster on Kubernetes: its pods and its service
+    #[arg(long, value_name = "NAMESPACE/CLUSTER")]
+    pub(crate) kubernetes: Option<String>,
+    /// Name each of the first N pods too (a ceiling)
+    #[arg(long, value_name = "N", requires = "kubernetes")]
+    pub(crate) replicas: Option<u32>,
+    /// Domain of the Kubernetes cluster [default: cluster.local]
+    #[arg(long, value_name = "DOMAIN", requires = "kubernetes")]
+    pub(crate) cluster_domain: Option<String>,
+    /// Service that clients use [default: CLUSTER]
+    #[arg(long, value_name = "NAME", requires = "kubernetes")]
+    pub(crate) service: Option<String>,
+    /// Headless service of the pods [default: CLUSTER-nodes]
+    #[arg(long, value_name = "NAME", requires = "kubernetes")]
+    pub(crate) headless_service: Option<String>,
+    /// What stands before a pod's number [default: CLUSTER-server]
+    #[arg(long, value_name = "PREFIX", requires = "kubernetes")]
+    pub(crate) pod_prefix: Option<String>,
+}
+
+impl NameArgs {
+    /// Adds the flags that were given to what an entry of the manifest says.
+    ///
+    /// # Errors
+    /// `--kubernetes` without a slash.
+    pub(crate) fn add_to(&self, spec: &mut EntrySpec) -> Result<()> {
+        spec.san = list(&self.san);
+        spec.subject.clone_from(&self.subject);
+        let Some(kubernetes) = &self.kubernetes else { return Ok(()) };
+        let Some((namespace, cluster)) = kubernetes.split_once('/') else {
+            return Err(Error::usage(format!("--kubernetes {}: there is no slash in it", ui::quote(kubernetes)))
+                .hint("write --kubernetes NAMESPACE/CLUSTER"));
+        };
+        spec.kubernetes = Some(KubernetesSpec {
+            namespace: Some(namespace.to_owned()),
+            cluster: Some(cluster.to_owned()),
+            replicas: self.replicas.map(i64::from),
+            service: self.service.clone(),
+            headless_service: self.headless_service.clone(),
+            pod_prefix: self.pod_prefix.clone(),
+            cluster_domain: self.cluster_domain.clone(),
+        });
+        Ok(())
+    }
+}
+
+/// A repeatable flag: absent where it was not given.
+pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {
+    (!values.is_empty()).then(|| values.to_vec())
+}
+
+/// `2027-03-01 (364 days)`, or how long ago it ended.
+pub(crate) fn expires(not_after: OffsetDateTime, now: OffsetDateTime) -> String {
+    let left = not_after - now;
+    let day = &ui::date(not_after)[..10];
+    if left.is_negative() { format!("{day} (expired {} ago)", ui::span(left)) } else { format!("{day} ({})", ui::span(left)) }
+}
+
+/// `ROLE/NAME` or `NAME`, where a role is `authority`, `server`, `node` or `client`.
+pub(crate) fn split_role(text: &str) -> (Option<&str>, &str) {
+    match text.split_once('/') {
+        Some((role @ ("authority" | "server" | "node" | "client"), name)) => (Some(role), name),
+        _ => (None, text),
+    }
+}
+
+/// Keeps the items that one of `wanted` names; every word must name at least one.
+///
+/// # Errors
+/// A word that names nothing.
+pub(crate) fn select<T>(wanted: &[String], items: Vec<T>, key: impl Fn(&T) -> (&str, &str)) -> Result<Vec<T>> {
+    if wanted.is_empty() {
+        return Ok(items);
+    }
+    let names = |word: &str, item: &T| {
+        let (role, name) = key(item);
+        match split_role(word) {
+            (Some(r), n) => r == role && (n == name || n.is_empty()),
+            (None, word) => word == role || word == name,
+        }
+    };
+    for word in wanted {
+        if !items.iter().any(|item| names(word, item)) {
+            return Err(Error::failed(format!("the inventory has no {}", ui::quote(word)))
+                .hint("see what it has with certgen list"));
+        }
+    }
+    Ok(items.into_iter().filter(|item| wanted.iter().any(|word| names(word, item))).collect())
+}
+
+/// One identity by `NAME` or `ROLE/NAME`.
+///
+/// # Errors
+/// There is none, or there are two and the role is missing.
+pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
+    let (role, name) = split_role(text);
+    let mut found: Vec<Role> =
+        Role::ALL.into_iter().filter(|r| role.is_none_or(|w| w == r.as_str()) && world.knows(*r, name)).collect();
+    match (found.pop(), found.pop()) {
+        (Some(role), None) => Ok((role, name.to_owned())),
+        (Some(a), Some(b)) => Err(Error::failed(format!("there is a {b} and a {a} named {}", ui::quote(name)))
+            .hint(format!("write {b}/{0} or {a}/{0}", ui::shell(name)))),
+        _ => Err(Error::failed(format!("there is no identity {}", ui::quote(text)))
+            .hint("see what there is with certgen list")),
+    }
+}
+
+/// The word for where an authority's key is.
+pub(crate) fn authority_key(state: AuthorityState) -> &'static str {
+    match state {
+        AuthorityState::Here => "here",
+        AuthorityState::Sealed => "sealed",
+        AuthorityState::Elsewhere => "elsewhere",
+    }
+}
+
+/// Completes names of the inventory.
+pub(crate) fn complete_names() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, true))
+}
+
+/// Completes names of authorities.
+pub(crate) fn complete_authorities() -> ArgValueCompleter {
+    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, false))
+}
+
+fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    crate::x509::KeyType::ALL
+        .iter()
+        .map(ToString::to_string)
+        .filter(|t| t.starts_with(&*typed))
+        .map(CompletionCandidate::new)
+        .collect()
+}
+
+/// Completion must neither fail nor print: where there is no PKI, there is nothing to offer.
+fn names_starting_with(typed: &std::ffi::OsStr, identities: bool) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let root = std::env::var_os("CERTGEN_PKI").filter(|v| !v.is_empty()).map_or_else(|| "pki".into(), PathBuf::from);
+    let Ok(disk) = Store::open(&root).entries_on_disk() else { return Vec::new() };
+    let names = disk.entries.into_iter().filter_map(|entry| match entry.role == layout::AUTHORITY {
+        true => (!identities).then_some(entry.name),
+        false => identities.then(|| format!("{}/{}", entry.role, entry.name)),
+    });
+    names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+}
+
+/// What a word on the command line of a reading command means.
+pub(crate) enum Thing {
+    /// An identity of the PKI.
+    Identity(Role, String),
+    /// Standard input.
+    Stream(zeroize::Zeroizing<Vec<u8>>),
+    /// A file.
+    File(PathBuf),
+}
+
+/// Finds out what `text` is: `-`, an identity of the PKI, or a file. A file below the PKI that belongs to an identity is
+/// that identity, so that it is judged by what its peers trust and not by what it trusts.
+///
+/// # Errors
+/// It is none of these.
+pub(crate) fn find_thing(text: &str, env: &mut Env) -> Result<Thing> {
+    if text == "-" {
+        return Ok(Thing::Stream(store::read_limited(std::path::Path::new("-"), store::INPUT_LIMIT)?));
+    }
+    let path = env.cwd.join(text);
+    if Store::open(&env.pki).exists() {
+        if let Some((role, name)) = identity_at(&path, env) {
+            return Ok(Thing::Identity(role, name));
+        }
+        let (role, name) = split_role(text);
+        if role.is_some() || !path.exists() {
+            let world = World::read(env)?;
+            if Role::ALL.into_iter().any(|r| role.is_none_or(|w| w == r.as_str()) && world.knows(r, name)) {
+                return identity(&world, text).map(|(role, name)| Thing::Identity(role, name));
+            }
+        }
+    }
+    if path.exists() {
+        return Ok(Thing::File(path));
+    }
+    Err(Error::failed(format!("there is no identity and no file {}", ui::quote(text)))
+        .hint("name a file, or an identity that certgen list shows"))
+}
+
+/// The identity whose certificate `path` is.
+fn identity_at(path: &std::path::Path, env: &Env) -> Option<(Role, String)> {
+    let mut parts = path.strip_prefix(&env.pki).ok()?.iter().map(|p| p.to_str());
+    let role: Role = parts.next()??.parse().ok()?;
+    let name = store::name_of_directory(parts.next()??)?;
+    let file = parts.next()??;
+    (file == role.certificate_file() && parts.next().is_none()).then_some((role, name))
+}

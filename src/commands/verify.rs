@@ -1,0 +1,239 @@
+//! `certgen verify`
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::apply::{Trust, World};
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::{Context, Error, Result};
+use crate::profile::Role;
+use crate::store::{self, Store};
+use crate::ui;
+use crate::verify::{PeerName, Purpose, Question, Report, ReportFacts, verify};
+use crate::x509::{Certificate, Crl};
+
+/// Check a certificate: chain, name, purpose, time, revocation
+///
+/// The bundle is --bundle, else the one beside the file, else the PKI's; never the system's. Exit code 3 when the answer
+/// is no.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen verify client/celery_worker\n  \
+                        certgen verify server.pem --bundle ca.pem --name rabbit.example.com --purpose server\n  \
+                        certgen verify client/celery_worker --at 2027-03-01 --json")]
+pub(crate) struct VerifyArgs {
+    /// An identity (NAME or ROLE/NAME), a file, or - for standard input
+    #[arg(value_name = "THING", required = true, add = shared::complete_names())]
+    things: Vec<String>,
+    /// Trust anchors (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    bundle: Vec<PathBuf>,
+    /// Certificates that may stand between it and an anchor (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    untrusted: Vec<PathBuf>,
+    /// For whom it must be: a host name or address; for a client its user name; or dns:, ip:, uri:, email:, cn: in front
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What it must be good for [default: the role of an identity; any for a file]
+    #[arg(long, value_name = "PURPOSE", value_parser = ["server", "client", "node", "any"])]
+    purpose: Option<String>,
+    /// A revocation list; then every certificate of the chain's end must be covered by one (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    crl: Vec<PathBuf>,
+}
+
+/// One verdict: what the output shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    thing: &'a str,
+    subject: String,
+    serial_number: String,
+    #[serde(with = "time::serde::rfc3339")]
+    not_after: OffsetDateTime,
+    purpose: Option<&'a str>,
+    name: Option<String>,
+    #[serde(flatten)]
+    report: ReportFacts<'a>,
+}
+
+/// A certificate with everything that it is judged by.
+struct Case {
+    leaf: Certificate,
+    untrusted: Vec<Certificate>,
+    anchors: Vec<Certificate>,
+    crls: Vec<Crl>,
+    name: Option<PeerName>,
+    purpose: Option<Purpose>,
+}
+
+pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
+    let mut cases = Vec::new();
+    for thing in &args.things {
+        cases.push(case(thing, args, env).context(|| format!("verifying {}", ui::quote(thing)))?);
+    }
+    let reports: Vec<Report> = cases
+        .iter()
+        .map(|case| {
+            let mut question = Question::new(&case.leaf, &case.anchors, env.now);
+            question.untrusted = &case.untrusted;
+            question.name = case.name.clone();
+            question.purpose = case.purpose;
+            question.crls = &case.crls;
+            question.crl_required = !args.crl.is_empty();
+            verify(&question)
+        })
+        .collect();
+    let items: Vec<Item<'_>> = args
+        .things
+        .iter()
+        .zip(cases.iter().zip(&reports))
+        .map(|(thing, (case, report))| Item {
+            thing,
+            subject: ui::plain(&case.leaf.subject().to_string()),
+            serial_number: case.leaf.serial().to_string(),
+            not_after: case.leaf.validity().not_after,
+            purpose: case.purpose.map(Purpose::as_str),
+            name: case.name.as_ref().map(|n| ui::plain(&n.to_string())),
+            report: report.facts(),
+        })
+        .collect();
+    if env.json {
+        ui::items(env, &items)?;
+    } else {
+        for item in &items {
+            print(item, env)?;
+        }
+    }
+    Ok(if reports.iter().all(Report::accepted) { Answer::Yes } else { Answer::No })
+}
+
+fn print(item: &Item<'_>, env: &mut Env) -> Result<()> {
+    let verdict = if item.report.accepted { env.colour.calm("OK") } else { env.colour.alarming("NO") };
+    let thing = ui::plain(item.thing);
+    writeln!(env.out(), "{thing}: {verdict}")?;
+    writeln!(env.out(), "  chain: {}", item.report.chain.join(" <- "))?;
+    match &item.name {
+        Some(name) => writeln!(env.out(), "  name: {name}")?,
+        None => writeln!(env.out(), "  name: not checked")?,
+    }
+    writeln!(env.out(), "  purpose: {}", item.purpose.unwrap_or("not checked"))?;
+    writeln!(env.out(), "  revocation: {}", if item.report.revocation_checked { "checked" } else { "not checked" })?;
+    for finding in item.report.findings {
+        let mark = if finding.severity == crate::verify::Severity::Problem { "problem" } else { "note" };
+        writeln!(env.out(), "  {mark}: {}", finding.sentence())?;
+    }
+    Ok(())
+}
+
+fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+    let mut case = match shared::find_thing(thing, env)? {
+        shared::Thing::Identity(role, name) => identity_case(role, &name, env)?,
+        shared::Thing::Stream(bytes) => bytes_case(&bytes, None, args, env)?,
+        shared::Thing::File(path) => file_case(&path, args, env)?,
+    };
+    if !args.bundle.is_empty() {
+        case.anchors = read_all(&args.bundle, env)?;
+    }
+    if case.anchors.is_empty() {
+        return Err(Error::failed("there is no bundle to verify it with").hint("name the trust anchors with --bundle FILE"));
+    }
+    case.untrusted.extend(read_all(&args.untrusted, env)?);
+    for path in &args.crl {
+        let bytes = store::read_limited(&env.cwd.join(path), store::BULK_LIMIT)?;
+        case.crls.push(Crl::read(&bytes).map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?);
+    }
+    if let Some(purpose) = &args.purpose {
+        case.purpose = Some(purpose.parse()?);
+    }
+    if let Some(name) = &args.name {
+        case.name = Some(PeerName::parse(name, case.purpose)?);
+    }
+    Ok(case)
+}
+
+/// An identity of the PKI is judged by those who will meet it: with the roots that they trust, for its own name.
+fn identity_case(role: Role, name: &str, env: &mut Env) -> Result<Case> {
+    let world = World::read(env)?;
+    let path = world.layout.entry_dir(role.as_str(), name)?.join(role.certificate_file());
+    let (leaf, untrusted) = split(&store::read_limited(&path, store::LIMIT)?, &path)?;
+    let trust = Trust::of(&world)?;
+    let anchors = match role {
+        Role::Client if world.entry(role, name).is_some_and(|e| e.cli) => trust.peers,
+        Role::Client => trust.clients,
+        Role::Server => trust.servers,
+        Role::Node => trust.peers,
+    };
+    let purpose = match role {
+        Role::Client => Purpose::Client,
+        Role::Server => Purpose::Server,
+        Role::Node => Purpose::Node,
+    };
+    Ok(Case {
+        crls: world.revocation_lists()?,
+        name: own_name(role, name, &leaf),
+        purpose: Some(purpose),
+        leaf,
+        untrusted,
+        anchors,
+    })
+}
+
+/// The name an identity must answer to: a client to its user name, the others to the name they were issued for.
+fn own_name(role: Role, name: &str, leaf: &Certificate) -> Option<PeerName> {
+    if role == Role::Client {
+        return PeerName::parse(&format!("cn:{name}"), None).ok();
+    }
+    let is_one_of_its_names = |n: &&crate::x509::GeneralName| n.to_flag().split_once(':').is_some_and(|(_, v)| v.eq_ignore_ascii_case(name));
+    let names = leaf.subject_alt_names().unwrap_or_default();
+    let chosen = names.iter().find(is_one_of_its_names).or_else(|| names.first())?;
+    PeerName::parse(&chosen.to_flag().replace("*.", "any."), None).ok()
+}
+
+fn file_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+    let bytes = store::read_limited(path, store::LIMIT)?;
+    bytes_case(&bytes, Some(path), args, env)
+}
+
+fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+    let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")))?;
+    let mut anchors = Vec::new();
+    if args.bundle.is_empty() {
+        let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| store::is_file(p));
+        match beside {
+            Some(bundle) => anchors = Certificate::all_from_bytes(&store::read_limited(&bundle, store::LIMIT)?)?,
+            None if Store::open(&env.pki).exists() => {
+                let world = World::read(env)?;
+                anchors = world.roots();
+            }
+            None => {}
+        }
+    }
+    Ok(Case { leaf, untrusted, anchors, crls: Vec::new(), name: None, purpose: None })
+}
+
+/// A file's first certificate is the one that is asked about; the others may help it.
+fn split(bytes: &[u8], path: &Path) -> Result<(Certificate, Vec<Certificate>)> {
+    let mut all = Certificate::all_from_bytes(bytes)
+        .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?;
+    if all.is_empty() {
+        return Err(Error::failed(format!("{} has no certificate", ui::path(path))));
+    }
+    let leaf = all.remove(0);
+    Ok((leaf, all))
+}
+
+fn read_all(paths: &[PathBuf], env: &Env) -> Result<Vec<Certificate>> {
+    let mut all = Vec::new();
+    for path in paths {
+        let bytes = store::read_limited(&env.cwd.join(path), store::LIMIT)?;
+        let read = Certificate::all_from_bytes(&bytes)
+            .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?;
+        if read.is_empty() {
+            return Err(Error::failed(format!("{} has no certificate", ui::path(path))));
+        }
+        all.extend(read);
+    }
+    Ok(all)
+}
