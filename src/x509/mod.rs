@@ -11,19 +11,20 @@ mod constraints;
 // mod crl;
 // mod csr;
 mod der;
-// mod key;
-// mod key_file;
+mod key;
+mod key_file;
 mod key_usage;
 mod name;
 mod pem;
-// mod public_key;
+mod public_key;
 mod rfc4514;
 mod san;
 mod serial;
 // mod template;
 mod validity;
 
-// mod test_support;
+#[cfg(test)]
+mod test_support;
 
 pub use attribute::StringType;
 // pub use certificate::{BasicConstraints, Certificate, Extension, TimeEncoding, oid};
@@ -31,11 +32,11 @@ pub use attribute::StringType;
 pub use constraints::{NameConstraints, Subtree};
 // pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
 // pub use csr::{Csr, CsrTemplate};
-// pub use key::{KeyType, PrivateKey};
+pub use key::{KeyType, PrivateKey};
 pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
-// pub use public_key::{PublicKey, PublicKeyAlgorithm};
+pub use public_key::{PublicKey, PublicKeyAlgorithm};
 pub use san::{Cidr, DnsName, GeneralName};
 pub use serial::SerialNumber;
 // pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
