@@ -6,3 +6,4 @@
 pub mod env;
 pub mod error;
 pub mod ui;
+pub mod x509;
