@@ -1,1 +1,82 @@
 //! `certgen inspect`
+
+use serde::Serialize;
+
+use crate::apply::World;
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::{Context, Result};
+use crate::inspect::{self, Facts};
+use crate::store;
+use crate::ui;
+
+/// Tell what a file or an identity is, in people's words
+///
+/// Certificates, requests, revocation lists and keys, PEM or DER, recognised by their content and never by their names.
+/// Of a private key it tells everything but the key.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
+                        openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -")]
+pub(crate) struct InspectArgs {
+    /// A file, - for standard input, or an identity (NAME or ROLE/NAME)
+    #[arg(value_name = "THING", required = true, add = shared::complete_names())]
+    things: Vec<String>,
+    /// File with the password of an encrypted key
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    key_password_file: Option<std::path::PathBuf>,
+}
+
+/// One object: what the output shows and what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Item<'a> {
+    thing: &'a str,
+    #[serde(flatten)]
+    facts: Facts,
+}
+
+pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
+    let password = match &args.key_password_file {
+        Some(path) => Some(store::read_passphrase(&env.cwd.join(path))?),
+        None => None,
+    };
+    let mut items = Vec::new();
+    for thing in &args.things {
+        let bytes = bytes_of(thing, env)?;
+        let found = inspect::read_with_password(&bytes, password.as_ref().map(|p| p.as_bytes()))
+            .context(|| format!("reading {}", ui::quote(thing)))?;
+        items.extend(found.iter().map(|found| Item { thing, facts: Facts::of(found) }));
+    }
+    if env.json {
+        ui::items(env, &items)?;
+        return Ok(Answer::Yes);
+    }
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            writeln!(env.out())?;
+        }
+        let description = inspect::describe(&item.facts, env.now);
+        writeln!(env.out(), "{}: {}", ui::plain(item.thing), description.title)?;
+        let width = description.lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+        for (label, text) in &description.lines {
+            writeln!(env.out(), "  {label:width$}  {text}")?;
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+/// An identity shows its certificate; an authority can be named too.
+fn bytes_of(thing: &str, env: &mut Env) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+    if let (Some("authority"), name) = shared::split_role(thing) {
+        let world = World::read(env)?;
+        let certificate = world.authority_certificate(name)?;
+        return Ok(zeroize::Zeroizing::new(certificate.pem().into_bytes()));
+    }
+    match shared::find_thing(thing, env)? {
+        shared::Thing::Stream(bytes) => Ok(bytes),
+        shared::Thing::File(path) => store::read_limited(&path, inspect::LARGEST as u64),
+        shared::Thing::Identity(role, name) => {
+            let world = World::read(env)?;
+            world.store.read(store::layout::certificate(role.as_str(), &name)?)
+        }
+    }
+}
