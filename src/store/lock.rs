@@ -285,7 +285,7 @@ mod tests {
         let dir = TempDir::new();
         let store = Store::open(dir.path());
         let _first = store.lock(create()).unwrap();
-        let options = LockOptions { cancelled: Some(&|| true), ..LockOptions::default() };
+        let options = LockOptions { cancelled: Some(&|| true), ..create() };
         assert!(store.lock(options).unwrap_err().message().contains("interrupted"));
     }
 }

@@ -69,9 +69,11 @@ pub(super) fn close(root: &Path) -> io::Result<()> {
 
 /// Removes the staging directories. What cannot be removed now is swept by the next command.
 pub(super) fn sweep(ground: &Ground) {
-    // The PKI's own last: it knows where the others are.
+    // The PKI's own last, and only when the others are gone: it knows where they are.
     for root in (0..ground.roots.len()).rev() {
-        let _ = disk::erase_tree(&ground.staging(root));
+        if disk::erase_tree(&ground.staging(root)).is_err() {
+            break;
+        }
     }
 }
 
