@@ -5,5 +5,6 @@
 
 pub mod env;
 pub mod error;
+pub mod store;
 pub mod ui;
 pub mod x509;

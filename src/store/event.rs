@@ -1,0 +1,242 @@
+//! One line of the inventory.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::error::{Error, Result};
+
+use super::random_hex;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// The PKI was created.
+    Initialized,
+    /// An authority was created.
+    AuthorityCreated,
+    /// A certificate was issued for a new identity.
+    Issued,
+    /// A certificate took the place of an older one.
+    Renewed,
+    /// A certificate was revoked.
+    Revoked,
+    /// An identity was taken out.
+    Removed,
+    /// A secret was put into another container.
+    Exported,
+    /// An authority's key was sealed.
+    Sealed,
+    /// An authority's key was unsealed.
+    Unsealed,
+    /// A key and a request were made; somebody else signs.
+    Requested,
+    /// A file for a consumer was written.
+    Emitted,
+    /// The inventory or the directory was put right.
+    Repaired,
+    /// A later certgen knows what this is.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// Where the private key and the certificate are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// In the identity's directory.
+    #[default]
+    Pki,
+    /// The key never was here: a request was signed.
+    Csr,
+    /// Written to a directory elsewhere.
+    Out,
+    /// Written into an archive.
+    Archive,
+    /// A pair that somebody else renews.
+    External,
+    /// A later certgen knows where.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An event. What does not apply stays empty and is not written; unknown keys of a later version are passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+#[allow(missing_docs, reason = "the names are those of RFC 5280 and of the contract; a comment would repeat them")]
+pub struct Event {
+    /// Random, so that the same event from two merged branches counts once.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub id: String,
+    /// RFC 3339, the clock of the command (`--at`).
+    pub time: Timestamp,
+    /// The real time, if the command had another clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recorded: Option<Timestamp>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub actor: String,
+    /// Of the certgen that wrote it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    pub action: Action,
+    /// `server`, `node`, `client`, `external` or `authority`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub serial: Option<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// SHA-256 of the certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+    /// The authority's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<Location>,
+    /// Does the manifest have an entry for it? Absent means yes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub san: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_type: Option<String>,
+    /// Of a revocation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Of an emitted file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Of a sealed key: age's own recipients; empty for a passphrase.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recipients: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl Event {
+    /// An event of this certgen with a number of its own. `recorded` is the real time; it is kept only if it differs.
+    pub fn new(action: Action, actor: &str, time: OffsetDateTime, recorded: OffsetDateTime) -> Result<Self> {
+        let differs = (time - recorded).abs() >= time::Duration::SECOND;
+        Ok(Self {
+            id: random_hex()?,
+            time: time.into(),
+            recorded: differs.then(|| recorded.into()),
+            actor: actor.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            action,
+            ..Self::default()
+        })
+    }
+
+    /// Says whom the event is about.
+    #[must_use]
+    pub fn about(mut self, role: impl AsRef<str>, name: &str) -> Self {
+        self.role = Some(role.as_ref().to_owned());
+        self.name = Some(name.to_owned());
+        self
+    }
+
+    /// When it really happened: what orders the events of merged branches.
+    pub(super) fn real_time(&self) -> OffsetDateTime {
+        self.recorded.unwrap_or(self.time).0
+    }
+
+    pub(super) fn to_line(&self) -> Result<Vec<u8>> {
+        let mut line = serde_json::to_vec(self).map_err(|e| Error::failed(format!("recording an event: {e}")))?;
+        line.push(b'\n');
+        Ok(line)
+    }
+}
+
+/// A time in the inventory: whole seconds, UTC, RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(pub OffsetDateTime);
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl From<OffsetDateTime> for Timestamp {
+    fn from(time: OffsetDateTime) -> Self {
+        let time = time.to_offset(time::UtcOffset::UTC);
+        Self(time.replace_nanosecond(0).unwrap_or(time))
+    }
+}
+
+impl From<Timestamp> for OffsetDateTime {
+    fn from(time: Timestamp) -> Self {
+        time.0
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> Self {
+        time.to_string()
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = time::error::Parse;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        OffsetDateTime::parse(&text, &Rfc3339).map(Self::from)
+    }
+}
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // RFC 3339 has four digits for the year and no more, and neither has X.509.
+        f.write_str(&self.0.format(&Rfc3339).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_short_line_and_comes_back() {
+        let at = datetime!(2026-03-01 12:00:00.5 +2);
+        let mut event = Event::new(Action::Issued, "me@host", at, at).unwrap().about("client", "a\nb");
+        event.not_after = Some(at.into());
+        let line = event.to_line().unwrap();
+        let text = std::str::from_utf8(&line).unwrap();
+        assert_eq!(text.matches('\n').count(), 1);
+        assert!(text.contains(r#""time":"2026-03-01T10:00:00Z""#), "{text}");
+        assert!(!text.contains("recorded") && !text.contains("note"), "{text}");
+        assert_eq!(serde_json::from_slice::<Event>(&line).unwrap(), event);
+    }
+
+    #[test]
+    fn another_clock_is_recorded() {
+        let event =
+            Event::new(Action::Issued, "", datetime!(2030-01-01 0:00 UTC), datetime!(2026-01-01 0:00 UTC)).unwrap();
+        assert_eq!(event.recorded.unwrap().to_string(), "2026-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_passed_over() {
+        let text = r#"{"id":"1","time":"2026-01-01T00:00:00Z","action":"blessed","location":"moon","colour":{"a":1}}"#;
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!((event.action, event.location), (Action::Unknown, Some(Location::Unknown)));
+    }
+}

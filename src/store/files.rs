@@ -1,0 +1,227 @@
+//! Single files: reading with a limit, and the description of a file to be written.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result, io_reason};
+use crate::ui;
+
+use super::owner::Owner;
+use super::{layout, platform};
+
+/// The limit for a certificate, key or manifest.
+pub const INPUT_LIMIT: u64 = 1 << 20;
+
+/// The limit for a file with a passphrase or password.
+const PASSPHRASE_LIMIT: u64 = 64 << 10;
+
+/// A file as it shall stand on the disk.
+#[derive(Debug, Clone)]
+pub struct OutputFile {
+    /// Relative to `pki/`, or absolute below a root that the transaction was told about.
+    pub path: PathBuf,
+    /// Permission bits.
+    pub mode: u32,
+    /// The content; wiped from memory when dropped.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Who it shall belong to; `None` is whoever runs certgen.
+    pub owner: Option<Owner>,
+}
+
+impl OutputFile {
+    /// A file that everybody may read: certificates, bundles, configuration without secrets.
+    pub fn public(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), mode: layout::PUBLIC_FILE, bytes: Zeroizing::new(bytes.into()), owner: None }
+    }
+
+    /// A file for its owner alone: keys and everything else with a secret.
+    pub fn private(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { mode: layout::PRIVATE_FILE, ..Self::public(path, bytes) }
+    }
+
+    /// The same file for another owner.
+    #[must_use]
+    pub fn owned_by(mut self, owner: Option<Owner>) -> Self {
+        self.owner = owner;
+        self
+    }
+
+    /// The same file with another mode.
+    #[must_use]
+    pub fn with_mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+}
+
+/// What the disk says about a file that exists: to be kept when its content is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileFacts {
+    /// Permission bits.
+    pub mode: u32,
+    /// Owner and group (Unix).
+    pub owner: Option<Owner>,
+    /// It is a symbolic link; mode and owner are those of the file it leads to.
+    pub is_link: bool,
+}
+
+/// Mode and owner of `path`, or nothing if there is no file.
+pub fn facts(path: &Path) -> Option<FileFacts> {
+    let is_link = fs::symlink_metadata(path).ok()?.file_type().is_symlink();
+    let metadata = fs::metadata(path).ok()?;
+    Some(FileFacts { mode: platform::mode(&metadata), owner: platform::owner(&metadata), is_link })
+}
+
+/// Reads a file that the user named; `-` is standard input. At most `limit` bytes; directories, pipes and devices are
+/// refused. Links are followed: the user may arrange their own files as they like.
+pub fn read_limited(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    if path == Path::new("-") {
+        return read_at_most(io::stdin().lock(), limit, "standard input", None);
+    }
+    let file = platform::open_input(path).map_err(|e| Error::io("reading", path, &e))?;
+    read_regular(file, path, limit)
+}
+
+/// Reads a file that certgen wrote itself: a link in its place is refused.
+pub(super) fn read_own(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    read_regular(open_own(path)?, path, limit)
+}
+
+/// Opens a file of ours for reading; a link in its place, a directory or a pipe is refused.
+pub(super) fn open_own(path: &Path) -> Result<File> {
+    let file = platform::open_own(path, false).map_err(|e| own_error("reading", path, &e))?;
+    check_regular(&file, path)?;
+    Ok(file)
+}
+
+/// The reason why one of our own files could not be opened; ELOOP deserves plain words.
+pub(super) fn own_error(doing: &str, path: &Path, source: &io::Error) -> Error {
+    if fs::symlink_metadata(path).is_ok_and(|m| m.file_type().is_symlink()) {
+        let shown = ui::path(path);
+        return Error::failed(format!(
+            "{doing} {shown}: it is a symbolic link, and certgen never follows one in a PKI"
+        ))
+        .hint(format!("look where it leads with: ls -l {shown}"));
+    }
+    Error::io(doing, path, source)
+}
+
+fn check_regular(file: &File, path: &Path) -> Result<u64> {
+    let metadata = file.metadata().map_err(|e| Error::io("reading", path, &e))?;
+    if metadata.is_dir() {
+        return Err(Error::failed(format!("reading {}: it is a directory", ui::path(path))));
+    }
+    if !metadata.is_file() {
+        return Err(Error::failed(format!("reading {}: it is not a regular file", ui::path(path)))
+            .hint("give - to read standard input"));
+    }
+    Ok(metadata.len())
+}
+
+fn read_regular(file: File, path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
+    let size = check_regular(&file, path)?;
+    read_at_most(file, limit, &ui::path(path), Some(size))
+}
+
+fn read_at_most(reader: impl Read, limit: u64, shown: &str, size: Option<u64>) -> Result<Zeroizing<Vec<u8>>> {
+    let too_large = |size: Option<u64>| {
+        let size = size.map_or_else(|| format!("more than {limit}"), |size| size.to_string());
+        Error::failed(format!("reading {shown}: it has {size} bytes, and at most {limit} are accepted here"))
+    };
+    if let Some(size) = size.filter(|size| *size > limit) {
+        return Err(too_large(Some(size)));
+    }
+    // One allocation of the right size: a buffer that grows leaves copies of a secret behind.
+    let capacity = usize::try_from(size.unwrap_or(limit.min(PASSPHRASE_LIMIT))).unwrap_or(0);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(capacity + 1));
+    reader
+        .take(limit + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|e| Error::failed(format!("reading {shown}: {}", io_reason(&e))))?;
+    if bytes.len() as u64 > limit {
+        return Err(too_large(None));
+    }
+    Ok(bytes)
+}
+
+/// Reads a passphrase or password: the first line of a file, of a pipe (`<(...)`) or of standard input (`-`).
+pub fn read_passphrase(path: &Path) -> Result<Zeroizing<String>> {
+    let shown = if path == Path::new("-") { "standard input".to_owned() } else { ui::path(path) };
+    let bytes = if path == Path::new("-") {
+        read_limited(path, PASSPHRASE_LIMIT)?
+    } else {
+        let file = File::open(path).map_err(|e| Error::io("reading the passphrase from", path, &e))?;
+        let metadata = file.metadata().map_err(|e| Error::io("reading the passphrase from", path, &e))?;
+        if metadata.is_dir() {
+            return Err(Error::failed(format!("reading the passphrase from {shown}: it is a directory")));
+        }
+        let size = metadata.is_file().then_some(metadata.len());
+        read_at_most(file, PASSPHRASE_LIMIT, &shown, size)?
+    };
+    let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let text = std::str::from_utf8(line)
+        .map_err(|_| Error::failed(format!("reading the passphrase from {shown}: it is not UTF-8 text")))?;
+    if text.is_empty() {
+        return Err(Error::failed(format!("reading the passphrase from {shown}: its first line is empty")));
+    }
+    if text.contains('\0') {
+        return Err(Error::failed(format!("reading the passphrase from {shown}: it contains a NUL byte")));
+    }
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::super::testing::TempDir;
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_not_beyond() {
+        let dir = TempDir::new();
+        let path = dir.path().join("f");
+        fs::write(&path, vec![b'x'; 100]).unwrap();
+        assert_eq!(read_limited(&path, 100).unwrap().len(), 100);
+        let error = read_limited(&path, 99).unwrap_err();
+        assert!(error.message().contains("has 100 bytes, and at most 99"), "{error}");
+    }
+
+    #[test]
+    fn directories_pipes_and_devices_are_refused_at_once() {
+        let dir = TempDir::new();
+        assert!(read_limited(dir.path(), 9).unwrap_err().message().contains("is a directory"));
+        let pipe = dir.path().join("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
+        assert!(read_limited(&pipe, 9).unwrap_err().message().contains("not a regular file"));
+        assert!(read_limited(Path::new("/dev/zero"), 9).unwrap_err().message().contains("not a regular file"));
+        assert!(read_limited(&dir.path().join("no"), 9).unwrap_err().message().contains("no such file"));
+    }
+
+    #[test]
+    fn links_are_followed_for_the_user_and_refused_in_a_pki() {
+        let dir = TempDir::new();
+        fs::write(dir.path().join("f"), "x").unwrap();
+        let link = dir.path().join("l");
+        std::os::unix::fs::symlink("f", &link).unwrap();
+        assert_eq!(read_limited(&link, 9).unwrap().as_slice(), b"x");
+        assert!(read_own(&link, 9).unwrap_err().message().contains("symbolic link"));
+    }
+
+    #[test]
+    fn a_passphrase_is_the_first_line_as_it_stands() {
+        let dir = TempDir::new();
+        let path = dir.path().join("p");
+        for (text, passphrase) in [("a b $x'\"\n", "a b $x'\""), ("pä\r\nsecond", "pä"), (" lead ", " lead ")] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(read_passphrase(&path).unwrap().as_str(), passphrase);
+        }
+        for bad in [&b""[..], b"\n", b"\r\nx", b"\xff\n", b"a\0b\n", &[b'x'; (64 << 10) + 1]] {
+            fs::write(&path, bad).unwrap();
+            let error = read_passphrase(&path).unwrap_err();
+            assert!(error.message().starts_with("reading"), "{error}");
+        }
+    }
+}

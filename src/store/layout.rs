@@ -1,0 +1,212 @@
+//! Where everything lies below `pki/`, and with which mode. No other file of certgen spells these names.
+//!
+//! All paths are relative to the PKI's directory: [`super::Store::path`] puts it in front for reading and for messages,
+//! and a transaction takes them as they are. Roles are given by their directory's word (`server`, `node`, `client`,
+//! `external`), an authority by `authority`.
+
+use std::path::PathBuf;
+
+use crate::error::Result;
+
+use super::names::directory_name;
+
+/// Mode of certificates, bundles, CRLs and configuration without a secret.
+pub const PUBLIC_FILE: u32 = 0o644;
+/// Mode of keys and of everything else with a secret in it.
+pub const PRIVATE_FILE: u32 = 0o600;
+/// Mode of a directory that holds secrets.
+pub const PRIVATE_DIRECTORY: u32 = 0o700;
+/// Mode of `pki/` and of the directories that only hold other directories or public files: an owner given with
+/// `--owner` must be able to walk to what is theirs.
+pub const PUBLIC_DIRECTORY: u32 = 0o755;
+
+/// The word for an authority where a role is asked for.
+pub const AUTHORITY: &str = "authority";
+
+/// What `pki/.gitignore` says.
+pub const GITIGNORE_TEXT: &str = "\
+# Written by certgen: what must not leave this machine in the clear.
+/lock
+/journal
+/inventory.idx
+/.certgen-*/
+*_key.pem
+/external/*/key.pem
+combined_keys.pem
+*.password
+definitions.json
+/rabbitmq/**/definitions.d/
+/history/
+";
+
+/// What `pki/.gitattributes` says: two branches that both issued are merged line by line.
+pub const GITATTRIBUTES_TEXT: &str = "/inventory.jsonl merge=union\n";
+
+/// The manifest.
+pub fn manifest() -> PathBuf {
+    "certgen.toml".into()
+}
+
+/// The inventory of events.
+pub fn inventory() -> PathBuf {
+    "inventory.jsonl".into()
+}
+
+/// The lock that every writing command holds.
+pub fn lock() -> PathBuf {
+    "lock".into()
+}
+
+/// The transaction that is being carried out, if one is.
+pub fn journal() -> PathBuf {
+    "journal".into()
+}
+
+/// `.gitignore`, text in [`GITIGNORE_TEXT`].
+pub fn gitignore() -> PathBuf {
+    ".gitignore".into()
+}
+
+/// `.gitattributes`, text in [`GITATTRIBUTES_TEXT`].
+pub fn gitattributes() -> PathBuf {
+    ".gitattributes".into()
+}
+
+/// The directory of an authority.
+pub fn ca_dir(authority: &str) -> Result<PathBuf> {
+    Ok(PathBuf::from("ca").join(directory_name(authority)?))
+}
+
+/// An authority's certificate.
+pub fn ca_certificate(authority: &str) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("ca_certificate.pem"))
+}
+
+/// An authority's private key, when it is not sealed.
+pub fn ca_key(authority: &str) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("ca_key.pem"))
+}
+
+/// An authority's private key in an age file.
+pub fn ca_key_sealed(authority: &str) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("ca_key.pem.age"))
+}
+
+/// An authority's certificate revocation list.
+pub fn crl(authority: &str) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("crl.pem"))
+}
+
+/// The directory of one identity, complete in itself. For the role `authority` it is [`ca_dir`].
+pub fn entry_dir(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
+    match role.as_ref() {
+        AUTHORITY => ca_dir(name),
+        role => Ok(PathBuf::from(role).join(directory_name(name)?)),
+    }
+}
+
+/// The mode of an identity's directory: a key that a group may read needs a directory that the group may enter.
+pub fn entry_dir_mode(key_mode: u32) -> u32 {
+    if key_mode & 0o040 == 0 { PRIVATE_DIRECTORY } else { 0o750 }
+}
+
+/// An identity's certificate, leaf first. A node shows the same certificate as a server and as a client of its peers and
+/// keeps the file names of a server.
+pub fn certificate(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
+    Ok(entry_dir(&role, name)?.join(certificate_file(role.as_ref())))
+}
+
+/// An identity's private key.
+pub fn key(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
+    Ok(entry_dir(&role, name)?.join(key_file(role.as_ref())))
+}
+
+/// Certificate and key in one file (server and node).
+pub fn combined(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
+    Ok(entry_dir(role, name)?.join("combined_keys.pem"))
+}
+
+/// The bundle of trust anchors in an identity's directory.
+pub fn bundle(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
+    Ok(entry_dir(role, name)?.join("ca_certificate.pem"))
+}
+
+/// The bundle of those who may be peers of a node.
+pub fn inter_node_bundle(name: &str) -> Result<PathBuf> {
+    Ok(entry_dir("node", name)?.join("inter_node_ca_certificate.pem"))
+}
+
+/// The certificate's file name in the directory of a role.
+pub fn certificate_file(role: &str) -> &'static str {
+    match role {
+        "client" => "client_certificate.pem",
+        "external" => "certificate.pem",
+        AUTHORITY => "ca_certificate.pem",
+        _ => "server_certificate.pem",
+    }
+}
+
+/// The key's file name in the directory of a role.
+pub fn key_file(role: &str) -> &'static str {
+    match role {
+        "client" => "client_key.pem",
+        "external" => "key.pem",
+        AUTHORITY => "ca_key.pem",
+        _ => "server_key.pem",
+    }
+}
+
+/// Where a replaced pair is kept.
+pub fn history_dir(role: impl AsRef<str>, name: &str, serial: &str) -> Result<PathBuf> {
+    Ok(PathBuf::from("history").join(role.as_ref()).join(directory_name(name)?).join(directory_name(serial)?))
+}
+
+/// What the broker needs: `rabbitmq/`, or `rabbitmq/<broker>/` when the manifest has more than one.
+pub fn rabbitmq_dir(broker: Option<&str>) -> Result<PathBuf> {
+    let base = PathBuf::from("rabbitmq");
+    broker.map_or(Ok(base.clone()), |broker| Ok(base.join(directory_name(broker)?)))
+}
+
+/// The password of the administrator that certgen made.
+pub fn administrator_password(broker: Option<&str>) -> Result<PathBuf> {
+    Ok(rabbitmq_dir(broker)?.join("administrator.password"))
+}
+
+/// The file to import for one user alone.
+pub fn user_definitions(broker: Option<&str>, user: &str) -> Result<PathBuf> {
+    // The suffix counts too: it must not push a name that is just short enough over the limit.
+    let file = directory_name(user)? + ".json";
+    if file.len() > 255 {
+        return Err(crate::error::Error::failed(format!("the name {} is too long for a file", crate::ui::quote(user))));
+    }
+    Ok(rabbitmq_dir(broker)?.join("definitions.d").join(file))
+}
+
+/// The files of another consumer.
+pub fn emit_dir(target: &str) -> Result<PathBuf> {
+    Ok(PathBuf::from("emit").join(directory_name(target)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_contract_s_paths() {
+        assert_eq!(ca_key("ca").unwrap(), Path::new("ca/ca/ca_key.pem"));
+        assert_eq!(key("client", "celery_worker").unwrap(), Path::new("client/celery_worker/client_key.pem"));
+        assert_eq!(certificate("node", "*.p").unwrap(), Path::new("node/_wildcard.p/server_certificate.pem"));
+        assert_eq!(key("authority", "root").unwrap(), Path::new("ca/root/ca_key.pem"));
+        assert_eq!(history_dir("client", "a", "0af1").unwrap(), Path::new("history/client/a/0af1"));
+        assert_eq!(rabbitmq_dir(Some("b")).unwrap(), Path::new("rabbitmq/b"));
+        assert!(user_definitions(None, &"a".repeat(251)).is_err());
+    }
+
+    #[test]
+    fn a_group_that_may_read_the_key_may_enter_its_directory() {
+        assert_eq!(entry_dir_mode(0o600), 0o700);
+        assert_eq!(entry_dir_mode(0o640), 0o750);
+    }
+}

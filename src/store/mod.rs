@@ -1,0 +1,150 @@
+//! What exists: every path and mode, the inventory, the lock, and the only writes in the house.
+//!
+//! All that certgen changes on a disk goes through here, so that one promise holds everywhere: after any failure the
+//! directory is as it was before, or complete, and no secret is readable by others at any instant. The calls of Unix and
+//! of Windows live here too. What the files mean is nobody's business in this room: it neither parses a certificate nor
+//! reads the manifest.
+//!
+//! How it is used:
+//!
+//! 1. [`Store::open`] has no side effects and needs no directory; [`Store::inventory`], [`Store::read`] and
+//!    [`Store::entries_on_disk`] read without a lock, also where nothing can be written.
+//! 2. [`Store::lock`] waits for other commands, finishes what a crashed one had begun, repairs a torn last line and
+//!    reports both in [`Locked::notes`].
+//! 3. [`Locked::transaction`] collects files, directories, removals and events; [`Transaction::commit`] makes them true
+//!    together. [`Transaction::outside`] does the same for a directory that is no PKI.
+//!
+//! Paths are relative to the PKI and come from [`layout`]. `event` and `inventory` say what is remembered, `files` and
+//! `owner` how a single file is, `journal`, `recovery` and `disk` how a change survives a crash, `seal` how authority
+//! keys rest.
+
+pub mod layout;
+pub mod seal;
+
+mod disk;
+mod event;
+mod files;
+mod inventory;
+mod journal;
+mod lock;
+mod names;
+mod owner;
+mod recovery;
+mod snapshot;
+mod transaction;
+
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod platform;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::error::{Error, Result};
+use crate::ui;
+
+pub use event::{Action, Event, Location, Timestamp};
+pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, read_limited, read_passphrase};
+pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
+pub use lock::{Holder, LockOptions, Locked, Waiting};
+pub use names::{directory_name, equal_but_for_case, name_of_directory};
+pub use owner::Owner;
+pub use snapshot::{DiskEntry, DiskSnapshot};
+pub use transaction::Transaction;
+
+/// A PKI's directory, whether it exists or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Names the directory; nothing is read or written.
+    pub fn open(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
+    /// The directory as the user named it.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Puts the directory in front of a path from [`layout`].
+    pub fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
+        self.root.join(relative)
+    }
+
+    /// Is there a PKI? A manifest, an inventory, or a change of them that a crash has interrupted.
+    pub fn exists(&self) -> bool {
+        [layout::manifest(), layout::inventory(), layout::journal()].iter().any(|path| self.holds(path))
+    }
+
+    /// Is there something of that name in the directory, be it a link that leads nowhere?
+    pub fn holds(&self, relative: impl AsRef<Path>) -> bool {
+        fs::symlink_metadata(self.path(relative)).is_ok()
+    }
+
+    /// Has a crash left a change half done? A reader may see some of it; the next command that locks finishes it.
+    pub fn is_interrupted(&self) -> bool {
+        self.holds(layout::journal())
+    }
+
+    /// The error of a command that needs a PKI where there is none.
+    pub fn missing(&self) -> Error {
+        Error::failed(format!("opening the PKI {}: there is no PKI", ui::path(&self.root)))
+            .hint("create one with: certgen init")
+            .hint("or name another directory with --pki DIR")
+    }
+
+    /// Reads a file of the PKI, at most [`INPUT_LIMIT`] bytes. A link in its place is refused.
+    pub fn read(&self, relative: impl AsRef<Path>) -> Result<Zeroizing<Vec<u8>>> {
+        files::read_own(&self.path(relative), INPUT_LIMIT)
+    }
+
+    /// Like [`Store::read`], nothing if there is no such file, and with a limit of the caller's.
+    pub fn read_if_exists(&self, relative: impl AsRef<Path>, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let path = self.path(relative);
+        if journal::exists(&path).map_err(|e| Error::io("reading", &path, &e))? {
+            files::read_own(&path, limit).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    /// Reads the inventory; one that does not exist is empty and says so in [`Inventory::exists`].
+    pub fn inventory(&self) -> Result<Inventory> {
+        inventory::read(&self.path(layout::inventory()))
+    }
+
+    /// Lists what has a directory of its own.
+    pub fn entries_on_disk(&self) -> Result<DiskSnapshot> {
+        snapshot::take(self)
+    }
+
+    /// Waits until no other command writes, and puts right what a crashed one has left.
+    pub fn lock(&self, options: LockOptions<'_>) -> Result<Locked> {
+        lock::lock(self, options)
+    }
+}
+
+/// Who runs this: `user@host`, for events when neither `--actor` nor `CERTGEN_ACTOR` is given.
+pub fn user_at_host() -> String {
+    platform::user_at_host()
+}
+
+/// 64 random bits.
+fn random_hex() -> Result<String> {
+    let mut bytes = [0; 8];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::failed("reading random numbers from the operating system"))?;
+    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+}

@@ -1,0 +1,457 @@
+//! A change of the directory: all of it or none of it.
+//!
+//! Everything is written to a staging directory beside its target first. Then a journal says what will be done, then the
+//! renames are done back to back, then the journal goes. Whatever happens in between, the next command finds either no
+//! journal (nothing had happened) or one that it can carry out to the end.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result, io_reason};
+use crate::ui;
+
+use super::event::Event;
+use super::files::OutputFile;
+use super::journal::{Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
+use super::lock::Locked;
+use super::owner::Owner;
+use super::{disk, inventory, layout, recovery};
+
+/// Up to this many files are made durable one by one; for more, one call for the whole file system is quicker.
+const SYNC_EACH: usize = 64;
+
+/// Files to be written, directories to be created and things to be removed, as one step. Dropped without
+/// [`Transaction::commit`] it leaves nothing behind.
+#[derive(Debug)]
+pub struct Transaction<'a> {
+    locked: Option<&'a Locked>,
+    ground: Ground,
+    /// Which roots have their staging directory.
+    prepared: Vec<bool>,
+    /// Directories above the target that do not exist yet, for a root outside the PKI.
+    missing: Vec<PathBuf>,
+    /// The roots as the user typed them, for messages.
+    named: Vec<PathBuf>,
+    /// The roots as absolute paths, links unresolved: what absolute paths are matched against.
+    absolute: Vec<PathBuf>,
+    operations: Vec<Operation>,
+    /// What this transaction itself will have created or taken away by the time a later step runs.
+    created: BTreeSet<(usize, PathBuf)>,
+    removed: BTreeSet<(usize, PathBuf)>,
+    events: Vec<Event>,
+    count: usize,
+    files: usize,
+    finished: bool,
+}
+
+impl<'a> Transaction<'a> {
+    pub(super) fn new(locked: &'a Locked) -> Self {
+        let root = locked.store().root().to_path_buf();
+        Self::with_root(Some(locked), root.clone(), PathBuf::new(), root)
+    }
+
+    /// A transaction in a directory that is no PKI and has no lock (`request`, `fixtures`, `--out` without a PKI).
+    /// Relative paths are below `directory`, which is created if need be. Without a journal a kill can leave the first
+    /// of several replaced files new and the next one old; each single file and each new directory is whole.
+    pub fn outside(directory: &Path) -> Result<Transaction<'static>> {
+        let (base, missing) = existing_part(directory)?;
+        Ok(Transaction::with_root(None, base, missing, directory.to_path_buf()))
+    }
+
+    fn with_root(locked: Option<&'a Locked>, base: PathBuf, missing: PathBuf, named: PathBuf) -> Self {
+        Self {
+            locked,
+            ground: Ground { roots: vec![base], staging: String::new() },
+            prepared: vec![false],
+            missing: vec![missing],
+            absolute: vec![std::path::absolute(&named).unwrap_or_else(|_| named.clone())],
+            named: vec![named],
+            operations: Vec::new(),
+            created: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            events: Vec::new(),
+            count: 0,
+            files: 0,
+            finished: false,
+        }
+    }
+
+    /// Lets absolute paths below `directory` be written too (`--out`, `--into`). The user named it: it may be reached
+    /// through links, but nothing below it may be one.
+    pub fn allow_outside(&mut self, directory: &Path) -> Result<()> {
+        let (base, missing) = existing_part(directory)?;
+        if base.to_str().is_none() {
+            let shown = ui::path(directory);
+            return Err(Error::failed(format!("writing to {shown}: the path is not UTF-8 and cannot be journaled")));
+        }
+        self.ground.roots.push(base);
+        self.missing.push(missing);
+        self.named.push(directory.to_path_buf());
+        self.absolute.push(std::path::absolute(directory).map_err(|e| Error::io("writing to", directory, &e))?);
+        self.prepared.push(false);
+        Ok(())
+    }
+
+    /// Writes a file: a new one, or in the place of an old one. Directories above it are created as needed.
+    pub fn put(&mut self, file: OutputFile) -> Result<()> {
+        let (root, path) = self.resolve(&file.path)?;
+        let shown = self.shown(root, &path);
+        let failed = |e: io::Error| writing_failed(&shown, &e, file.owner.as_ref());
+        if metadata(&self.ground.roots[root].join(&path)).map_err(failed)?.is_some_and(|m| m.is_dir()) {
+            return Err(Error::failed(format!("writing {}: a directory has that name", ui::path(&shown))));
+        }
+        self.create_parents(root, &path)?;
+        let n = self.next(root)?;
+        let sync = self.count_file();
+        let staged = self.ground.new_file(root, n);
+        disk::write_new(&staged, &file.bytes, file.mode, file.owner.as_ref(), sync).map_err(failed)?;
+        self.created.insert((root, path.clone()));
+        self.operations.push(Operation::Put { n, root, path });
+        Ok(())
+    }
+
+    /// Creates a directory that appears at once, with all its files. Their paths are relative to it.
+    pub fn create_directory(
+        &mut self,
+        path: impl AsRef<Path>,
+        mode: u32,
+        owner: Option<&Owner>,
+        files: Vec<OutputFile>,
+    ) -> Result<()> {
+        let (root, path) = self.resolve(path.as_ref())?;
+        let shown = self.shown(root, &path);
+        let failed = |e: io::Error| writing_failed(&shown, &e, owner);
+        if self.will_exist(root, &path)? {
+            return Err(Error::failed(format!("creating {}: it exists already", ui::path(&shown))));
+        }
+        self.create_parents(root, &path)?;
+        let n = self.next(root)?;
+        let staged = self.ground.new_file(root, n);
+        disk::create_directory(&staged).map_err(failed)?;
+        for file in &files {
+            self.stage_below(&staged, file, mode, owner)
+                .map_err(|e| writing_failed(&shown.join(&file.path), &e, file.owner.as_ref().or(owner)))?;
+        }
+        if self.files <= SYNC_EACH {
+            disk::sync_directory(&staged).map_err(failed)?;
+        }
+        disk::set_directory(&staged, mode, owner).map_err(failed)?;
+        self.created.insert((root, path.clone()));
+        self.operations.push(Operation::Create { n, root, path, parent: false });
+        Ok(())
+    }
+
+    /// Removes a file or a directory with all that is in it; secrets are overwritten first. What does not exist is no
+    /// mistake.
+    pub fn remove(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let (root, path) = self.resolve_own(path.as_ref(), "removing")?;
+        if !self.will_exist(root, &path)? {
+            return Ok(());
+        }
+        let n = self.next(root)?;
+        self.set_removed(root, &path);
+        self.operations.push(Operation::Remove { n, root, path });
+        Ok(())
+    }
+
+    /// Gives a file or directory another place in the PKI.
+    pub fn rename(&mut self, from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<()> {
+        let (root, path) = self.resolve_own(from.as_ref(), "moving")?;
+        let (_, to) = self.resolve_own(to.as_ref(), "moving")?;
+        if !self.will_exist(root, &path)? {
+            return Err(Error::failed(format!("moving {}: it does not exist", ui::path(&self.shown(root, &path)))));
+        }
+        if self.will_exist(root, &to)? {
+            return Err(Error::failed(format!("moving to {}: it exists already", ui::path(&self.shown(root, &to)))));
+        }
+        self.create_parents(root, &to)?;
+        let n = self.next(root)?;
+        self.set_removed(root, &path);
+        self.created.insert((root, to.clone()));
+        self.operations.push(Operation::Move { n, root, path, to });
+        Ok(())
+    }
+
+    /// Records what happened, in the same step as the files it speaks of.
+    pub fn append(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.events.extend(events);
+    }
+
+    /// Is there anything to do?
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty() && self.events.is_empty()
+    }
+
+    /// Does it. After an error everything is as it was, or the error says that the next command will finish.
+    pub fn commit(mut self) -> Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.stage_events()?;
+        self.sync_staging().map_err(|e| self.failed(&e))?;
+        let journal = self.write_journal()?;
+        let operations: Vec<_> = journal.operations.iter().collect();
+        let result = recovery::carry_out(&self.ground, &operations);
+        if let Err(e) = result {
+            return Err(self.take_back(&operations, &e));
+        }
+        if let Some(locked) = self.locked {
+            locked.set_committed();
+            if recovery::close(&self.ground.roots[0]).is_err() {
+                // All is done and durable. The next command finds nothing left to do and removes the journal.
+                self.finished = true;
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Lines for the inventory; they go first, because appending is what a full disk refuses.
+    fn stage_events(&mut self) -> Result<()> {
+        if self.events.is_empty() {
+            return Ok(());
+        }
+        let Some(locked) = self.locked else {
+            return Err(Error::failed("recording what was done: there is no PKI to record it in"));
+        };
+        let path = layout::inventory();
+        let target = locked.store().path(&path);
+        let lines = inventory::lines(std::mem::take(&mut self.events))?;
+        let length = metadata(&target).map_err(|e| Error::io("reading", &target, &e))?.map(|m| m.len());
+        let Some(offset) = length else {
+            let mut bytes = inventory::header_line();
+            bytes.extend(lines);
+            return self.put(OutputFile::private(path, bytes));
+        };
+        let n = self.next(0)?;
+        disk::write_new(&self.ground.new_file(0, n), &lines, layout::PRIVATE_FILE, None, true)
+            .map_err(|e| self.failed(&e))?;
+        self.operations.insert(0, Operation::Append { n, root: 0, path, offset });
+        Ok(())
+    }
+
+    fn sync_staging(&self) -> io::Result<()> {
+        for root in (0..self.prepared.len()).filter(|root| self.prepared[*root]) {
+            if self.files > SYNC_EACH {
+                disk::sync_file_system(&self.ground.staging(root))?;
+            } else {
+                disk::sync_directory(&self.ground.staging(root).join("new"))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_journal(&mut self) -> Result<Journal> {
+        let mut journal = Journal::new(self.ground.staging.clone());
+        journal.outside = self.ground.roots[1..].to_vec();
+        journal.operations = std::mem::take(&mut self.operations);
+        if self.locked.is_some()
+            && let Err(e) = journal.write(&self.ground.roots[0])
+        {
+            let operations = journal.operations.iter().collect::<Vec<_>>();
+            return Err(self.take_back(&operations, &e));
+        }
+        Ok(journal)
+    }
+
+    fn take_back(&mut self, operations: &[&Operation], cause: &io::Error) -> Error {
+        let error = self.failed(cause);
+        let undone = recovery::take_back(&self.ground, operations).and_then(|()| {
+            let journaled = self.locked.is_some() && exists(&self.ground.roots[0].join(layout::journal()))?;
+            if journaled { recovery::close(&self.ground.roots[0]) } else { Ok(()) }
+        });
+        match undone {
+            Ok(()) => error,
+            Err(e) => {
+                // The journal and what it needs stay.
+                self.finished = true;
+                let why = io_reason(&e);
+                error
+                    .context(format!("the change stopped half way and could not be taken back ({why})"))
+                    .hint("the next certgen command that writes will finish it; nothing is lost")
+            }
+        }
+    }
+
+    fn failed(&self, e: &io::Error) -> Error {
+        writing_failed(&self.named[0], e, None)
+    }
+
+    /// Which root a path belongs to, and the path below it.
+    fn resolve(&self, path: &Path) -> Result<(usize, PathBuf)> {
+        let refused = || Error::failed(format!("writing {}: the path leads out of the directory", ui::path(path)));
+        let (root, rest) = if path.is_absolute() {
+            let above = self.absolute.iter().enumerate().filter(|(_, above)| path.starts_with(above));
+            let (root, above) = above.max_by_key(|(_, above)| above.as_os_str().len()).ok_or_else(refused)?;
+            (root, path.strip_prefix(above).map_err(|_| refused())?)
+        } else {
+            (0, path)
+        };
+        if rest.as_os_str().is_empty() && !self.missing[root].as_os_str().is_empty() {
+            return Ok((root, self.missing[root].clone()));
+        }
+        if !is_inside(rest) {
+            return Err(refused());
+        }
+        Ok((root, self.missing[root].join(rest)))
+    }
+
+    fn resolve_own(&self, path: &Path, doing: &str) -> Result<(usize, PathBuf)> {
+        let (root, path) = self.resolve(path)?;
+        if root > 0 {
+            return Err(Error::failed(format!("{doing} {}: it is not in the PKI", ui::path(&self.shown(root, &path)))));
+        }
+        Ok((root, path))
+    }
+
+    fn set_removed(&mut self, root: usize, path: &Path) {
+        self.created.retain(|(other, created)| *other != root || !created.starts_with(path));
+        self.removed.insert((root, path.to_path_buf()));
+    }
+
+    /// Will something have that name when the steps planned so far are done?
+    fn will_exist(&self, root: usize, path: &Path) -> Result<bool> {
+        let place = (root, path.to_path_buf());
+        if self.created.contains(&place) {
+            return Ok(true);
+        }
+        if path.ancestors().any(|above| self.removed.contains(&(root, above.to_path_buf()))) {
+            return Ok(false);
+        }
+        let full = self.ground.roots[root].join(path);
+        exists(&full).map_err(|e| Error::io("reading", &full, &e))
+    }
+
+    fn shown(&self, root: usize, path: &Path) -> PathBuf {
+        self.named[root].join(path.strip_prefix(&self.missing[root]).unwrap_or(path))
+    }
+
+    /// Plans the directories above `path` that do not exist, and refuses links among those that do.
+    fn create_parents(&mut self, root: usize, path: &Path) -> Result<()> {
+        let parents: Vec<_> = path.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()).collect();
+        for parent in parents.into_iter().rev() {
+            let place = (root, parent.to_path_buf());
+            if self.created.contains(&place) {
+                continue;
+            }
+            let full = self.ground.roots[root].join(parent);
+            let gone = !self.will_exist(root, parent)?;
+            match metadata(&full).map_err(|e| Error::io("reading", &full, &e))?.filter(|_| !gone) {
+                Some(there) if there.is_dir() => {}
+                Some(_) => {
+                    let shown = ui::path(&self.shown(root, parent));
+                    return Err(Error::failed(format!(
+                        "writing {}: {shown} is a symbolic link or a file, not a directory",
+                        ui::path(&self.shown(root, path))
+                    )));
+                }
+                None => self.create_parent(root, parent)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn create_parent(&mut self, root: usize, path: &Path) -> Result<()> {
+        let n = self.next(root)?;
+        let staged = self.ground.new_file(root, n);
+        // The history is full of keys; the others hold directories that look after themselves.
+        let private = path.starts_with("history") || path.starts_with("external");
+        let mode = if private { layout::PRIVATE_DIRECTORY } else { layout::PUBLIC_DIRECTORY };
+        disk::create_directory(&staged)
+            .and_then(|()| disk::set_directory(&staged, mode, None))
+            .map_err(|e| writing_failed(&self.shown(root, path), &e, None))?;
+        self.created.insert((root, path.to_path_buf()));
+        self.operations.push(Operation::Create { n, root, path: path.to_path_buf(), parent: true });
+        Ok(())
+    }
+
+    fn stage_below(&mut self, staged: &Path, file: &OutputFile, mode: u32, owner: Option<&Owner>) -> io::Result<()> {
+        if !is_inside(&file.path) {
+            return Err(io::Error::other("the path leads out of the directory"));
+        }
+        let parents: Vec<_> = file.path.ancestors().skip(1).filter(|p| !p.as_os_str().is_empty()).collect();
+        for parent in parents.into_iter().rev() {
+            let parent = staged.join(parent);
+            if !exists(&parent)? {
+                disk::create_directory(&parent)?;
+                disk::set_directory(&parent, mode, owner)?;
+            }
+        }
+        let sync = self.count_file();
+        disk::write_new(&staged.join(&file.path), &file.bytes, file.mode, file.owner.as_ref().or(owner), sync)
+    }
+
+    fn count_file(&mut self) -> bool {
+        self.files += 1;
+        self.files <= SYNC_EACH
+    }
+
+    /// A number for the next operation, and the staging directory it needs.
+    fn next(&mut self, root: usize) -> Result<usize> {
+        if self.ground.staging.is_empty() {
+            self.ground.staging = new_staging_name()?;
+        }
+        for root in [0, root] {
+            if !self.prepared[root] {
+                let shown = self.named[root].clone();
+                self.prepare(root).map_err(|e| writing_failed(&shown, &e, None))?;
+            }
+        }
+        self.count += 1;
+        Ok(self.count)
+    }
+
+    fn prepare(&mut self, root: usize) -> io::Result<()> {
+        if root > 0 {
+            // Noted in the PKI before it exists, so that a kill leaves nothing outside that nobody knows of.
+            let list: Vec<_> = self.ground.roots[1..].iter().map(|r| r.join(&self.ground.staging)).collect();
+            let text: String = list.iter().map(|path| format!("{}\n", path.display())).collect();
+            let path = self.ground.staging(0).join(recovery::OUTSIDE_LIST);
+            if exists(&path)? {
+                disk::remove_file(&path)?;
+            }
+            disk::write_new(&path, text.as_bytes(), layout::PRIVATE_FILE, None, false)?;
+        }
+        self.prepared[root] = true;
+        self.ground.prepare(root)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // The journal counts: as long as it is there, what it points to must stay.
+        let journaled = self.locked.is_some() && exists(&self.ground.roots[0].join(layout::journal())).unwrap_or(true);
+        if !self.finished && !journaled && self.prepared.iter().any(|prepared| *prepared) {
+            recovery::sweep(&self.ground);
+        }
+    }
+}
+
+fn writing_failed(path: &Path, e: &io::Error, owner: Option<&Owner>) -> Error {
+    match (owner, e.kind()) {
+        (Some(owner), io::ErrorKind::PermissionDenied) if owner.check_permitted().is_err() => owner.not_permitted(),
+        _ => Error::io("writing", path, e),
+    }
+}
+
+/// The part of a path that exists, with links resolved because the user may arrange their own disk, and the rest.
+fn existing_part(directory: &Path) -> Result<(PathBuf, PathBuf)> {
+    let failed = |e: io::Error| Error::io("writing to", directory, &e);
+    let absolute = std::path::absolute(directory).map_err(failed)?;
+    let mut missing = PathBuf::new();
+    let mut base = absolute.as_path();
+    loop {
+        match fs::canonicalize(base) {
+            Ok(found) if found.is_dir() => return Ok((found, missing)),
+            Ok(_) => return Err(Error::failed(format!("writing to {}: it is not a directory", ui::path(directory)))),
+            // A link that leads nowhere has a name but no place.
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !exists(base).map_err(failed)? => {}
+            Err(e) => return Err(failed(e)),
+        }
+        let name = base.file_name().map(PathBuf::from).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        missing = if missing.as_os_str().is_empty() { name } else { name.join(missing) };
+        base = base.parent().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    }
+}
