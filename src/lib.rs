@@ -5,3 +5,4 @@
 
 pub mod error;
 pub mod ui;
+pub mod x509;
