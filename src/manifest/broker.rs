@@ -390,7 +390,8 @@ fn reference(text: &str, entries: &[Entry]) -> Result<EntryRef, String> {
     let full = serving().find(|entry| entry.reference() == text);
     let named: Vec<&Entry> = serving().filter(|entry| entry.name == text).collect();
     match (full, named.as_slice()) {
-        (Some(entry), _) | (None, [entry]) => Ok(EntryRef { role: entry.role, name: entry.name.clone() }),
+        (Some(entry), _) => Ok(EntryRef { role: entry.role, name: entry.name.clone() }),
+        (None, [entry]) => Ok(EntryRef { role: entry.role, name: entry.name.clone() }),
         (None, [_, _, ..]) => Err(format!("{} is a server and a node: write node/ or server/ before it", ui::quote(text))),
         (None, []) => {
             let message = format!("the certificate {} is not a server or node of this manifest", ui::quote(text));

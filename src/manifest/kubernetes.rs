@@ -114,7 +114,7 @@ impl Kubernetes {
         number.is_some_and(is_number) && self.forms(&self.headless_service).any(|form| form == rest)
     }
 
-    fn pod_forms(&self, pod: &str) -> impl Iterator<Item = String> {
+    fn pod_forms(&self, pod: &str) -> impl Iterator<Item = String> + use<> {
         let pod = pod.to_owned();
         self.forms(&self.headless_service).map(move |form| format!("{pod}.{form}"))
     }

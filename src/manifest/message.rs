@@ -49,7 +49,7 @@ impl fmt::Display for ManifestError {
 
 impl std::error::Error for ManifestError {}
 
-impl From<ManifestError> for crate::Error {
+impl From<ManifestError> for crate::error::Error {
     fn from(error: ManifestError) -> Self {
         let mut out = Self::failed(error.to_string());
         for hint in error.hints {

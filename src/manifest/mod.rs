@@ -10,17 +10,13 @@
 
 mod authority;
 mod broker;
-mod edit;
 mod entry;
 mod file;
 mod kubernetes;
 mod message;
 mod reader;
-mod scan;
 mod schema;
 mod settings;
-#[cfg(test)]
-mod tests;
 mod user;
 mod validate;
 
@@ -30,7 +26,6 @@ pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{
     Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports, TlsVersion,
 };
-pub use edit::{Editor, Value, quoted_key, quoted_string};
 pub use entry::Entry;
 pub use file::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use kubernetes::Kubernetes;
