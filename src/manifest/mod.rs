@@ -10,13 +10,16 @@
 
 mod authority;
 mod broker;
+mod edit;
 mod entry;
 mod file;
 mod kubernetes;
 mod message;
 mod reader;
+mod scan;
 mod schema;
 mod settings;
+mod splice;
 mod user;
 mod validate;
 
@@ -26,6 +29,7 @@ pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{
     Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports, TlsVersion,
 };
+pub use edit::{Editor, Value};
 pub use entry::Entry;
 pub use file::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use kubernetes::Kubernetes;

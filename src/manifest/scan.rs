@@ -78,8 +78,8 @@ struct Scanner<'t> {
 }
 
 impl Scanner<'_> {
-    fn rest(&self) -> &str {
-        &self.text[self.at..]
+    fn starts_with(&self, bytes: &[u8]) -> bool {
+        self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(bytes))
     }
 
     fn peek(&self) -> Option<u8> {
@@ -124,7 +124,7 @@ impl Scanner<'_> {
     }
 
     fn line_end(&self) -> usize {
-        self.rest().find('\n').map_or(self.text.len(), |at| self.at + at + 1)
+        self.text[self.at..].find('\n').map_or(self.text.len(), |at| self.at + at + 1)
     }
 
     fn header(&mut self) -> Option<Kind> {
@@ -215,7 +215,7 @@ impl Scanner<'_> {
     fn string(&mut self) -> Option<()> {
         let quote = self.peek()?;
         let triple = [quote; 3];
-        let multiline = self.rest().as_bytes().starts_with(&triple);
+        let multiline = self.starts_with(&triple);
         let escapes = quote == b'"';
         self.at += if multiline { 3 } else { 1 };
         loop {
@@ -225,7 +225,7 @@ impl Scanner<'_> {
                     self.at += 1;
                     return Some(());
                 }
-                b if b == quote && self.rest().as_bytes().starts_with(&triple) => {
+                b if b == quote && self.starts_with(&triple) => {
                     self.at += 3;
                     // Up to two more quotes may stand before the closing three.
                     for _ in 0..2 {

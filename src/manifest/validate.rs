@@ -66,7 +66,7 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Manifest, ManifestError> {
 }
 
 /// The parser's own words, put the way all messages are.
-fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
+pub(crate) fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
     let offset = error.span().map_or(text.text.len(), |span| span.start);
     let message = error.message().trim().replace('\n', ", ");
     let found = text.text.get(offset..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();

@@ -4,7 +4,9 @@
 //! [`Role`] for a certificate. It fills in blanks and never judges the result: that is `manifest`.
 
 mod nearest;
+mod quote;
 mod role;
 
 pub use nearest::nearest;
+pub use quote::{quoted_key, quoted_string};
 pub use role::{Role, UnknownRole};
