@@ -1,10 +1,48 @@
 //! certgen: one manifest gives the certificates, the broker's configuration, the users that match them and the clients'
-//! settings.
+//! settings; and certgen proves that they fit together.
+//!
+//! How a certificate comes to be, and who does what on the way. A [`profile`] is a manifest to start from; the
+//! [`manifest`] says what should exist; [`plan`] compares that with what does. [`apply`] carries the difference out: it
+//! asks an [`issuer`] for each certificate, which is built by [`x509`] and judged by [`lint`] before it is signed, lets
+//! [`emit`] write the configuration of the broker, and hands everything to [`store`], which makes the whole change or
+//! none of it. [`verify`] and [`inspect`] look at certificates wherever they come from. [`ui`] is the terminal, [`env`]
+//! the rest of the world outside, [`error`] what is said when something cannot be done. The `commands` read arguments,
+//! call the rooms and say what happened; no room calls a command.
+//!
+//! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
+//! `lint`, `emit`, `inspect`, `verify` and `x509` are pure: same input, same output. `store` alone writes files; the clock
+//! is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
-pub mod env;
-pub mod error;
-pub mod store;
-pub mod ui;
+pub mod profile;
+
+pub mod manifest;
+
+pub mod plan;
+
+pub mod apply;
+
+pub mod issuer;
+
 pub mod x509;
+
+pub mod lint;
+
+pub mod emit;
+
+pub mod store;
+
+pub mod verify;
+
+pub mod inspect;
+
+pub mod ui;
+
+pub mod env;
+
+pub mod error;
+
+mod commands;
+
+pub use commands::{command, main, pages};

@@ -1,0 +1,288 @@
+//! Writes into a manifest that people keep: what was asked for changes, every other byte stays.
+//!
+//! Each change is a splice of the text at a place that `scan.rs` found, and is checked before it counts: the new text must
+//! parse to the old values with exactly that change. A layout that cannot be edited so is refused, never damaged.
+
+use super::file::{AuthoritySpec, EntrySpec, KubernetesSpec, section};
+use super::message::{ManifestError, Text};
+use super::{Role, splice};
+use crate::profile::quoted_string;
+
+/// A value to write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value {
+    /// A string.
+    String(String),
+    /// A list of strings.
+    Strings(Vec<String>),
+    /// true or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// An inline table.
+    Table(Vec<(&'static str, Self)>),
+}
+
+/// A manifest that is being changed.
+#[derive(Debug, Clone)]
+pub struct Editor {
+    text: String,
+    file: String,
+}
+
+impl Editor {
+    /// Opens a manifest. `file_name` is what messages call it.
+    pub fn new(text: &str, file_name: &str) -> Result<Self, ManifestError> {
+        parse(text, file_name)?;
+        Ok(Self { text: text.to_owned(), file: file_name.to_owned() })
+    }
+
+    /// The text as it stands now.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text when all changes are made.
+    pub fn into_text(self) -> String {
+        self.text
+    }
+
+    /// Adds an entry, or brings one that exists to `spec`: keys that differ are replaced, those that `spec` lacks go.
+    pub fn put_entry(&mut self, role: Role, name: &str, spec: &EntrySpec) -> Result<(), ManifestError> {
+        self.put(&[role.as_str(), name], entry_values(spec))
+    }
+
+    /// The same for an authority.
+    pub fn put_authority(&mut self, name: &str, spec: &AuthoritySpec) -> Result<(), ManifestError> {
+        self.put(&["authority", name], authority_values(spec))
+    }
+
+    /// Takes an entry out, with the comment right above it. `false`: it was not there.
+    pub fn remove_entry(&mut self, role: Role, name: &str) -> Result<bool, ManifestError> {
+        self.remove(&[role.as_str(), name])
+    }
+
+    /// Takes an authority out.
+    pub fn remove_authority(&mut self, name: &str) -> Result<bool, ManifestError> {
+        self.remove(&["authority", name])
+    }
+
+    /// Sets one key of a table, for instance of `["defaults", "client"]`; the table is made if there is none. An empty path
+    /// is the top of the file.
+    pub fn set(&mut self, table: &[&str], key: &str, value: &Value) -> Result<(), ManifestError> {
+        let path: Vec<&str> = table.iter().copied().chain([key]).collect();
+        let mut wanted = parse(&self.text, &self.file)?;
+        let new = value.to_toml();
+        if lookup(&wanted, &path) == Some(&new) {
+            return Ok(());
+        }
+        insert(&mut wanted, &path, new);
+        let changed = splice::set(&self.text, table, key, &value.to_string());
+        self.accept(changed, &wanted, table)
+    }
+
+    /// Takes one key out of a table. `false`: it was not there.
+    pub fn unset(&mut self, table: &[&str], key: &str) -> Result<bool, ManifestError> {
+        let path: Vec<&str> = table.iter().copied().chain([key]).collect();
+        self.remove(&path)
+    }
+
+    fn put(&mut self, table: &[&str], values: Vec<(&'static str, Option<Value>)>) -> Result<(), ManifestError> {
+        let mut draft = self.clone();
+        let mut wanted = parse(&draft.text, &draft.file)?;
+        if lookup(&wanted, table).is_none() {
+            insert(&mut wanted, table, toml::Value::Table(toml::Table::new()));
+            let with_table = splice::add_table(&draft.text, table);
+            draft.accept(with_table, &wanted, table)?;
+        }
+        for (key, value) in values {
+            match value {
+                Some(value) => draft.set(table, key, &value)?,
+                None => {
+                    draft.unset(table, key)?;
+                }
+            }
+        }
+        *self = draft;
+        Ok(())
+    }
+
+    fn remove(&mut self, path: &[&str]) -> Result<bool, ManifestError> {
+        let mut wanted = parse(&self.text, &self.file)?;
+        if lookup(&wanted, path).is_none() {
+            return Ok(false);
+        }
+        take(&mut wanted, path);
+        let changed = splice::remove(&self.text, path);
+        self.accept(changed, &wanted, path).map(|()| true)
+    }
+
+    /// Takes over a changed text if it says what was wanted and nothing else.
+    fn accept(&mut self, changed: Option<String>, wanted: &toml::Table, path: &[&str]) -> Result<(), ManifestError> {
+        let accepted = changed.filter(|text| parse(text, &self.file).is_ok_and(|found| same(&found, wanted)));
+        let Some(text) = accepted else {
+            let shown = match path {
+                [kind, name, ..] => section(kind, name),
+                _ => path.concat(),
+            };
+            let message = format!("{shown} is written in a layout that certgen cannot change");
+            let hint = format!("write it as a table of its own: {shown}");
+            return Err(ManifestError::of_file(&self.file, message).hint(hint));
+        };
+        self.text = text;
+        Ok(())
+    }
+}
+
+fn parse(text: &str, file: &str) -> Result<toml::Table, ManifestError> {
+    toml::from_str(text).map_err(|e| super::validate::syntax(&Text { file, text }, &e))
+}
+
+/// Empty tables that only hold nothing are not a difference: `[client]` may stay behind its last member.
+fn same(found: &toml::Table, wanted: &toml::Table) -> bool {
+    let clean = |table: &toml::Table| {
+        let mut table = table.clone();
+        table.retain(|_, value| !value.as_table().is_some_and(toml::Table::is_empty));
+        table
+    };
+    clean(found) == clean(wanted)
+}
+
+fn lookup<'t>(table: &'t toml::Table, path: &[&str]) -> Option<&'t toml::Value> {
+    let (first, rest) = path.split_first()?;
+    let value = table.get(*first)?;
+    if rest.is_empty() { Some(value) } else { lookup(value.as_table()?, rest) }
+}
+
+fn insert(table: &mut toml::Table, path: &[&str], value: toml::Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        table.insert((*first).to_owned(), value);
+        return;
+    }
+    let below = table.entry((*first).to_owned()).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+    if let Some(below) = below.as_table_mut() {
+        insert(below, rest, value);
+    }
+}
+
+fn take(table: &mut toml::Table, path: &[&str]) {
+    match path {
+        [] => {}
+        [last] => {
+            table.remove(*last);
+        }
+        [first, rest @ ..] => {
+            if let Some(below) = table.get_mut(*first).and_then(toml::Value::as_table_mut) {
+                take(below, rest);
+            }
+        }
+    }
+}
+
+impl Value {
+    fn to_toml(&self) -> toml::Value {
+        match self {
+            Self::String(text) => toml::Value::String(text.clone()),
+            Self::Strings(list) => toml::Value::Array(list.iter().cloned().map(toml::Value::String).collect()),
+            Self::Boolean(is) => toml::Value::Boolean(*is),
+            Self::Integer(number) => toml::Value::Integer(*number),
+            Self::Table(members) => {
+                toml::Value::Table(members.iter().map(|(key, value)| ((*key).to_owned(), value.to_toml())).collect())
+            }
+        }
+    }
+}
+
+/// The value in TOML, on one line.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::String(text) => f.write_str(&quoted_string(text)),
+            Self::Strings(list) => {
+                write!(f, "[{}]", list.iter().map(|text| quoted_string(text)).collect::<Vec<_>>().join(", "))
+            }
+            Self::Boolean(is) => write!(f, "{is}"),
+            Self::Integer(number) => write!(f, "{number}"),
+            Self::Table(members) => {
+                let members: Vec<_> = members.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                if members.is_empty() { f.write_str("{}") } else { write!(f, "{{ {} }}", members.join(", ")) }
+            }
+        }
+    }
+}
+
+type Values = Vec<(&'static str, Option<Value>)>;
+
+fn string(text: &Option<String>) -> Option<Value> {
+    text.clone().map(Value::String)
+}
+
+fn strings(list: &Option<Vec<String>>) -> Option<Value> {
+    list.clone().map(Value::Strings)
+}
+
+/// One item alone reads better without brackets where people write it so.
+fn one_or_more(list: &Option<Vec<String>>) -> Option<Value> {
+    match list.as_deref() {
+        Some([only]) => Some(Value::String(only.clone())),
+        _ => strings(list),
+    }
+}
+
+fn entry_values(spec: &EntrySpec) -> Values {
+    vec![
+        ("issuer", string(&spec.issuer)),
+        ("san", strings(&spec.san)),
+        ("kubernetes", spec.kubernetes.as_ref().map(kubernetes_value)),
+        ("key_type", string(&spec.key_type)),
+        ("validity", string(&spec.validity)),
+        ("subject", string(&spec.subject)),
+        ("owner", string(&spec.owner)),
+        ("key_mode", string(&spec.key_mode)),
+        ("key_password_file", string(&spec.key_password_file)),
+        ("broker", one_or_more(&spec.broker)),
+        ("vhost", one_or_more(&spec.vhost)),
+        ("access", one_or_more(&spec.access)),
+        ("configure", string(&spec.configure)),
+        ("write", string(&spec.write)),
+        ("read", string(&spec.read)),
+        ("topic_exchange", string(&spec.topic_exchange)),
+        ("topic_write", string(&spec.topic_write)),
+        ("topic_read", string(&spec.topic_read)),
+        ("tags", strings(&spec.tags)),
+        ("password", spec.password.map(Value::Boolean)),
+        ("cli", spec.cli.map(Value::Boolean)),
+        ("existing_user", spec.existing_user.map(Value::Boolean)),
+    ]
+}
+
+fn kubernetes_value(spec: &KubernetesSpec) -> Value {
+    let members = [
+        ("namespace", string(&spec.namespace)),
+        ("cluster", string(&spec.cluster)),
+        ("replicas", spec.replicas.map(Value::Integer)),
+        ("service", string(&spec.service)),
+        ("headless_service", string(&spec.headless_service)),
+        ("pod_prefix", string(&spec.pod_prefix)),
+        ("cluster_domain", string(&spec.cluster_domain)),
+    ];
+    Value::Table(members.into_iter().filter_map(|(key, value)| Some((key, value?))).collect())
+}
+
+fn authority_values(spec: &AuthoritySpec) -> Values {
+    vec![
+        ("issuer", string(&spec.issuer)),
+        ("common_name", string(&spec.common_name)),
+        ("subject", string(&spec.subject)),
+        ("key_type", string(&spec.key_type)),
+        ("validity", string(&spec.validity)),
+        ("path_length", spec.path_length.map(Value::Integer)),
+        ("permit", strings(&spec.permit)),
+        ("exclude", strings(&spec.exclude)),
+        ("crl_urls", strings(&spec.crl_urls)),
+        ("issuer_urls", strings(&spec.issuer_urls)),
+        ("ocsp_urls", strings(&spec.ocsp_urls)),
+        ("policies", strings(&spec.policies)),
+    ]
+}
