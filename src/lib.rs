@@ -5,4 +5,6 @@
 
 pub mod env;
 pub mod error;
+pub mod inspect;
 pub mod ui;
+pub mod verify;
