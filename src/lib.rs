@@ -8,3 +8,4 @@ pub mod error;
 pub mod inspect;
 pub mod ui;
 pub mod verify;
+pub mod x509;

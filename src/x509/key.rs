@@ -1,0 +1,211 @@
+//! Key pairs: seven kinds, always PKCS#8 version 1 at rest.
+//!
+//! Keys are made and used with aws-lc-rs directly. rcgen would parse every fresh key a second time, write Ed25519 keys
+//! as PKCS#8 version 2, which OpenSSL 3.0 cannot read, and write imported SEC1 and PKCS#1 bytes under a PKCS#8 label.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+};
+use pkcs8::SecretDocument;
+use pkcs8::der::pem::LineEnding;
+use zeroize::Zeroizing;
+
+use super::{PublicKey, X509Error, key_file};
+
+/// The kinds of keys that are made, and accepted from elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum KeyType {
+    /// ECDSA on P-256, signing with SHA-256: the default.
+    EcdsaP256,
+    /// ECDSA on P-384, signing with SHA-384.
+    EcdsaP384,
+    /// ECDSA on P-521, signing with SHA-512.
+    EcdsaP521,
+    /// Ed25519.
+    Ed25519,
+    /// RSA with 2048 bits, signing PKCS#1 v1.5 with SHA-256.
+    Rsa2048,
+    /// RSA with 3072 bits, signing PKCS#1 v1.5 with SHA-256.
+    Rsa3072,
+    /// RSA with 4096 bits, signing PKCS#1 v1.5 with SHA-256.
+    Rsa4096,
+}
+
+impl KeyType {
+    /// Every kind, in the order in which help texts list them.
+    pub const ALL: [Self; 7] = [
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+        Self::Ed25519,
+        Self::Rsa2048,
+        Self::Rsa3072,
+        Self::Rsa4096,
+    ];
+
+    /// The name on the command line and in the manifest.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::EcdsaP521 => "ecdsa-p521",
+            Self::Ed25519 => "ed25519",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+        }
+    }
+
+    /// Whether it is RSA of any size: those keys also encipher (RFC 5280 section 4.2.1.3).
+    pub const fn is_rsa(self) -> bool {
+        matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
+    fn ecdsa(self) -> Option<&'static EcdsaSigningAlgorithm> {
+        match self {
+            Self::EcdsaP256 => Some(&ECDSA_P256_SHA256_ASN1_SIGNING),
+            Self::EcdsaP384 => Some(&ECDSA_P384_SHA384_ASN1_SIGNING),
+            Self::EcdsaP521 => Some(&ECDSA_P521_SHA512_ASN1_SIGNING),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for KeyType {
+    type Err = X509Error;
+
+    fn from_str(text: &str) -> Result<Self, X509Error> {
+        Self::ALL.into_iter().find(|key_type| key_type.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            X509Error::Invalid(format!("{} is not a key type; known are {known}", crate::ui::quote(text)))
+        })
+    }
+}
+
+/// A private key that is ready to sign, with its encoding. The encoding is wiped from memory when it is dropped.
+pub struct PrivateKey {
+    pair: Pair,
+    pkcs8: Zeroizing<Vec<u8>>,
+    public_key: PublicKey,
+    key_type: KeyType,
+}
+
+pub(super) enum Pair {
+    Ecdsa(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl PrivateKey {
+    /// A fresh key.
+    pub fn generate(key_type: KeyType) -> Result<Self, X509Error> {
+        let rsa = |size| RsaKeyPair::generate(size).map(Pair::Rsa);
+        let pair = match key_type {
+            KeyType::EcdsaP256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map(Pair::Ecdsa),
+            KeyType::EcdsaP384 => EcdsaKeyPair::generate(&ECDSA_P384_SHA384_ASN1_SIGNING).map(Pair::Ecdsa),
+            KeyType::EcdsaP521 => EcdsaKeyPair::generate(&ECDSA_P521_SHA512_ASN1_SIGNING).map(Pair::Ecdsa),
+            KeyType::Ed25519 => Ed25519KeyPair::generate().map(Pair::Ed25519),
+            KeyType::Rsa2048 => rsa(KeySize::Rsa2048),
+            KeyType::Rsa3072 => rsa(KeySize::Rsa3072),
+            KeyType::Rsa4096 => rsa(KeySize::Rsa4096),
+        };
+        Self::from_pair(pair.map_err(|_| crypto(format!("the {key_type} key could not be generated")))?, key_type)
+    }
+
+    /// The first private key of a PEM file: PKCS#8, encrypted PKCS#8 (PBES2), SEC1 (also behind `EC PARAMETERS`) or
+    /// PKCS#1.
+    pub fn from_pem(pem: &[u8], password: Option<&[u8]>) -> Result<Self, X509Error> {
+        key_file::read_pem_key(pem, password)
+    }
+
+    /// A key from PKCS#8, version 1 or 2.
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, X509Error> {
+        key_file::read_pkcs8(der)
+    }
+
+    /// The key as PEM, always PKCS#8 version 1.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        SecretDocument::try_from(self.pkcs8.as_slice())
+            .and_then(|document| document.to_pem("PRIVATE KEY", LineEnding::LF))
+            .expect("our own PKCS#8 is DER and short")
+    }
+
+    /// The key as PEM, encrypted with PBES2 (PBKDF2 with HMAC-SHA256, AES-256-CBC).
+    pub fn to_encrypted_pem(&self, password: &[u8]) -> Result<Zeroizing<String>, X509Error> {
+        key_file::write_encrypted_pem(&self.pkcs8, password)
+    }
+
+    /// The key as PKCS#8 version 1.
+    pub fn pkcs8_der(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// Its kind.
+    pub fn key_type(&self) -> KeyType {
+        self.key_type
+    }
+
+    /// Signs with the algorithm of the key's kind; the signature is what goes into the BIT STRING.
+    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, X509Error> {
+        let failed = |_| crypto(format!("signing with the {} key failed", self.key_type));
+        match &self.pair {
+            Pair::Ecdsa(pair) => pair.sign(&SystemRandom::new(), message).map(|s| s.as_ref().to_vec()).map_err(failed),
+            Pair::Ed25519(pair) => pair.try_sign(message).map(|s| s.as_ref().to_vec()).map_err(failed),
+            Pair::Rsa(pair) => {
+                let mut out = vec![0; pair.public_modulus_len()];
+                pair.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut out).map_err(failed)?;
+                Ok(out)
+            }
+        }
+    }
+
+    pub(super) fn from_pair(pair: Pair, key_type: KeyType) -> Result<Self, X509Error> {
+        let failed = |_| crypto(format!("the {key_type} key could not be encoded"));
+        let (pkcs8, public) = match &pair {
+            Pair::Ecdsa(pair) => (pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(), pair.public_key().as_ref()),
+            Pair::Ed25519(pair) => (pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec(), pair.public_key().as_ref()),
+            Pair::Rsa(pair) => {
+                let document: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
+                (document.as_ref().to_vec(), pair.public_key().as_ref())
+            }
+        };
+        let public_key = PublicKey::of_key_type(key_type, public);
+        Ok(Self { pair, pkcs8: Zeroizing::new(pkcs8), public_key, key_type })
+    }
+
+    /// A key from the inside of a SEC1 or PKCS#8 file whose curve is known.
+    pub(super) fn from_ecdsa_der(key_type: KeyType, der: &[u8]) -> Result<Self, X509Error> {
+        let algorithm = key_type.ecdsa().expect("only called for curves");
+        let pair = EcdsaKeyPair::from_private_key_der(algorithm, der)
+            .map_err(|_| X509Error::Malformed(format!("the {key_type} private key is damaged")))?;
+        Self::from_pair(Pair::Ecdsa(pair), key_type)
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrivateKey").field("key_type", &self.key_type).finish_non_exhaustive()
+    }
+}
+
+fn crypto(message: String) -> X509Error {
+    X509Error::Crypto(message)
+}
