@@ -168,7 +168,7 @@ fn first_inside(bytes: &[u8]) -> Option<&[u8]> {
 fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     let (length, rest) = match *first {
-        short @ 0..0x80 => (usize::from(short), rest),
+        short @ 0..=0x7f => (usize::from(short), rest),
         long @ 0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
             (octets.iter().fold(0usize, |sum, octet| sum << 8 | usize::from(*octet)), rest)

@@ -47,7 +47,7 @@ fn read(bytes: &[u8]) -> Option<(Tlv<'_>, &[u8])> {
         return None;
     }
     let (length, rest) = match first {
-        0..0x80 => (usize::from(first), rest),
+        0..=0x7f => (usize::from(first), rest),
         0x81..=0x84 => {
             let (octets, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
             let length = octets.iter().fold(0usize, |sum, octet| sum << 8 | usize::from(*octet));

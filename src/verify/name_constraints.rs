@@ -129,7 +129,8 @@ fn apply(constraints: &Constraints<'_>, authority: &Certificate, at: Place<'_>, 
     let mailboxes = certificate.subject().attributes().filter(|a| a.oid == EMAIL_ADDRESS && !has_alt_names);
     names.extend(mailboxes.map(|attribute| RawName::Email(&attribute.value)));
     let mut first_violation = || {
-        names.iter().take_while(|_| *budget > 0).find_map(|name| constraints.violation(name, &mut *budget))
+        let violation = |name| if *budget == 0 { None } else { constraints.violation(name, budget) };
+        names.iter().find_map(violation)
     };
     let Some((expected, found)) = first_violation() else {
         return note_common_name(constraints, authority, at, budget, findings);
