@@ -151,7 +151,10 @@ fn warnings(facts: &CertificateFacts, now: OffsetDateTime) -> Vec<String> {
         found.push(format!("it expires in {}", ui::span(facts.not_after - now)));
     }
     if facts.version < 3 {
-        found.push(format!("it is of X.509 version {}: no names, no usages; rustls and others cannot read it", facts.version));
+        found.push(format!(
+            "it is of X.509 version {}: no names, no usages; rustls and others cannot read it",
+            facts.version
+        ));
     }
     if !is_ca && is_server && facts.subject_alt_names.is_empty() {
         found.push("it has no subjectAltName, so no client will accept it for a host name".to_owned());
@@ -213,7 +216,8 @@ fn crl(facts: &CrlFacts, now: OffsetDateTime) -> Description {
     description.line("revoked", facts.revoked_count.to_string());
     for entry in &facts.revoked_certificates {
         let reason = entry.reason_code.as_deref().map(|reason| format!(", {}", ui::plain(reason))).unwrap_or_default();
-        description.line("", format!("{} on {}{reason}", ui::plain(&entry.serial_number), ui::date(entry.revocation_date)));
+        description
+            .line("", format!("{} on {}{reason}", ui::plain(&entry.serial_number), ui::date(entry.revocation_date)));
     }
     let rest = facts.revoked_count.saturating_sub(facts.revoked_certificates.len());
     if rest > 0 {

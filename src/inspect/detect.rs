@@ -9,6 +9,8 @@ use crate::{
 
 /// The largest input, so that a revocation list with a million entries still fits.
 pub const LARGEST: usize = 64 << 20;
+/// Anything but a revocation list is smaller.
+const LARGEST_BUT_CRL: usize = 1 << 20;
 /// More PEM blocks than this are no bundle but an accident.
 const MOST_BLOCKS: usize = 20_000;
 
@@ -32,6 +34,9 @@ pub fn read_with_password(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<T
     if bytes.len() > LARGEST {
         return Err(Error::failed(format!("the input is larger than {} MiB", LARGEST >> 20)));
     }
+    if bytes.len() > LARGEST_BUT_CRL && bytes[0] != 0x30 && !begins_with_crl(bytes) {
+        return Err(Error::failed("the input is larger than 1 MiB, and it is no revocation list"));
+    }
     if let Some(foreign) = Foreign::recognise(bytes) {
         return Ok(vec![Thing::Foreign(foreign)]);
     }
@@ -41,10 +46,20 @@ pub fn read_with_password(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<T
     read_blocks(bytes, password)
 }
 
+/// `openssl crl -text` puts its prose first.
+fn begins_with_crl(bytes: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let begin = bytes.windows(BEGIN.len()).position(|window| window == BEGIN);
+    begin.is_some_and(|at| bytes[at + BEGIN.len()..].starts_with(b"X509 CRL-----"))
+}
+
 fn read_blocks(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<Thing>> {
     let blocks = read_pem_up_to(bytes, LARGEST).map_err(|e| Error::failed(e.to_string()))?;
     if blocks.len() > MOST_BLOCKS {
-        return Err(Error::failed(format!("the input has {} PEM blocks; at most {MOST_BLOCKS} are read", blocks.len())));
+        return Err(Error::failed(format!(
+            "the input has {} PEM blocks; at most {MOST_BLOCKS} are read",
+            blocks.len()
+        )));
     }
     let things: Vec<Thing> = blocks
         .iter()
@@ -54,7 +69,9 @@ fn read_blocks(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<Thing>> {
     match things.as_slice() {
         [] => Err(unknown(bytes)),
         // One block alone: its fault is the answer.
-        [Thing::Unreadable { label, reason }] => Err(Error::failed(format!("the {} cannot be read: {reason}", ui::plain(label)))),
+        [Thing::Unreadable { label, reason }] => {
+            Err(Error::failed(format!("the {} cannot be read: {reason}", ui::plain(label))))
+        }
         _ => Ok(things),
     }
 }
@@ -123,7 +140,9 @@ fn read_der(bytes: &[u8], password: Option<&[u8]>) -> Result<Thing> {
 fn signed(bytes: &[u8]) -> Result<Thing, X509Error> {
     let inner = first_inside(bytes).and_then(shape).unwrap_or_default();
     match inner.as_slice() {
-        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => Csr::from_der(bytes).map(|c| Thing::CertificateRequest(Box::new(c))),
+        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => {
+            Csr::from_der(bytes).map(|c| Thing::CertificateRequest(Box::new(c)))
+        }
         [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => {
             Crl::from_der(bytes).map(|c| Thing::Crl(Box::new(c)))
         }
@@ -134,7 +153,9 @@ fn signed(bytes: &[u8]) -> Result<Thing, X509Error> {
 fn unknown(bytes: &[u8]) -> Error {
     let sentence = match bytes {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the input is UTF-16 text; save it as UTF-8 or ASCII",
-        [0x30, ..] => "the input is DER or BER, but neither certificate, request, revocation list nor key; or it is cut short",
+        [0x30, ..] => {
+            "the input is DER or BER, but neither certificate, request, revocation list nor key; or it is cut short"
+        }
         [b'{' | b'[', ..] => "the input is JSON, not a certificate, request, revocation list or key",
         _ if std::str::from_utf8(bytes).is_ok() => "the input is text without a PEM block",
         _ => "the input is neither PEM nor DER",

@@ -70,7 +70,15 @@ mod tests {
     fn a_broken_value_ends_the_reading() {
         let seen: Vec<bool> = values(&[4, 1, 9, 4, 5, 1]).map(|v| v.is_some()).collect();
         assert_eq!(seen, [true, false]);
-        for bad in [&[][..], &[0x30], &[0x30, 0x80], &[0x30, 0x81, 1, 0], &[0x3f, 1, 0], &[0x30, 0, 0], &[4, 0x84, 255, 255, 255, 255]] {
+        for bad in [
+            &[][..],
+            &[0x30],
+            &[0x30, 0x80],
+            &[0x30, 0x81, 1, 0],
+            &[0x3f, 1, 0],
+            &[0x30, 0, 0],
+            &[4, 0x84, 255, 255, 255, 255],
+        ] {
             assert_eq!(only(bad, 0x30), None, "{bad:?}");
         }
         assert_eq!(only(&[0x30, 2, 5, 0], 0x30), Some(&[5, 0][..]));

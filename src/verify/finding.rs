@@ -112,7 +112,13 @@ pub(super) struct Place<'a> {
 }
 
 impl Findings {
-    pub(super) fn problem(&mut self, at: Place<'_>, check: Check, expected: impl Into<String>, found: impl Into<String>) {
+    pub(super) fn problem(
+        &mut self,
+        at: Place<'_>,
+        check: Check,
+        expected: impl Into<String>,
+        found: impl Into<String>,
+    ) {
         self.push(at, check, Severity::Problem, expected.into(), found.into());
     }
 

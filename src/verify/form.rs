@@ -3,7 +3,6 @@
 
 use std::collections::HashSet;
 
-use super::der;
 use super::finding::{Check, Findings, Place};
 use super::general_name::{self, RawName};
 use super::name_constraints::Constraints;
@@ -11,13 +10,6 @@ use crate::{
     ui,
     x509::{Certificate, KeyUsage, PublicKeyAlgorithm, TimeEncoding, oid},
 };
-
-const SUBJECT_KEY_ID: &str = "2.5.29.14";
-const AUTHORITY_KEY_ID: &str = "2.5.29.35";
-const CRL_DISTRIBUTION_POINTS: &str = "2.5.29.31";
-const CERTIFICATE_POLICIES: &str = "2.5.29.32";
-const POLICY_CONSTRAINTS: &str = "2.5.29.36";
-const AUTHORITY_INFO_ACCESS: &str = "1.3.6.1.5.5.7.1.1";
 
 /// Extensions that this room processes. Policies are not required by anyone here, so their mere presence is harmless;
 /// policy constraints would have to be processed and are not.
@@ -27,15 +19,15 @@ const UNDERSTOOD: [&str; 7] = [
     oid::SUBJECT_ALT_NAME,
     oid::NAME_CONSTRAINTS,
     oid::EXTENDED_KEY_USAGE,
-    CRL_DISTRIBUTION_POINTS,
-    CERTIFICATE_POLICIES,
+    oid::CRL_DISTRIBUTION_POINTS,
+    oid::CERTIFICATE_POLICIES,
 ];
 
 /// Extensions that must not be critical, with the section that says so; a critical one is told as a fault of form.
 const NEVER_CRITICAL: [(&str, &str, &str); 3] = [
-    (AUTHORITY_KEY_ID, "authorityKeyIdentifier", "4.2.1.1"),
-    (SUBJECT_KEY_ID, "subjectKeyIdentifier", "4.2.1.2"),
-    (AUTHORITY_INFO_ACCESS, "authorityInfoAccess", "4.2.2.1"),
+    (oid::AUTHORITY_KEY_IDENTIFIER, "authorityKeyIdentifier", "4.2.1.1"),
+    (oid::SUBJECT_KEY_IDENTIFIER, "subjectKeyIdentifier", "4.2.1.2"),
+    (oid::AUTHORITY_INFO_ACCESS, "authorityInfoAccess", "4.2.2.1"),
 ];
 
 /// Whether the certificate acts as an authority in the path, and whether it is its end.
@@ -68,19 +60,19 @@ fn basics(at: Place<'_>, findings: &mut Findings) {
     if certificate.issuer().is_empty() {
         findings.problem(at, Check::Form, "an issuer with a name (RFC 5280 section 4.1.2.4)", "an empty issuer");
     }
-    if certificate.signature_algorithm() != certificate.inner_signature_algorithm() {
+    if !certificate.signature_algorithms_agree() {
         let (outer, inner) = (certificate.signature_algorithm(), certificate.inner_signature_algorithm());
-        let found = format!("{} inside and {} outside", ui::plain(inner), ui::plain(outer));
+        let found = match inner == outer {
+            true => "other parameters inside than outside".to_owned(),
+            false => format!("{} inside and {} outside", ui::plain(inner), ui::plain(outer)),
+        };
         findings.problem(at, Check::Form, "one signature algorithm, inside and outside the signed part", found);
     }
 }
 
 /// Section 4.1.2.2: positive, at most 20 octets.
 fn serial_number(at: Place<'_>, findings: &mut Findings) {
-    let Some(octets) = raw_serial_number(at.certificate.tbs()) else {
-        return findings.problem(at, Check::Form, "a serial number", "none that can be read");
-    };
-    let found = match octets {
+    let found = match at.certificate.serial().as_bytes() {
         [] => "an empty one".to_owned(),
         [first, ..] if first & 0x80 != 0 => "a negative one".to_owned(),
         octets if octets.iter().all(|octet| *octet == 0) => "zero".to_owned(),
@@ -90,16 +82,12 @@ fn serial_number(at: Place<'_>, findings: &mut Findings) {
     findings.problem(at, Check::Form, "a positive serial number of at most 20 octets", found);
 }
 
-fn raw_serial_number(tbs: &[u8]) -> Option<&[u8]> {
-    let mut fields = der::values(der::only(tbs, 0x30)?);
-    let first = fields.next()??;
-    let serial = if first.tag == 0xa0 { fields.next()?? } else { first };
-    (serial.tag == 0x02).then_some(serial.value)
-}
-
 /// Section 4.1.2.5: UTCTime through 2049, GeneralizedTime from 2050.
 fn validity(at: Place<'_>, findings: &mut Findings) {
     let validity = at.certificate.validity();
+    if at.certificate.has_fractional_seconds() {
+        findings.problem(at, Check::Form, "dates in whole seconds", "a fraction of a second");
+    }
     if validity.not_after < validity.not_before {
         findings.problem(at, Check::Form, "a not_after later than not_before", "one that is earlier");
     }
@@ -127,7 +115,7 @@ fn algorithms(at: Place<'_>, findings: &mut Findings) {
         _ => return,
     };
     let self_signed = at.certificate.is_self_issued();
-    let (expected, found) = ("a signature with SHA-256 or better", format!("{weak}"));
+    let (expected, found) = ("a signature with SHA-256 or better", weak);
     if self_signed {
         // Nobody checks the signature of a root; the certificate is trusted as it lies there.
         findings.note(at, Check::Algorithm, expected, found);
@@ -154,7 +142,7 @@ fn extensions(at: Place<'_>, findings: &mut Findings) {
                 let found = format!("{}, which is unknown here", ui::plain(dotted));
                 findings.problem(at, Check::CriticalExtension, "critical extensions that can be processed", found);
             }
-            (None, false) if dotted == POLICY_CONSTRAINTS => {
+            (None, false) if dotted == oid::POLICY_CONSTRAINTS => {
                 let expected = "critical policyConstraints (RFC 5280 section 4.2.1.11)";
                 findings.problem(at, Check::Form, expected, "an extension that is not critical");
             }
@@ -191,7 +179,8 @@ fn is_well_formed(name: &RawName<'_>) -> bool {
         RawName::Ip(octets) => general_name::ip(octets).is_some(),
         RawName::Email(text) => general_name::mailbox(text).is_some(),
         RawName::Uri(text) => {
-            text.bytes().all(|b| b.is_ascii_graphic()) && text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty())
+            text.bytes().all(|b| b.is_ascii_graphic())
+                && text.split_once(':').is_some_and(|(scheme, _)| !scheme.is_empty())
         }
         RawName::Directory(_) | RawName::Other(_) => true,
     }
@@ -244,7 +233,12 @@ fn name_constraints(at: Place<'_>, findings: &mut Findings) {
         return;
     };
     if !is_authority(at.certificate) {
-        findings.problem(at, Check::Form, "nameConstraints only in an authority (RFC 5280 section 4.2.1.10)", "one here");
+        findings.problem(
+            at,
+            Check::Form,
+            "nameConstraints only in an authority (RFC 5280 section 4.2.1.10)",
+            "one here",
+        );
     }
     if !extension.critical {
         let expected = "critical nameConstraints (RFC 5280 section 4.2.1.10)";

@@ -42,31 +42,50 @@ impl Opinion {
             Error::PathLenConstraintViolated if self_issued_between => {
                 Some("rustls counts self-issued authorities too")
             }
+            // The walk has checked each signature of the path; webpki reports the most telling of its failed attempts, and
+            // with several authorities of one name that is a signature which no path needs.
+            Error::InvalidSignatureForPublicKey if self_issued_between => {
+                Some("rustls treats self-issued authorities as any other and found no path")
+            }
             Error::MaximumPathDepthExceeded => Some("rustls follows at most six intermediates"),
             _ => None,
         }
     }
 }
 
-/// Asks webpki. `None`: it accepts.
-pub(super) fn ask(question: &Question<'_>) -> Option<Opinion> {
+/// Asks webpki about the path that the walk chose. `None`: it accepts. When it does not like that path it may look for
+/// another one among all certificates, as it would in a handshake.
+pub(super) fn ask(question: &Question<'_>, path: &[&Certificate]) -> Option<Opinion> {
+    let (last, between) = match path {
+        [] => return None,
+        [leaf] => (*leaf, &[][..]),
+        [_, between @ .., last] => (*last, between),
+    };
     let purposes: &[Usage] = match question.purpose.unwrap_or(Purpose::Any) {
         Purpose::Server => &[Usage::Server],
         Purpose::Client => &[Usage::Client],
         Purpose::Node => &[Usage::Server, Usage::Client],
         Purpose::Any => &[Usage::Any],
     };
-    let error = purposes.iter().find_map(|usage| verify(question, *usage).err())?;
-    Some(Opinion { error })
+    purposes.iter().find_map(|usage| {
+        let error = verify(question, *usage, &[last], between).err()?;
+        let anchors: Vec<_> = question.anchors.iter().collect();
+        let untrusted: Vec<_> = question.untrusted.iter().take(MOST_UNTRUSTED).collect();
+        verify(question, *usage, &anchors, &untrusted).is_err().then_some(Opinion { error })
+    })
 }
 
-fn verify(question: &Question<'_>, usage: Usage) -> Result<(), Error> {
+fn verify(
+    question: &Question<'_>,
+    usage: Usage,
+    anchors: &[&Certificate],
+    untrusted: &[&Certificate],
+) -> Result<(), Error> {
     let leaf = CertificateDer::from(question.leaf.der());
     let leaf = EndEntityCert::try_from(&leaf)?;
-    let anchors: Vec<CertificateDer<'_>> = question.anchors.iter().map(|c| CertificateDer::from(c.der())).collect();
+    let anchors: Vec<CertificateDer<'_>> = anchors.iter().map(|c| CertificateDer::from(c.der())).collect();
     let anchors: Vec<TrustAnchor<'_>> = anchors.iter().filter_map(|c| anchor_from_trusted_cert(c).ok()).collect();
-    let untrusted = question.untrusted.iter().take(MOST_UNTRUSTED);
-    let untrusted: Vec<CertificateDer<'_>> = untrusted.map(|c| CertificateDer::from(c.der())).collect();
+    let untrusted: Vec<CertificateDer<'_>> = untrusted.iter().map(|c| CertificateDer::from(c.der())).collect();
     // A list that webpki cannot read (a delta, an indirect one) is left to the walk.
     let lists: Vec<CertRevocationList<'_>> = question
         .crls

@@ -191,7 +191,7 @@ pub fn verify(question: &Question<'_>) -> Report {
 }
 
 fn second_opinion(question: &Question<'_>, path: &[&Certificate], leaf: finding::Place<'_>, findings: &mut Findings) {
-    let Some(opinion) = library::ask(question) else { return };
+    let Some(opinion) = library::ask(question, path) else { return };
     let expected = "acceptance by rustls-webpki too";
     match opinion.known_gap(path) {
         Some(gap) => findings.note(leaf, Check::SecondOpinion, expected, format!("{} ({gap})", opinion.reason())),

@@ -115,11 +115,22 @@ pub(super) fn check(path: &[&Certificate], findings: &mut Findings) {
     }
     if let (0, Some(certificate)) = (budget, path.first()) {
         let found = format!("over {COMPARISONS} comparisons");
-        findings.problem(Place { index: 0, certificate }, Check::NameConstraints, "a reasonable number of names", found);
+        findings.problem(
+            Place { index: 0, certificate },
+            Check::NameConstraints,
+            "a reasonable number of names",
+            found,
+        );
     }
 }
 
-fn apply(constraints: &Constraints<'_>, authority: &Certificate, at: Place<'_>, budget: &mut usize, findings: &mut Findings) {
+fn apply(
+    constraints: &Constraints<'_>,
+    authority: &Certificate,
+    at: Place<'_>,
+    budget: &mut usize,
+    findings: &mut Findings,
+) {
     let certificate = at.certificate;
     let mut names = presented(certificate);
     let has_alt_names = certificate.extension(oid::SUBJECT_ALT_NAME).is_some();
@@ -251,7 +262,8 @@ fn ip_inside(octets: &[u8], base: &[u8]) -> Option<bool> {
 fn relative_names(rdns: &[u8]) -> Option<Vec<Vec<Vec<u8>>>> {
     der::values(rdns)
         .map(|rdn| {
-            let mut attributes = der::values(rdn?.value).map(|pair| attribute(pair?.value)).collect::<Option<Vec<_>>>()?;
+            let mut attributes =
+                der::values(rdn?.value).map(|pair| attribute(pair?.value)).collect::<Option<Vec<_>>>()?;
             attributes.sort();
             Some(attributes)
         })

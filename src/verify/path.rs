@@ -7,7 +7,8 @@ use crate::x509::Certificate;
 pub(super) const MOST_UNTRUSTED: usize = 200;
 /// Leaf and anchor included.
 pub(super) const LONGEST_PATH: usize = 12;
-const MOST_SIGNATURES: usize = 120;
+/// A tenth of a second or so, whatever the keys; a real chain needs a handful.
+const MOST_SIGNATURES: usize = 400;
 const MOST_PATHS: usize = 24;
 
 /// What the search found.
@@ -95,9 +96,15 @@ impl<'a> Search<'a> {
     /// Whoever bears the issuer's name, best first.
     fn candidates(&self, child: &Certificate) -> Vec<(&'a Certificate, bool)> {
         let (anchors, untrusted) = (self.anchors, self.untrusted);
-        let anchors = anchors.iter().map(|c| (c, true));
-        let named = |(c, _): &(&Certificate, bool)| c.subject().der() == child.issuer().der();
-        let mut found: Vec<_> = anchors.chain(untrusted.iter().map(|c| (c, false))).filter(named).collect();
+        let named = |c: &&'a Certificate| c.subject().der() == child.issuer().der();
+        let mut found: Vec<(&'a Certificate, bool)> = Vec::new();
+        let anchors = anchors.iter().filter(named).map(|c| (c, true));
+        for candidate in anchors.chain(untrusted.iter().filter(named).map(|c| (c, false))) {
+            // Peers send the root along, and bundles repeat themselves.
+            if !found.iter().any(|(known, _)| known.der() == candidate.0.der()) {
+                found.push(candidate);
+            }
+        }
         let wanted = child.authority_key_id();
         found.sort_by_key(|(c, is_anchor)| (wanted.is_some() && c.subject_key_id() != wanted, !is_anchor));
         found

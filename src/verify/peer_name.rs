@@ -36,7 +36,9 @@ impl PeerName {
     pub fn parse(text: &str, purpose: Option<Purpose>) -> Result<Self, X509Error> {
         let wrong = |kind: &str| X509Error::Invalid(format!("{} is not {kind}", ui::quote(text)));
         let (kind, value) = match text.split_once(':') {
-            Some((kind, value)) if ["dns", "ip", "uri", "email", "cn"].contains(&kind.to_ascii_lowercase().as_str()) => {
+            Some((kind, value))
+                if ["dns", "ip", "uri", "email", "cn"].contains(&kind.to_ascii_lowercase().as_str()) =>
+            {
                 (kind.to_ascii_lowercase(), value)
             }
             _ => (recognise(text, purpose).to_owned(), text),
@@ -133,7 +135,9 @@ fn dns_matches(host: &str, pattern: &str) -> bool {
     }
     match pattern.strip_prefix("*.") {
         None => pattern.eq_ignore_ascii_case(host),
-        Some(base) => host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(base)),
+        Some(base) => {
+            host.split_once('.').is_some_and(|(label, rest)| !label.is_empty() && rest.eq_ignore_ascii_case(base))
+        }
     }
 }
 
@@ -161,7 +165,9 @@ fn found(name: &PeerName, leaf: &Certificate, names: &[RawName<'_>]) -> String {
     if let (PeerName::Dns(_) | PeerName::Ip(_), true) =
         (name, leaf.subject().common_names().iter().any(|cn| cn.eq_ignore_ascii_case(&wanted)))
     {
-        return format!("{there}; the name stands only in the subject's common name, which is never compared with hosts");
+        return format!(
+            "{there}; the name stands only in the subject's common name, which is never compared with hosts"
+        );
     }
     let in_dns = names.iter().any(|n| matches!(n, RawName::Dns(text) if *text == wanted));
     if matches!(name, PeerName::Ip(_)) && in_dns {
@@ -183,8 +189,8 @@ fn near_miss(host: &str, name: &RawName<'_>) -> Option<String> {
         let odd = pattern.eq_ignore_ascii_case(host) && !general_name::is_dns_name(pattern);
         return odd.then(|| format!("DNS:{shown} is not a valid host name (RFC 1123), so verifiers may skip it"));
     }
-    let Some(base) = pattern.strip_prefix("*.") else {
-        return Some(format!("the wildcard in DNS:{shown} is not the whole left-most label"));
+    let Some(base) = pattern.strip_prefix("*.").filter(|base| !base.contains('*')) else {
+        return Some(format!("the wildcard in DNS:{shown} is not the left-most label alone"));
     };
     if !base.contains('.') {
         return Some(format!("the wildcard in DNS:{shown} would cover a whole top-level domain"));
@@ -236,7 +242,10 @@ mod tests {
         assert_eq!(parse("spiffe://x/y"), PeerName::Uri("spiffe://x/y".into()));
         assert_eq!(parse("cn:a"), PeerName::CommonName("a".into()));
         assert_eq!(parse("rabbit_1"), PeerName::Dns("rabbit_1".into()));
-        assert_eq!(PeerName::parse("celery@x", Some(Purpose::Client)).unwrap(), PeerName::CommonName("celery@x".into()));
+        assert_eq!(
+            PeerName::parse("celery@x", Some(Purpose::Client)).unwrap(),
+            PeerName::CommonName("celery@x".into())
+        );
         for bad in ["", "a b", "*.x.y", "ip:x", "dns:", "a..b", "email:a", "x\u{202e}y"] {
             assert!(PeerName::parse(bad, None).is_err(), "{bad}");
         }

@@ -100,7 +100,12 @@ pub(super) fn check_key_usage(purpose: Purpose, leaf: Place<'_>, findings: &mut 
     };
     let expected = "digitalSignature in keyUsage";
     if purpose == Purpose::Server && usage.contains(KeyUsage::KEY_ENCIPHERMENT) {
-        findings.note(leaf, Check::KeyUsage, expected, format!("{found}: good for TLS 1.2 with RSA key transport alone"));
+        findings.note(
+            leaf,
+            Check::KeyUsage,
+            expected,
+            format!("{found}: good for TLS 1.2 with RSA key transport alone"),
+        );
     } else {
         findings.problem(leaf, Check::KeyUsage, expected, found);
     }

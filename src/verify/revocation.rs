@@ -1,8 +1,8 @@
 //! Revocation lists: RFC 5280 sections 5 and 6.3. A list that is stale, forged or absent is told, never passed over.
 
+use super::Question;
 use super::finding::{Check, Findings, Place, hex, subject_text};
 use super::walk::date;
-use super::Question;
 use crate::{
     ui,
     x509::{Certificate, Crl, KeyUsage},
@@ -81,6 +81,10 @@ fn judge(question: &Question<'_>, crl: &Crl, at: Place<'_>, issuer: &Certificate
             findings.problem(at, Check::Revocation, expected, "none, so nobody knows when it is stale");
         }
     }
+    if let Some(dotted) = crl.unknown_critical_extension() {
+        let found = format!("{}, which is unknown here", ui::plain(dotted));
+        findings.problem(at, Check::Revocation, "critical extensions of the list that can be processed", found);
+    }
     let mut formal = Findings::default();
     if crl.authority_key_id().is_none() {
         let expected = "an authorityKeyIdentifier in the revocation list (RFC 5280 section 5.2.1)";
@@ -96,9 +100,7 @@ fn judge(question: &Question<'_>, crl: &Crl, at: Place<'_>, issuer: &Certificate
 /// A serial number on the list, also one that will be on it later: the date of revocation is told, not weighed.
 fn revoked(crl: &Crl, at: Place<'_>, findings: &mut Findings) {
     let serial = at.certificate.serial();
-    let Some(entry) = crl.revoked().find(|entry| entry.serial.as_bytes() == serial.as_bytes()) else {
-        return;
-    };
+    let Some(entry) = crl.find(serial) else { return };
     let reason = entry.reason.map(|reason| format!(", reason {reason}")).unwrap_or_default();
     let found = format!("revoked on {}{reason}", date(entry.revocation_time));
     let expected = format!("serial number {} not on the list of its issuer", hex(serial.as_bytes()));

@@ -81,8 +81,15 @@ fn authority(at: Place<'_>, below: &[&Certificate], findings: &mut Findings) {
     let certificate = at.certificate;
     let constraints = certificate.basic_constraints();
     match constraints {
-        None => findings.problem(at, Check::BasicConstraints, "basicConstraints CA:TRUE in an issuer", "no basicConstraints"),
-        Some(c) if !c.ca => findings.problem(at, Check::BasicConstraints, "basicConstraints CA:TRUE in an issuer", "CA:FALSE"),
+        None => findings.problem(
+            at,
+            Check::BasicConstraints,
+            "basicConstraints CA:TRUE in an issuer",
+            "no basicConstraints",
+        ),
+        Some(c) if !c.ca => {
+            findings.problem(at, Check::BasicConstraints, "basicConstraints CA:TRUE in an issuer", "CA:FALSE")
+        }
         Some(_) => {}
     }
     if let Some(usage) = certificate.key_usage().filter(|usage| !usage.contains(KeyUsage::KEY_CERT_SIGN)) {
@@ -164,7 +171,8 @@ pub(super) fn missing_issuer(question: &Question<'_>, dead: &super::path::DeadEn
     let same_key = wanted_key.is_some() && wanted_key == other.subject_key_id();
     if same_key {
         let expected = format!("a signature made by the key of {issuer}{key_text}");
-        let found = format!("a signature that this key did not make: the certificate or its issuer {place} was changed");
+        let found =
+            format!("a signature that this key did not make: the certificate or its issuer {place} was changed");
         return findings.problem(at, Check::Signature, expected, found);
     }
     let other_key = match other.subject_key_id() {
