@@ -181,10 +181,21 @@ impl PublicKey {
                 return Err(X509Error::Unsupported(format!(
                     "a signature with {} cannot be checked with a key of the kind {}",
                     signature_name(oid),
-                    self.algorithm.describe()
+                    self.algorithm
                 )));
             }
         })
+    }
+
+    /// The public exponent of an RSA key, big-endian without leading zeros.
+    pub fn rsa_exponent(&self) -> Option<&[u8]> {
+        if self.algorithm != PublicKeyAlgorithm::Rsa {
+            return None;
+        }
+        let mut key = Reader::only(self.key_bits(), tag::SEQUENCE).ok()?;
+        key.integer().ok()?;
+        let exponent = key.integer().ok()?;
+        Some(exponent.strip_prefix(&[0]).unwrap_or(exponent))
     }
 
     /// The content of the BIT STRING.
@@ -193,17 +204,16 @@ impl PublicKey {
     }
 }
 
-impl PublicKeyAlgorithm {
-    /// For messages.
-    fn describe(&self) -> String {
-        match self {
-            Self::Ecdsa(curve) => format!("ECDSA {curve}"),
-            Self::Ed25519 => "Ed25519".into(),
-            Self::Ed448 => "Ed448".into(),
-            Self::Rsa => "RSA".into(),
-            Self::RsaPss => "RSA-PSS".into(),
-            Self::Other(oid) => oid.clone(),
-        }
+impl std::fmt::Display for PublicKeyAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ecdsa(curve) => return write!(f, "ECDSA {curve}"),
+            Self::Ed25519 => "Ed25519",
+            Self::Ed448 => "Ed448",
+            Self::Rsa => "RSA",
+            Self::RsaPss => "RSA-PSS",
+            Self::Other(oid) => oid,
+        })
     }
 }
 
