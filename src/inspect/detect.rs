@@ -1,0 +1,234 @@
+//! What is in these bytes? Decided by the bytes alone: names of files lie.
+
+use super::{Foreign, PrivateKeyFacts, PublicKeyFacts, Thing};
+use crate::error::{Error, Result};
+use crate::{
+    ui,
+    x509::{Certificate, Crl, Csr, Label, PemBlock, PrivateKey, PublicKey, X509Error, read_pem_up_to, write_pem},
+};
+
+/// The largest input, so that a revocation list with a million entries still fits.
+pub const LARGEST: usize = 64 << 20;
+/// Anything but a revocation list is smaller.
+const LARGEST_BUT_CRL: usize = 1 << 20;
+/// More PEM blocks than this are no bundle but an accident.
+const MOST_BLOCKS: usize = 20_000;
+
+/// Everything in `bytes`: one thing for DER, one for each block of PEM.
+///
+/// # Errors
+/// Nothing is recognised; the message says what it looks like. A block that cannot be read among others is a
+/// [`Thing::Unreadable`] instead.
+pub fn read(bytes: &[u8]) -> Result<Vec<Thing>> {
+    read_with_password(bytes, None)
+}
+
+/// The same, with a password to look into encrypted private keys.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_with_password(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<Thing>> {
+    if bytes.is_empty() {
+        return Err(Error::failed("the input is empty"));
+    }
+    if bytes.len() > LARGEST {
+        return Err(Error::failed(format!("the input is larger than {} MiB", LARGEST >> 20)));
+    }
+    if bytes.len() > LARGEST_BUT_CRL && bytes[0] != 0x30 && !begins_with_crl(bytes) {
+        return Err(Error::failed("the input is larger than 1 MiB, and it is no revocation list"));
+    }
+    if let Some(foreign) = Foreign::recognise(bytes) {
+        return Ok(vec![Thing::Foreign(foreign)]);
+    }
+    if bytes[0] == 0x30 && shape(bytes).is_some() {
+        return read_der(bytes, password).map(|thing| vec![thing]);
+    }
+    read_blocks(bytes, password)
+}
+
+/// `openssl crl -text` puts its prose first.
+fn begins_with_crl(bytes: &[u8]) -> bool {
+    const BEGIN: &[u8] = b"-----BEGIN ";
+    let begin = bytes.windows(BEGIN.len()).position(|window| window == BEGIN);
+    begin.is_some_and(|at| bytes[at + BEGIN.len()..].starts_with(b"X509 CRL-----"))
+}
+
+fn read_blocks(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<Thing>> {
+    let blocks = read_pem_up_to(bytes, LARGEST).map_err(|e| Error::failed(e.to_string()))?;
+    if blocks.len() > MOST_BLOCKS {
+        return Err(Error::failed(format!(
+            "the input has {} PEM blocks; at most {MOST_BLOCKS} are read",
+            blocks.len()
+        )));
+    }
+    let things: Vec<Thing> = blocks
+        .iter()
+        .filter(|block| block.label.as_str() != "EC PARAMETERS")
+        .map(|block| read_block(block, password).unwrap_or_else(|reason| unreadable(block, &reason)))
+        .collect();
+    match things.as_slice() {
+        [] => Err(unknown(bytes)),
+        // One block alone: its fault is the answer.
+        [Thing::Unreadable { label, reason }] => {
+            Err(Error::failed(format!("the {} cannot be read: {reason}", ui::plain(label))))
+        }
+        _ => Ok(things),
+    }
+}
+
+fn unreadable(block: &PemBlock, reason: &X509Error) -> Thing {
+    Thing::Unreadable { label: block.label.as_str().to_owned(), reason: reason.to_string() }
+}
+
+fn read_block(block: &PemBlock, password: Option<&[u8]>) -> Result<Thing, X509Error> {
+    if block.traditional_encryption {
+        let container = format!("{}, OpenSSL's own encryption", block.label.as_str());
+        return Ok(Thing::PrivateKey(PrivateKeyFacts { container, encrypted: true, public_key: None }));
+    }
+    match &block.label {
+        Label::Certificate => Certificate::from_der(&block.der).map(|c| Thing::Certificate(Box::new(c))),
+        Label::CertificateRequest => Csr::from_der(&block.der).map(|c| Thing::CertificateRequest(Box::new(c))),
+        Label::Crl => Crl::from_der(&block.der).map(|c| Thing::Crl(Box::new(c))),
+        label @ (Label::PrivateKey | Label::EncryptedPrivateKey | Label::EcPrivateKey | Label::RsaPrivateKey) => {
+            private_key(label, &block.der, password)
+        }
+        Label::Other(label) if label == "PUBLIC KEY" => PublicKey::from_spki_der(&block.der).map(Thing::PublicKey),
+        Label::Other(label) if label == "TRUSTED CERTIFICATE" => {
+            Err(X509Error::Unsupported("it is OpenSSL's own trusted certificate; convert it with openssl x509".into()))
+        }
+        Label::Other(label) => match Foreign::of_label(label) {
+            Some(foreign) => Ok(Thing::Foreign(foreign)),
+            None => Err(X509Error::Unsupported("this kind of PEM block is not known".into())),
+        },
+    }
+}
+
+/// The facts about a private key; the key itself is dropped here.
+fn private_key(label: &Label, der: &[u8], password: Option<&[u8]>) -> Result<Thing, X509Error> {
+    let container = match label {
+        Label::EcPrivateKey => "SEC 1",
+        Label::RsaPrivateKey => "PKCS#1",
+        _ => "PKCS#8",
+    };
+    let encrypted = *label == Label::EncryptedPrivateKey;
+    // The reader of keys takes PEM; the detour is wiped with everything else that held the key.
+    let pem = zeroize::Zeroizing::new(write_pem(label, der));
+    let public_key = match PrivateKey::from_pem(pem.as_bytes(), password) {
+        Ok(key) => Some(PublicKeyFacts::of(key.public_key())),
+        Err(X509Error::Encrypted) => None,
+        Err(X509Error::Unsupported(_)) if encrypted => None,
+        Err(reason) => return Err(reason),
+    };
+    Ok(Thing::PrivateKey(PrivateKeyFacts { container: container.to_owned(), encrypted, public_key }))
+}
+
+fn read_der(bytes: &[u8], password: Option<&[u8]>) -> Result<Thing> {
+    let shape = shape(bytes).unwrap_or_default();
+    let thing = match shape.as_slice() {
+        [0x02, 0x30, 0x04, ..] => private_key(&Label::PrivateKey, bytes, password),
+        [0x02, 0x04, ..] => private_key(&Label::EcPrivateKey, bytes, password),
+        [0x02, 0x02, ..] => private_key(&Label::RsaPrivateKey, bytes, password),
+        [0x30, 0x04] => private_key(&Label::EncryptedPrivateKey, bytes, password),
+        [0x30, 0x03] => PublicKey::from_spki_der(bytes).map(Thing::PublicKey),
+        [0x30, 0x30, 0x03] => signed(bytes),
+        _ => return Err(unknown(bytes)),
+    };
+    thing.map_err(|reason| Error::failed(reason.to_string()))
+}
+
+/// Certificate, request and list share one outer shape; the fields inside tell them apart.
+fn signed(bytes: &[u8]) -> Result<Thing, X509Error> {
+    let inner = first_inside(bytes).and_then(shape).unwrap_or_default();
+    match inner.as_slice() {
+        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => {
+            Csr::from_der(bytes).map(|c| Thing::CertificateRequest(Box::new(c)))
+        }
+        [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => {
+            Crl::from_der(bytes).map(|c| Thing::Crl(Box::new(c)))
+        }
+        _ => Certificate::from_der(bytes).map(|c| Thing::Certificate(Box::new(c))),
+    }
+}
+
+fn unknown(bytes: &[u8]) -> Error {
+    let sentence = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the input is UTF-16 text; save it as UTF-8 or ASCII",
+        [0x30, ..] => {
+            "the input is DER or BER, but neither certificate, request, revocation list nor key; or it is cut short"
+        }
+        [b'{' | b'[', ..] => "the input is JSON, not a certificate, request, revocation list or key",
+        _ if std::str::from_utf8(bytes).is_ok() => "the input is text without a PEM block",
+        _ => "the input is neither PEM nor DER",
+    };
+    Error::failed(sentence)
+}
+
+/// The tags of the values inside the one SEQUENCE that `bytes` is, at most eight; `None` if it is no such thing.
+fn shape(bytes: &[u8]) -> Option<Vec<u8>> {
+    let (tag, mut content, rest) = value(bytes)?;
+    if tag != 0x30 || !rest.is_empty() {
+        return None;
+    }
+    let mut tags = Vec::new();
+    while !content.is_empty() && tags.len() < 8 {
+        let (tag, _, rest) = value(content)?;
+        tags.push(tag);
+        content = rest;
+    }
+    Some(tags)
+}
+
+/// The first value inside `bytes`, header and all.
+fn first_inside(bytes: &[u8]) -> Option<&[u8]> {
+    let (_, content, _) = value(bytes)?;
+    let (_, _, rest) = value(content)?;
+    Some(&content[..content.len() - rest.len()])
+}
+
+/// Tag, content and what follows.
+fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let [tag, first, rest @ ..] = bytes else { return None };
+    let (length, rest) = match *first {
+        short @ 0..=0x7f => (usize::from(short), rest),
+        long @ 0x81..=0x84 => {
+            let (octets, rest) = rest.split_at_checked(usize::from(long & 0x7f))?;
+            (octets.iter().fold(0usize, |sum, octet| sum << 8 | usize::from(*octet)), rest)
+        }
+        _ => return None,
+    };
+    let (content, rest) = rest.split_at_checked(length)?;
+    Some((*tag, content, rest))
+}
+
+impl Foreign {
+    /// A container by its first bytes.
+    fn recognise(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"age-encryption.org/") {
+            return Some(Self::Age);
+        }
+        if bytes.starts_with(b"ssh-") || bytes.starts_with(b"ecdsa-sha2-") {
+            return Some(Self::OpenSsh);
+        }
+        match bytes {
+            [0xfe, 0xed, 0xfe, 0xed, ..] => return Some(Self::Jks),
+            [0xce, 0xce, 0xce, 0xce, ..] => return Some(Self::Jceks),
+            _ => {}
+        }
+        match shape(bytes)?.as_slice() {
+            // PFX ::= SEQUENCE { version INTEGER, authSafe ContentInfo, macData OPTIONAL }
+            [0x02, 0x30] | [0x02, 0x30, 0x30] => Some(Self::Pkcs12),
+            [0x06, 0xa0] => Some(Self::Pkcs7),
+            _ => None,
+        }
+    }
+
+    fn of_label(label: &str) -> Option<Self> {
+        match label {
+            "AGE ENCRYPTED FILE" => Some(Self::Age),
+            "OPENSSH PRIVATE KEY" => Some(Self::OpenSsh),
+            "PKCS7" | "CMS" => Some(Self::Pkcs7),
+            "PKCS12" => Some(Self::Pkcs12),
+            _ => None,
+        }
+    }
+}
