@@ -114,6 +114,13 @@ impl Entry {
         self
     }
 
+    /// Whether `name` is that of a pod beyond the present number of replicas. The number is a ceiling: names that a
+    /// higher one brought are no reason to issue again.
+    pub fn covers_former_pod(&self, name: &GeneralName) -> bool {
+        let (Some(kubernetes), GeneralName::Dns(dns)) = (&self.kubernetes, name) else { return false };
+        kubernetes.is_pod(dns.as_str())
+    }
+
     /// Whether one of its host names is exactly `host`.
     pub fn has_exact_name(&self, host: &str) -> bool {
         self.san.iter().any(|name| matches!(name, GeneralName::Dns(dns) if dns.as_str().eq_ignore_ascii_case(host)))

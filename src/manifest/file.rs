@@ -11,7 +11,8 @@ use crate::profile::Role;
 use crate::ui;
 
 /// An end entity as somebody asks for it: by an entry of the manifest, by flags, or by a row of a list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct EntrySpec {
     /// The authority that signs.
     pub issuer: Option<String>,
@@ -60,7 +61,8 @@ pub struct EntrySpec {
 }
 
 /// The names of pods, as somebody asks for them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct KubernetesSpec {
     /// The namespace.
     pub namespace: Option<String>,

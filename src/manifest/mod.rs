@@ -19,6 +19,7 @@ mod reader;
 mod scan;
 mod schema;
 mod settings;
+mod spec;
 mod splice;
 mod user;
 mod validate;
@@ -130,6 +131,13 @@ impl Manifest {
     /// Files with foreign anchors for the bundle against which a role's certificates are verified, as written.
     pub fn trust(&self, role: Role) -> &[PathBuf] {
         self.defaults.trust(role)
+    }
+
+    /// The broker that shows the certificate of this server or node, by what messages call it.
+    pub fn broker_that_shows(&self, role: Role, name: &str) -> Option<String> {
+        let shows = |reference: &EntryRef| reference.role == role && reference.name == name;
+        let broker = self.brokers.iter().find(|b| b.certificates.iter().chain(&b.management.certificate).any(shows))?;
+        Some(broker.name.as_ref().map_or_else(|| "the broker".to_owned(), |name| format!("broker {}", crate::ui::quote(name))))
     }
 
     /// The entry that this manifest would hold for what was asked for, with its defaults filled in.

@@ -131,6 +131,19 @@ impl Store {
         snapshot::take(self)
     }
 
+    /// The names of the files in a directory of the PKI, sorted; none if there is no such directory.
+    pub fn file_names(&self, relative: impl AsRef<Path>) -> Result<Vec<String>> {
+        let path = self.path(relative);
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(e) => return Err(Error::io("listing", &path, &e)),
+        };
+        let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
     /// Waits until no other command writes, and puts right what a crashed one has left.
     pub fn lock(&self, options: LockOptions<'_>) -> Result<Locked> {
         lock::lock(self, options)

@@ -11,7 +11,7 @@ use super::der::{Fault, Reader, tag};
 use super::extension::{self, BasicConstraints, Extension, Parsed};
 use super::key_usage::{ExtendedKeyUsage, KeyUsage};
 use super::name::DistinguishedName;
-use super::pem::{Label, read_pem, write_pem};
+use super::pem::{is_der, Label, read_pem, write_pem};
 use super::san::GeneralName;
 use super::time_text::{TimeEncoding, TimeText};
 use super::{AuthorityInfoAccess, PublicKey, SerialNumber, Validity, X509Error};
@@ -66,6 +66,11 @@ impl Certificate {
             Some(block) => Self::from_der(&block.der),
             None => Err(none_found(pem, blocks.first().map(|block| &block.label))),
         }
+    }
+
+    /// All certificates of a file in PEM, or the one of a file in DER.
+    pub fn all_from_bytes(bytes: &[u8]) -> Result<Vec<Self>, X509Error> {
+        if is_der(bytes) { Self::from_der(bytes).map(|one| vec![one]) } else { Self::all_from_pem(bytes) }
     }
 
     /// All certificates of a PEM file in its order; at least one.

@@ -227,6 +227,11 @@ impl Crl {
         Self::from_der(&block.der)
     }
 
+    /// A revocation list in PEM or DER.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, X509Error> {
+        if is_der(bytes) { Self::from_der(bytes) } else { Self::from_pem(bytes) }
+    }
+
     /// A revocation list; every entry is checked to be readable.
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
         Self::read(der).map_err(|fault| X509Error::Malformed(format!("the revocation list {fault}")))

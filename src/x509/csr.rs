@@ -48,6 +48,11 @@ impl Csr {
         Self::from_der(&block.ok_or_else(|| malformed("there is no certificate request in it"))?.der)
     }
 
+    /// A request in PEM or DER, its signature checked.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, X509Error> {
+        if is_der(bytes) { Self::from_der(bytes) } else { Self::from_pem(bytes) }
+    }
+
     /// A request, its signature checked.
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
         if der.len() > LARGEST {

@@ -92,6 +92,11 @@ impl fmt::Debug for PemBlock {
 /// More than this is no certificate, key or bundle.
 const LARGEST: usize = 1 << 20;
 
+/// Whether a file is DER and not PEM: it begins with a SEQUENCE, which no text does.
+pub(super) fn is_der(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x30, 0x80.., ..])
+}
+
 /// All blocks of a file of at most 1 MiB, in order. A file without any gives an empty list.
 pub fn read_pem(input: &[u8]) -> Result<Vec<PemBlock>, X509Error> {
     read_pem_up_to(input, LARGEST)
