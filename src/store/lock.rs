@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::ui;
 
-use super::{Store, files, inventory, layout, platform, recovery, transaction::Transaction};
+use super::{Store, files, inventory_file, layout, platform, recovery, transaction::Transaction};
 
 /// After this long the user is told what is being waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ pub(super) fn lock(store: &Store, mut options: LockOptions<'_>) -> Result<Locked
     sign(&file, options.command);
     let mut locked = Locked { store: store.clone(), file, notes: Vec::new(), created, committed: false.into() };
     let mut notes = recovery::recover(store)?;
-    notes.extend(inventory::repair(&store.path(layout::inventory()))?);
+    notes.extend(inventory_file::repair(&store.path(layout::inventory()))?);
     locked.notes = notes;
     Ok(locked)
 }

@@ -25,6 +25,7 @@ mod disk;
 mod event;
 mod files;
 mod inventory;
+mod inventory_file;
 mod journal;
 mod lock;
 mod names;
@@ -123,7 +124,7 @@ impl Store {
 
     /// Reads the inventory; one that does not exist is empty and says so in [`Inventory::exists`].
     pub fn inventory(&self) -> Result<Inventory> {
-        inventory::read(&self.path(layout::inventory()))
+        inventory_file::read(&self.path(layout::inventory()))
     }
 
     /// Lists what has a directory of its own.

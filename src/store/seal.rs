@@ -370,8 +370,6 @@ mod tests {
 
     #[test]
     fn excessive_work_is_refused_at_once() {
-        let key = SealTo::Passphrase(Zeroizing::new("a".to_owned()));
-        let _ = key;
         let mut recipient = age::scrypt::Recipient::new(age::secrecy::SecretString::from("a".to_owned()));
         recipient.set_work_factor(3);
         let text = String::from_utf8(age::encrypt(&recipient, b"x").unwrap().into_iter().map(|b| b & 0x7f).collect());

@@ -17,7 +17,7 @@ use super::files::OutputFile;
 use super::journal::{Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
 use super::lock::Locked;
 use super::owner::Owner;
-use super::{disk, inventory, layout, recovery};
+use super::{disk, inventory_file, layout, recovery};
 
 /// Up to this many files are made durable one by one; for more, one call for the whole file system is quicker.
 const SYNC_EACH: usize = 64;
@@ -204,6 +204,8 @@ impl<'a> Transaction<'a> {
                 self.finished = true;
                 return Ok(());
             }
+            let inventory = locked.store().path(layout::inventory());
+            inventory_file::remember(&inventory, &self.ground.staging(0).join("index"));
         }
         Ok(())
     }
@@ -218,10 +220,10 @@ impl<'a> Transaction<'a> {
         };
         let path = layout::inventory();
         let target = locked.store().path(&path);
-        let lines = inventory::lines(std::mem::take(&mut self.events))?;
+        let lines = inventory_file::lines(std::mem::take(&mut self.events))?;
         let length = metadata(&target).map_err(|e| Error::io("reading", &target, &e))?.map(|m| m.len());
         let Some(offset) = length else {
-            let mut bytes = inventory::header_line();
+            let mut bytes = inventory_file::header_line();
             bytes.extend(lines);
             return self.put(OutputFile::private(path, bytes));
         };
