@@ -4,5 +4,6 @@
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
 pub mod error;
+pub mod lint;
 pub mod ui;
 pub mod x509;
