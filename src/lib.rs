@@ -6,6 +6,7 @@
 pub mod env;
 pub mod error;
 pub mod inspect;
+pub mod lint;
 pub mod ui;
 pub mod verify;
 pub mod x509;
