@@ -80,7 +80,7 @@ impl fmt::Display for RawName<'_> {
 /// the whole left-most label.
 pub(super) fn is_dns_name(text: &str) -> bool {
     let host = text.strip_prefix("*.").unwrap_or(text);
-    is_host_name(host) && !(text.len() != host.len() && !host.contains('.'))
+    is_host_name(host) && (text.len() == host.len() || host.contains('.'))
 }
 
 /// The same without a wildcard. A name whose last label is a number is an address in disguise.

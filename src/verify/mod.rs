@@ -4,8 +4,8 @@
 //! the PKI directory and the network belong to others. It never takes anchors from the system and never compares a host
 //! name with a common name.
 //!
-//! Two layers. The walk ([`walk`]) goes through the chain certificate by certificate and gives one [`Finding`] for each
-//! check that failed, which no library does; [`library`] then asks rustls-webpki. When either says no, the answer is no.
+//! Two layers. The walk (`walk`) goes through the chain certificate by certificate and gives one [`Finding`] for each
+//! check that failed, which no library does; `library` then asks rustls-webpki. When either says no, the answer is no.
 //! Both are bounded, because whoever sends a chain chooses it.
 
 mod der;

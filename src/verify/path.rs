@@ -10,6 +10,8 @@ pub(super) const LONGEST_PATH: usize = 12;
 /// A tenth of a second or so, whatever the keys; a real chain needs a handful.
 const MOST_SIGNATURES: usize = 400;
 const MOST_PATHS: usize = 24;
+/// Authorities that all certify one another make more paths than there are signatures to check.
+const MOST_STEPS: usize = 5_000;
 
 /// What the search found.
 #[derive(Default)]
@@ -33,6 +35,7 @@ struct Search<'a> {
     anchors: &'a [Certificate],
     untrusted: &'a [Certificate],
     signatures_left: usize,
+    steps_left: usize,
     /// (issuer, child) by address: a signature is checked once, whatever the number of paths through it.
     known: std::collections::HashMap<(*const Certificate, *const Certificate), bool>,
     paths: Paths<'a>,
@@ -44,6 +47,7 @@ pub(super) fn find<'a>(leaf: &'a Certificate, untrusted: &'a [Certificate], anch
         anchors,
         untrusted: &untrusted[..untrusted.len().min(MOST_UNTRUSTED)],
         signatures_left: MOST_SIGNATURES,
+        steps_left: MOST_STEPS,
         known: Default::default(),
         paths: Paths::default(),
     };
@@ -61,9 +65,10 @@ pub(super) fn find<'a>(leaf: &'a Certificate, untrusted: &'a [Certificate], anch
 impl<'a> Search<'a> {
     fn extend(&mut self, path: &mut Vec<&'a Certificate>) {
         let Some(&head) = path.last() else { return };
+        self.steps_left = self.steps_left.saturating_sub(1);
         let mut dead = DeadEnd { path: path.clone(), same_name: Vec::new() };
         for (candidate, is_anchor) in self.candidates(head) {
-            if self.paths.complete.len() >= MOST_PATHS || self.signatures_left == 0 {
+            if self.paths.complete.len() >= MOST_PATHS || self.signatures_left == 0 || self.steps_left == 0 {
                 self.paths.cut_off = Some("there are too many ways to build a chain");
                 return;
             }

@@ -173,12 +173,14 @@ fn found(name: &PeerName, leaf: &Certificate, names: &[RawName<'_>]) -> String {
     if matches!(name, PeerName::Ip(_)) && in_dns {
         return format!("{there}; the address is written as a DNS name, which no client compares with addresses");
     }
-    if let PeerName::Dns(host) = name {
-        if let Some(reason) = names.iter().find_map(|n| near_miss(host, n)) {
-            return format!("{there}; {reason}");
-        }
+    let reason = match name {
+        PeerName::Dns(host) => names.iter().find_map(|n| near_miss(host, n)),
+        _ => None,
+    };
+    match reason {
+        Some(reason) => format!("{there}; {reason}"),
+        None => there,
     }
-    there
 }
 
 /// Why a wildcard that looks right does not match.

@@ -88,10 +88,10 @@ fn judge(question: &Question<'_>, crl: &Crl, at: Place<'_>, issuer: &Certificate
     let mut formal = Findings::default();
     if crl.authority_key_id().is_none() {
         let expected = "an authorityKeyIdentifier in the revocation list (RFC 5280 section 5.2.1)";
-        formal.problem(at, Check::Revocation, expected, "none");
+        formal.problem(at, Check::Form, expected, "none");
     }
     if crl.number().is_none() {
-        formal.problem(at, Check::Revocation, "a number in the revocation list (RFC 5280 section 5.2.3)", "none");
+        formal.problem(at, Check::Form, "a number in the revocation list (RFC 5280 section 5.2.3)", "none");
     }
     findings.list.extend(question.judged(formal));
     revoked(crl, at, findings);

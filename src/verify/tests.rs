@@ -68,6 +68,12 @@ fn one(certificate: &Certificate) -> &[Certificate] {
     std::slice::from_ref(certificate)
 }
 
+fn changed(certificate: &Certificate, change: impl FnOnce(&mut Draft)) -> Certificate {
+    let mut draft = Draft::of(certificate);
+    change(&mut draft);
+    draft.certificate()
+}
+
 /// The question that the shared hierarchy answers with yes.
 fn good<'a>(hierarchy: &'a Hierarchy, leaf: &'a Certificate, purpose: Purpose) -> Question<'a> {
     Question {
@@ -189,7 +195,7 @@ fn an_authority_of_the_same_name_is_told_apart() {
     assert_problem(&report, Check::Anchor, "an authority of that name is in the bundle, but with another key");
     let both = [new.root.clone(), old.root.clone()];
     assert_accepted(&verify(&Question::new(&leaf, &both, NOW)));
-    let forged = Draft { serial: vec![1], ..Draft::of(&leaf) }.certificate();
+    let forged = changed(&leaf, |draft| draft.serial = vec![1]);
     assert_problem(&verify(&Question::new(&forged, one(&old.root), NOW)), Check::Signature, "did not make");
 }
 
@@ -242,7 +248,7 @@ fn path_length_and_depth() {
     let ca = Small::with(|template| template.basic_constraints.path_length = Some(0));
     let key = PrivateKey::generate(KeyType::EcdsaP256).unwrap();
     let mut template = sample::authority("below", &key, None);
-    template.validity = ca.root.validity().clone();
+    template.validity = *ca.root.validity();
     // The issuing side refuses this, so the constraint is put into the anchor afterwards.
     let free = Small {
         root: Draft::of(&ca.root).with(oid::BASIC_CONSTRAINTS, true, vec![0x30, 3, 1, 1, 0xff]).certificate(),
@@ -315,7 +321,7 @@ fn cycles_and_crowds_end() {
     let h = &*HIERARCHY;
     // Fifty same-named authorities with other keys, and the good one last.
     let mut crowd: Vec<Certificate> =
-        (1..=50).map(|serial| Draft { serial: vec![serial], ..Draft::of(&h.intermediate) }.certificate()).collect();
+        (1..=50).map(|serial| changed(&h.intermediate, |draft| draft.serial = vec![serial])).collect();
     crowd.push(h.intermediate.clone());
     crowd.push(h.root.clone());
     crowd.push(h.server.clone());
@@ -352,10 +358,48 @@ fn two_authorities_that_certify_each_other_end() {
 }
 
 #[test]
+fn authorities_that_all_certify_one_another_end() {
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let authority =
+        |cn: &&str| Small::with(|template| template.subject = DistinguishedName::common_name_only(cn).unwrap());
+    let all: Vec<Small> = names.iter().map(authority).collect();
+    let cross = |issuer: &Small| {
+        let others = names.iter().zip(&all).filter(|(_, other)| other.root != issuer.root);
+        others.map(|(cn, other)| issuer.sign(&sample::authority(cn, &other.key, None))).collect::<Vec<_>>()
+    };
+    let untrusted: Vec<Certificate> = all.iter().flat_map(cross).collect();
+    let leaf = all[0].server(&["a.example.com"]);
+    let stranger = Small::new();
+    let start = Instant::now();
+    let report = verify(&Question { untrusted: &untrusted, ..Question::new(&leaf, one(&stranger.root), NOW) });
+    assert_problem(&report, Check::Chain, "too many ways");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn every_flipped_bit_is_survived_and_none_is_accepted() {
+    let h = &*HIERARCHY;
+    for position in 0..h.server.der().len() {
+        let flip = |certificate: &Certificate| {
+            let mut der = certificate.der().to_vec();
+            *der.get_mut(position)? ^= 1 << (position % 8);
+            Certificate::from_der(&der).ok().filter(|changed| changed != certificate)
+        };
+        if let Some(leaf) = flip(&h.server) {
+            assert!(!verify(&good(h, &leaf, Purpose::Server)).accepted(), "leaf, octet {position}");
+        }
+        if let Some(intermediate) = flip(&h.intermediate) {
+            let question = Question { untrusted: one(&intermediate), ..good(h, &h.server, Purpose::Server) };
+            assert!(!verify(&question).accepted(), "intermediate, octet {position}");
+        }
+    }
+}
+
+#[test]
 fn hostile_text_is_made_harmless() {
     let ca = Small::new();
     let subject = sample::names(&[("2.5.4.3", 0x0c, "x\u{1b}[2J\u{202e}".as_bytes())]);
-    let leaf = Draft { subject, ..Draft::of(&ca.server(&["a.example.com"])) }.certificate();
+    let leaf = changed(&ca.server(&["a.example.com"]), |draft| draft.subject = subject);
     let report = verify(&Question { name: name("cn:y"), ..Question::new(&leaf, one(&ca.root), NOW) });
     let json = serde_json::to_string(&report.facts()).unwrap();
     let all: String = report.findings.iter().map(Finding::sentence).collect::<String>() + &json;

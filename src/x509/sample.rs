@@ -100,7 +100,7 @@ pub(crate) struct Draft {
     pub(crate) unique_identifiers: Vec<u8>,
     pub(crate) extensions: Vec<Extension>,
     pub(crate) outer_algorithm: Vec<u8>,
-    signature: Vec<u8>,
+    pub(crate) signature: Vec<u8>,
 }
 
 impl Draft {
