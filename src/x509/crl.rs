@@ -414,3 +414,6 @@ fn small_number(content: &[u8]) -> Option<u128> {
 fn invalid(message: &str) -> X509Error {
     X509Error::Invalid(message.into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,3 +203,6 @@ fn malformed(message: &str) -> X509Error {
 fn damaged(fault: Fault) -> X509Error {
     X509Error::Malformed(format!("the certificate request {fault}"))
 }
+
+#[cfg(test)]
+mod tests;

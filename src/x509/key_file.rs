@@ -220,3 +220,6 @@ fn damaged(what: &str, fault: Fault) -> X509Error {
 fn unsupported(what: &str) -> X509Error {
     X509Error::Unsupported(format!("{what} is not supported; {SUPPORTED}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -274,3 +274,6 @@ fn checked_uri(uri: &str) -> Result<&str, X509Error> {
         Some(fault) => Err(X509Error::Invalid(format!("{} is not a URI: {fault}", crate::ui::quote(uri)))),
     }
 }
+
+#[cfg(test)]
+mod tests;
