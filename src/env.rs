@@ -86,11 +86,9 @@ impl Env {
             Some(at) => parse_time(at, "--at")?,
             None => real_now,
         };
-        let host_name = crate::store::host_name();
-        let actor = flags.actor.clone().or_else(|| text("CERTGEN_ACTOR")).unwrap_or_else(|| {
-            let user = crate::store::user_name().or_else(|| text("USER")).or_else(|| text("USERNAME"));
-            format!("{}@{host_name}", user.unwrap_or_else(|| "unknown".to_owned()))
-        });
+        let user_at_host = crate::store::user_at_host();
+        let host_name = user_at_host.rsplit('@').next().unwrap_or_default().to_owned();
+        let actor = flags.actor.clone().or_else(|| text("CERTGEN_ACTOR")).unwrap_or(user_at_host);
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
         Ok(Self {
             pki: cwd.join(pki),

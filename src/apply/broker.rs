@@ -20,7 +20,7 @@ use crate::ui;
 use crate::x509::GeneralName;
 
 /// Definitions of a broker may be large; what is beyond this is something else.
-const DEFINITIONS_LIMIT: u64 = 256 << 20;
+pub(crate) const DEFINITIONS_LIMIT: u64 = 256 << 20;
 
 /// A broker may read configuration that holds secrets only if it has the owner and mode of the broker's own key.
 struct Access {
@@ -285,7 +285,7 @@ impl Change<'_> {
 }
 
 /// The line that brings a client's user into a running broker, if it has one.
-pub(crate) fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> Option<String> {
+pub fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> Option<String> {
     let entry = world.entry(Role::Client, name)?;
     entry.user.as_ref()?;
     let broker = world.manifest.brokers_of(entry).next()?;

@@ -1,5 +1,6 @@
 //! One change of the PKI: what is issued, written, replaced and recorded, collected first and committed at once.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -10,7 +11,6 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::{Authority, Entry};
-use crate::profile::Role;
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
@@ -64,6 +64,8 @@ pub struct Done {
     pub issued: Vec<Written>,
     /// Sentences for the user about what was decided on the way.
     pub notes: Vec<String>,
+    /// Users for whom a password was made just now.
+    pub passwords: Vec<(String, Zeroizing<String>)>,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
 }
@@ -80,6 +82,8 @@ pub struct Change<'a> {
     archived: Vec<NewDirectory>,
     outside: Vec<PathBuf>,
     pub(crate) done: Done,
+    /// Replace emitted files that somebody edited.
+    pub force: bool,
 }
 
 /// A directory that appears at once with all its files.
@@ -110,7 +114,52 @@ impl<'a> Change<'a> {
             archived: Vec::new(),
             outside: Vec::new(),
             done: Done::default(),
+            force: false,
         }
+    }
+
+    /// The authorities of the manifest, each after its issuer.
+    pub fn authorities_in_order(&self) -> Vec<Authority> {
+        let mut waiting: Vec<Authority> = self.world.manifest.authorities().to_vec();
+        let mut ordered: Vec<Authority> = Vec::new();
+        while let Some(at) = waiting.iter().position(|a| {
+            a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer))
+        }) {
+            ordered.push(waiting.remove(at));
+        }
+        ordered
+    }
+
+    /// The authority that the manifest has under this name.
+    ///
+    /// # Errors
+    /// It has none.
+    pub fn manifest_authority(&self, name: &str) -> Result<Authority> {
+        let found = self.world.manifest.authority(name).cloned();
+        found.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))
+    }
+
+    /// The identities of the manifest.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.world.manifest.entries().to_vec()
+    }
+
+    /// Records where this PKI comes from, for `init --keep`.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn initialized(&mut self, profile: &str, settings: &BTreeMap<String, String>, name: Option<&str>) -> Result<()> {
+        let mut event = self.event(Action::Initialized, "", "")?;
+        (event.role, event.name) = (None, name.map(str::to_owned));
+        event.profile = Some(profile.to_owned());
+        event.settings.clone_from(settings);
+        self.events.push(event);
+        Ok(())
+    }
+
+    /// True when a directory is about to be made.
+    pub(crate) fn stages(&self, directory: &Path) -> bool {
+        self.directories.iter().any(|d| d.path == directory)
     }
 
     /// Makes an authority with a new key; the key is sealed when `to` says to whom.

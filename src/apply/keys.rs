@@ -81,27 +81,32 @@ impl Vault {
             ))
             .hint("run this where the key is, or name another authority with --issuer NAME"));
         };
-        let unlock = self.how_to_open(&file, name, env)?;
-        seal::unseal(&file, &unlock)
+        let shown = ui::path(env.shown(&world.store.path(layout::ca_key_sealed(name)?)));
+        let unlock = self.how_to_open(&file, name, &shown, env)?;
+        seal::unseal(&file, &unlock, &shown)
             .map_err(|e| e.context(format!("opening the sealed key of authority {}", ui::quote(name))))
     }
 
     /// The passphrase or the identities: from the flags, the environment or the terminal, asked for once.
-    fn how_to_open(&mut self, file: &[u8], name: &str, env: &Env) -> Result<seal::Unlock> {
+    fn how_to_open(&mut self, file: &[u8], name: &str, shown: &str, env: &Env) -> Result<seal::Unlock> {
         let mut identities = Vec::new();
         for path in &self.unlock.identity {
-            identities.push(seal::read_identity_file(&env.cwd.join(path))?);
+            let text = store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?;
+            let text = std::str::from_utf8(&text)
+                .map_err(|_| Error::failed(format!("the identity file {} is not text", ui::path(path))))?;
+            identities.push(Zeroizing::new(text.to_owned()));
         }
         if self.passphrase.is_none() {
             self.passphrase = passphrase(&self.unlock, env)?;
         }
         if self.passphrase.is_none() && identities.is_empty() {
-            let hint = if seal::needs_passphrase(file) {
+            let wants_passphrase = seal::recipients_of(file, shown)? == seal::SealedTo::Passphrase;
+            let hint = if wants_passphrase {
                 "give the passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE"
             } else {
                 "give the age identity with --identity PATH"
             };
-            if !seal::needs_passphrase(file) || !env.interactive {
+            if !wants_passphrase || !env.interactive {
                 return Err(Error::failed(format!("the key of authority {} is sealed", ui::quote(name))).hint(hint));
             }
             self.passphrase = Some(ui::secret(env, &format!("Passphrase of authority {name}"), hint)?);

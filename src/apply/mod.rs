@@ -7,10 +7,13 @@ mod archive;
 mod broker;
 mod change;
 mod keys;
+mod refusals;
 pub mod request;
+mod revocation;
 mod trust;
 mod world;
 
+pub use broker::line_for_running_broker;
 pub use change::{Change, Destination, Done, Order, Written};
 pub use keys::{KeySource, Unlock, Vault};
 pub use request::{DateNote, Dates};

@@ -9,7 +9,8 @@ use crate::manifest::{Authority, Entry};
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::{
-    BasicConstraints, Certificate, Csr, DistinguishedName, ExtendedKeyUsage, KeyUsage, PublicKey, Validity,
+    BasicConstraints, Certificate, Csr, DistinguishedName, ExtendedKeyUsage, KeyType, KeyUsage, PublicKey,
+    PublicKeyAlgorithm, Validity,
 };
 
 /// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
@@ -62,7 +63,7 @@ pub fn end_entity(
         subject: subject(entry)?,
         subject_alt_names: entry.san.clone(),
         validity,
-        key_usage: entry.role.key_usage(&public_key),
+        key_usage: key_usage(entry.role, &public_key),
         extended_key_usage: entry.role.extended_key_usage(),
         basic_constraints: BasicConstraints { ca: false, path_length: None },
         name_constraints: None,
@@ -99,11 +100,20 @@ pub fn authority(
         // OTP 27.1.3 and later refuse an authority whose extended key usage and key usage disagree.
         extended_key_usage: Vec::new(),
         basic_constraints: BasicConstraints { ca: true, path_length: authority.path_length.map(u32::from) },
-        name_constraints: authority.name_constraints()?,
+        name_constraints: authority.name_constraints.clone(),
         public_key,
         csr,
     };
     Ok((request, notes))
+}
+
+/// The key usage of a role for this key; a key of a type that is not ours can only sign.
+fn key_usage(role: Role, key: &PublicKey) -> KeyUsage {
+    let kind = match key.algorithm() {
+        PublicKeyAlgorithm::Rsa => KeyType::Rsa2048,
+        _ => KeyType::EcdsaP256,
+    };
+    role.key_usage(key.key_type().unwrap_or(kind))
 }
 
 /// What a lint has to know about a role.
@@ -158,7 +168,7 @@ fn dates_between(
     now: OffsetDateTime,
 ) -> Result<(Validity, Vec<DateNote>)> {
     let mut notes = Vec::new();
-    let bounds = issuer.map(Certificate::validity);
+    let bounds = issuer.map(|issuer| *issuer.validity());
     if let (Some(bounds), None) = (bounds, dates.not_before) {
         issuer_is_current(bounds, now)?;
     }
@@ -178,7 +188,7 @@ fn dates_between(
     let counted_from = dates.not_before.unwrap_or(now);
     let mut not_after = match dates.not_after {
         Some(asked) => asked,
-        None => wanted.validity.after(counted_from)?,
+        None => wanted.validity.checked_add_to(counted_from)?,
     };
     if let Some(bounds) = bounds.filter(|b| not_after > b.not_after) {
         if dates.not_after.is_some() || !wanted.is_default {

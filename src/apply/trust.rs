@@ -54,7 +54,7 @@ impl World {
         let mut issuers: BTreeSet<String> = BTreeSet::new();
         for &role in roles {
             issuers.extend(self.manifest.default_issuer(role).map(str::to_owned));
-            issuers.extend(self.manifest.entries.iter().filter(|e| e.role == role).map(|e| e.issuer.clone()));
+            issuers.extend(self.manifest.entries().iter().filter(|e| e.role == role).map(|e| e.issuer.clone()));
             issuers.extend(self.unmanaged().filter(|e| e.role == role).map(|e| e.issuer.clone()));
         }
         let mut roots: Vec<Certificate> = Vec::new();

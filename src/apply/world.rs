@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
-use crate::manifest::{Entry, Manifest};
+use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
 use crate::store::{self, Holder, Inventory, Location, LockOptions, Locked, Store, layout};
@@ -185,6 +185,11 @@ impl World {
         self.manifest.entry(role, name).or_else(|| self.unmanaged.iter().find(|e| e.role == role && e.name == name))
     }
 
+    pub(crate) fn forget_entry(&mut self, role: Role, name: &str) {
+        self.unmanaged.retain(|e| e.role != role || e.name != name);
+        self.on_disk.retain(|(r, n)| *r != role || n != name);
+    }
+
     pub(crate) fn set_entry(&mut self, entry: Entry) {
         if !entry.managed {
             self.unmanaged.retain(|e| (e.role, &e.name) != (entry.role, &entry.name));
@@ -273,6 +278,16 @@ impl World {
             .is_some_and(|issuer| self.inventory.is_revoked(issuer, &certificate.serial().to_string()))
     }
 
+    /// The number of an authority's present revocation list; 0 where there is none.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn revocation_list_number(&self, name: &str) -> Result<u128> {
+        let Some(bytes) = self.store.read_if_exists(layout::crl(name)?, CRL_LIMIT)? else { return Ok(0) };
+        let crl = Crl::from_bytes(&bytes).context(|| format!("reading the revocation list of authority {}", ui::quote(name)))?;
+        Ok(crl.number().unwrap_or(0))
+    }
+
     /// Every root here.
     pub fn roots(&self) -> Vec<Certificate> {
         self.authorities.values().filter(|ca| ca.is_self_issued()).cloned().collect()
@@ -288,7 +303,7 @@ impl World {
             let path = layout::crl(name)?;
             if let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? {
                 let shown = ui::path(&path);
-                lists.push(Crl::from_pem(&bytes).context(|| format!("reading {shown}"))?);
+                lists.push(Crl::from_bytes(&bytes).context(|| format!("reading {shown}"))?);
             }
         }
         Ok(lists)
@@ -358,8 +373,9 @@ fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<Entry> {
         if manifest.entry(role, name).is_some() {
             continue;
         }
-        let Some(text) = inventory.events[issued.event].entry.as_deref() else { continue };
-        found.extend(manifest.unmanaged_entry(role, name, text).ok());
+        let Some(asked) = inventory.events[issued.event].entry.clone() else { continue };
+        let Ok(spec) = serde_json::from_value::<EntrySpec>(asked) else { continue };
+        found.extend(manifest.entry_from(role, name, &spec).ok().map(Entry::unmanaged));
     }
     found
 }

@@ -7,13 +7,13 @@ use std::path::Path;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{Change, Dates, Done, KeySource, Order, Unlock, Vault, World, Written};
+use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, World, Written};
 use crate::commands::{Answer, seal};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Entry, Manifest};
 use crate::profile::{self, Profile};
-use crate::store::{self, Store};
+use crate::store::{self, Action, Store};
 use crate::ui;
 
 /// The profile that is taken where none is named.
@@ -61,31 +61,20 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
         Some(name) => profile::name_roots(&text, name)?,
         None => text,
     };
-    let layout = store.layout().clone();
     let manifest = Manifest::parse(&text, "certgen.toml")?;
     let to = seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
 
-    let (pki, mut locked) = store.create(&crate::apply::waiting(env))?;
-    let mut world = World::new(layout, manifest, text.clone());
+    let (mut world, mut locked) = World::create(manifest, text.clone(), env)?;
     let mut vault = Vault::new(&args.unlock);
-    let made = {
-        let mut change = Change::new(&mut world, &mut vault, env);
-        build(&mut change, &text, to.as_ref(), &profile, &settings, args.name.as_deref())
-            .and_then(|()| change.commit(&mut locked))
-    };
+    let mut change = Change::new(&mut world, &mut vault, env);
+    build(&mut change, &text, to.as_ref(), &profile, &settings, args.name.as_deref())?;
+    let done = change.commit(&mut locked)?;
     drop(locked);
-    let done = match made {
-        Ok(done) => done,
-        Err(error) => {
-            pki.forget();
-            return Err(error);
-        }
-    };
     tell(&done, &[], env)?;
     if to.is_none() {
         env.say("the authority keys are not encrypted; to seal them with a passphrase: certgen seal");
     }
-    for line in world.first_steps(env) {
+    for line in apply::first_steps(&world, env) {
         env.say(line);
     }
     Ok(Answer::Yes)
@@ -100,7 +89,7 @@ fn build(
     settings: &BTreeMap<String, String>,
     name: Option<&str>,
 ) -> Result<()> {
-    change.initialized(profile.name(), settings, name);
+    change.initialized(profile.name(), settings, name)?;
     for authority in change.authorities_in_order() {
         change.authority(&authority, Dates::default(), to)?;
     }
@@ -130,11 +119,12 @@ fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env)
     let differs = |what: &str, is: &str, asked: &str| {
         Err(exists().hint(format!("its {what} was {is}, not {asked}: start another with --pki DIR")))
     };
-    let Some(origin) = world.inventory.origin() else {
+    let Some(origin) = world.inventory.events.iter().find(|e| e.action == Action::Initialized) else {
         return Err(exists().hint("it does not say what profile it came from; leave out --keep and --profile"));
     };
-    if origin.profile != wanted {
-        return differs("profile", &ui::quote(&origin.profile), &ui::quote(&wanted));
+    let profile = origin.profile.as_deref().unwrap_or_default();
+    if profile != wanted {
+        return differs("profile", &ui::quote(profile), &ui::quote(&wanted));
     }
     if origin.settings != *settings || origin.name.as_deref() != args.name.as_deref() {
         return differs("settings", &shown_settings(&origin.settings), &shown_settings(settings));

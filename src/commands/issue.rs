@@ -11,12 +11,15 @@ use crate::commands::shared::{self, KeyArgs, NameArgs};
 use crate::commands::{Answer, issue::deliver::Delivery};
 use crate::env::{Env, parse_time};
 use crate::error::{Error, Result};
-use crate::manifest::{AuthoritySpec, Document, Entry, EntrySpec, Manifest};
+use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest};
 use crate::plan::Reason;
 use crate::profile::Role;
 use crate::store::{self, seal::SealTo};
 use crate::ui;
 use crate::x509::Csr;
+
+/// What messages call the manifest.
+const MANIFEST: &str = "certgen.toml";
 
 /// Issue certificates for servers, nodes, clients and authorities
 ///
@@ -218,7 +221,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     refuse_twins(&wishes)?;
 
     let text = edited(role, &wishes, &world)?;
-    let manifest = Manifest::parse(&text, "certgen.toml")?;
+    let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_case_twin(entry)?;
@@ -312,8 +315,8 @@ fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
     let common_name = csr.subject().common_name().map(str::to_owned);
     let mut names = Vec::new();
     for name in csr.subject_alt_names() {
-        let text = name.to_flag();
-        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text == format!("dns:{}", cn.to_lowercase())) {
+        let text = name.to_string();
+        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}"))) {
             continue;
         }
         names.push(text);
@@ -355,11 +358,12 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 
 /// The manifest's text with the wishes in it.
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
-    let mut document = Document::parse(&world.manifest_text)?;
+    let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        document.set_entry(role, &wish.name, &wish.spec)?;
+        let written = EntrySpec::written_in(&world.manifest_text, MANIFEST, role, &wish.name)?;
+        editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
     }
-    Ok(document.to_string())
+    Ok(editor.into_text())
 }
 
 fn entries(role: Role, wishes: &[Wish], manifest: &Manifest, managed: bool) -> Result<Vec<Entry>> {
@@ -421,13 +425,13 @@ fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
 fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
-    let mut document = Document::parse(&world.manifest_text)?;
+    let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for name in &args.names {
         world.refuse_existing_authority(name)?;
-        document.set_authority(name, &authority_spec(args))?;
+        editor.put_authority(name, &authority_spec(args))?;
     }
-    let text = document.to_string();
-    world.manifest = Manifest::parse(&text, "certgen.toml")?;
+    let text = editor.into_text();
+    world.manifest = Manifest::parse(&text, MANIFEST)?;
     let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
     let mut vault = Vault::new(&args.unlock);
     let done = {

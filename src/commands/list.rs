@@ -6,6 +6,7 @@ use crate::apply::World;
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
+use crate::store::{Location, layout};
 use crate::ui::{self, Table};
 
 /// List the authorities and identities in the inventory
@@ -69,4 +70,50 @@ pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
     }
     table.print(env)?;
     Ok(Answer::Yes)
+}
+
+/// Everything in use: authorities first, then identities by role and name.
+fn inventory_items(world: &World, env: &Env) -> Vec<Item> {
+    let mut items: Vec<Item> = world.authority_names().filter_map(|name| authority_item(world, name, env)).collect();
+    for ((role, name), history) in &world.inventory.entries {
+        let Some(issued) = history.current() else { continue };
+        let event = &world.inventory.events[issued.event];
+        let expired = issued.not_after.is_some_and(|t| t < env.now);
+        let path = matches!(issued.location, Location::Pki | Location::Csr).then(|| layout::entry_dir(role, name).ok());
+        items.push(Item {
+            role: role.clone(),
+            name: name.clone(),
+            issuer: issued.issuer.clone(),
+            state: if issued.revoked.is_some() { "revoked" } else if expired { "expired" } else { "valid" },
+            serial_number: issued.serial.clone(),
+            not_before: issued.not_before,
+            not_after: issued.not_after,
+            key_type: event.key_type.clone(),
+            key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
+            managed: issued.managed,
+            subject_alt_names: event.san.clone(),
+            path: path.flatten().map(|p| ui::path(env.shown(&world.store.path(p)))),
+        });
+    }
+    items
+}
+
+fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
+    let certificate = world.authority(name)?;
+    let validity = certificate.validity();
+    let issuer = if certificate.is_self_issued() { name } else { world.issuer_of(certificate).unwrap_or("?") };
+    Some(Item {
+        role: layout::AUTHORITY.to_owned(),
+        name: name.to_owned(),
+        issuer: issuer.to_owned(),
+        state: if validity.not_after < env.now { "expired" } else { "valid" },
+        serial_number: certificate.serial().to_string(),
+        not_before: Some(validity.not_before),
+        not_after: Some(validity.not_after),
+        key_type: certificate.public_key().key_type().map(|t| t.to_string()),
+        key: shared::authority_key(world.authority_state(name)),
+        managed: world.manifest.authority(name).is_some(),
+        subject_alt_names: Vec::new(),
+        path: layout::ca_dir(name).ok().map(|p| ui::path(env.shown(&world.store.path(p)))),
+    })
 }

@@ -4,6 +4,7 @@ use crate::apply::World;
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
+use crate::store::Action;
 use crate::ui::{self, Table};
 
 /// Show who did what, and when
@@ -16,12 +17,17 @@ pub(crate) struct LogArgs {
     /// Only the last N events
     #[arg(long, short = 'n', value_name = "N")]
     last: Option<usize>,
+    /// Show the files that were written for consumers too
+    #[arg(long)]
+    all: bool,
 }
 
 pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
     let world = World::read(env)?;
-    let events: Vec<_> = world.inventory.events().cloned().collect();
-    let mut events = shared::select(&args.what, events, |e| (e.role.as_str(), e.name.as_str()))?;
+    let events: Vec<_> = world.inventory.events.iter().filter(|e| args.all || e.action != Action::Emitted).cloned().collect();
+    let mut events = shared::select(&args.what, events, |e| {
+        (e.role.as_deref().unwrap_or_default(), e.name.as_deref().unwrap_or_default())
+    })?;
     if let Some(last) = args.last {
         events.drain(..events.len().saturating_sub(last));
     }
@@ -31,15 +37,24 @@ pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
     }
     let mut table = Table::new(&["TIME", "ACTOR", "ACTION", "NAME", "SERIAL"]);
     for event in &events {
-        let name = if event.name.is_empty() { event.role.clone() } else { format!("{}/{}", event.role, event.name) };
+        let name = match (&event.role, &event.name, &event.path) {
+            (Some(role), Some(name), _) => format!("{role}/{name}"),
+            (_, _, Some(path)) => path.clone(),
+            _ => event.profile.clone().unwrap_or_default(),
+        };
         table.row([
-            ui::date(event.time),
+            ui::date(event.time.0),
             ui::plain(&event.actor),
-            event.action.as_str().replace('_', " "),
+            word(event.action),
             ui::plain(&name),
             event.serial.as_deref().unwrap_or("-").chars().take(16).collect(),
         ]);
     }
     table.print(env)?;
     Ok(Answer::Yes)
+}
+
+/// The word for an action, as the inventory has it, with spaces.
+fn word(action: Action) -> String {
+    serde_json::to_value(action).ok().and_then(|v| v.as_str().map(|s| s.replace('_', " "))).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::commands::Answer;
 use crate::env::Env;
 use crate::error::Result;
-use crate::store;
+use crate::store::{OutputFile, Transaction};
 use crate::ui;
 
 /// The page that describes the manifest is prose, so it is written by hand.
@@ -22,10 +22,12 @@ pub(crate) struct ManArgs {
 
 pub(crate) fn run(args: &ManArgs, env: &mut Env) -> Result<Answer> {
     let dir = env.cwd.join(&args.dir);
+    let mut transaction = Transaction::outside(&dir)?;
     for (name, page) in pages() {
-        store::replace_public_file(&dir.join(&name), &page)?;
+        transaction.put(OutputFile::public(&name, page))?;
         env.say(format!("wrote {}", ui::path(&args.dir.join(&name))));
     }
+    transaction.commit()?;
     Ok(Answer::Yes)
 }
 

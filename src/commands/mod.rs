@@ -93,6 +93,8 @@ enum Command {
     Man(man::ManArgs),
 }
 
+pub use man::pages;
+
 /// What a command that worked has to say to a script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Answer {

@@ -6,7 +6,7 @@ use crate::apply::{Change, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Document, Manifest};
+use crate::manifest::{Editor, Manifest};
 use crate::profile::Role;
 use crate::store::{Action, layout};
 use crate::ui;
@@ -54,11 +54,11 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
             targets.push(target);
         }
     }
-    let mut document = Document::parse(&world.manifest_text)?;
+    let mut editor = Editor::new(&world.manifest_text, "certgen.toml")?;
     for (role, name) in &targets {
-        document.remove_entry(*role, name);
+        editor.remove_entry(*role, name)?;
     }
-    let text = document.to_string();
+    let text = editor.into_text();
     world.manifest = Manifest::parse(&text, "certgen.toml")?;
     let mut vault = Vault::new(&args.unlock);
     let mut items = Vec::new();

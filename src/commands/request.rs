@@ -10,10 +10,9 @@ use crate::commands::Answer;
 use crate::commands::shared::{KeyArgs, NameArgs};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::edit::Settings;
-use crate::manifest::{Entry, Manifest};
+use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::profile::Role;
-use crate::store::{self, OutputFile, Owner};
+use crate::store::{self, OutputFile, Owner, Transaction};
 use crate::ui;
 use crate::x509::{CsrTemplate, PrivateKey};
 
@@ -74,10 +73,10 @@ pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
 
 /// The entry as it would stand in a manifest: one set of rules for names, wherever they are typed.
 fn entry(role: Role, name: &str, args: &RequestArgs, env: &Env) -> Result<Entry> {
-    let mut settings = Settings::default();
-    args.called.settings(&mut settings)?;
-    args.key.settings(&mut settings, &env.cwd);
-    Manifest::lone_entry(role, name, &settings)
+    let mut spec = EntrySpec::default();
+    args.called.add_to(&mut spec)?;
+    args.key.add_to(&mut spec, &env.cwd)?;
+    Ok(Manifest::lone_entry(role, name, &spec)?)
 }
 
 fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
@@ -103,26 +102,17 @@ fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
     let csr = template.sign(&key)?;
     let pem = match &entry.key_password_file {
         Some(path) => {
-            let password = store::read_secret(path)?;
+            let password = store::read_passphrase(path)?;
             crate::emit::rabbitmq::check_password(&password)?;
             key.to_encrypted_pem(password.as_bytes())?
         }
         None => key.to_pem(),
     };
-    let key_file = OutputFile {
-        path: key_path.clone(),
-        mode: entry.key_mode,
-        bytes: zeroize::Zeroizing::new(pem.as_bytes().to_vec()),
-        owner,
-    };
-    let request_file = OutputFile {
-        path: request_path.clone(),
-        mode: 0o644,
-        bytes: zeroize::Zeroizing::new(csr.pem().into_bytes()),
-        owner,
-    };
-    store::create_directories(dir)?;
-    store::write_together(vec![key_file, request_file])?;
+    let mut transaction = Transaction::outside(dir)?;
+    let key_file = OutputFile::private(entry.role.key_file(), pem.as_bytes().to_vec()).with_mode(entry.key_mode);
+    transaction.put(key_file.owned_by(owner.clone()))?;
+    transaction.put(OutputFile::public(REQUEST_FILE, csr.pem()).owned_by(owner))?;
+    transaction.commit()?;
     Ok(vec![key_path, request_path])
 }
 

@@ -10,10 +10,13 @@ use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::profile::Role;
-use crate::store::{self, Store};
+use crate::store::{self, Store, layout};
 use crate::ui;
 use crate::verify::{PeerName, Purpose, Question, Report, ReportFacts, verify};
 use crate::x509::{Certificate, Crl};
+
+/// A revocation list may be long.
+const LIST_LIMIT: u64 = 256 << 20;
 
 /// Check a certificate: chain, name, purpose, time, revocation
 ///
@@ -141,11 +144,11 @@ fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
     }
     case.untrusted.extend(read_all(&args.untrusted, env)?);
     for path in &args.crl {
-        let bytes = store::read_limited(&env.cwd.join(path), store::BULK_LIMIT)?;
-        case.crls.push(Crl::read(&bytes).map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?);
+        let bytes = store::read_limited(&env.cwd.join(path), LIST_LIMIT)?;
+        case.crls.push(Crl::from_bytes(&bytes).map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?);
     }
     if let Some(purpose) = &args.purpose {
-        case.purpose = Some(purpose.parse()?);
+        case.purpose = Some(purpose.parse().map_err(Error::usage)?);
     }
     if let Some(name) = &args.name {
         case.name = Some(PeerName::parse(name, case.purpose)?);
@@ -156,8 +159,8 @@ fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
 /// An identity of the PKI is judged by those who will meet it: with the roots that they trust, for its own name.
 fn identity_case(role: Role, name: &str, env: &mut Env) -> Result<Case> {
     let world = World::read(env)?;
-    let path = world.layout.entry_dir(role.as_str(), name)?.join(role.certificate_file());
-    let (leaf, untrusted) = split(&store::read_limited(&path, store::LIMIT)?, &path)?;
+    let path = world.store.path(layout::certificate(role.as_str(), name)?);
+    let (leaf, untrusted) = split(&store::read_limited(&path, store::INPUT_LIMIT)?, &path)?;
     let trust = Trust::of(&world)?;
     let anchors = match role {
         Role::Client if world.entry(role, name).is_some_and(|e| e.cli) => trust.peers,
@@ -185,14 +188,14 @@ fn own_name(role: Role, name: &str, leaf: &Certificate) -> Option<PeerName> {
     if role == Role::Client {
         return PeerName::parse(&format!("cn:{name}"), None).ok();
     }
-    let is_one_of_its_names = |n: &&crate::x509::GeneralName| n.to_flag().split_once(':').is_some_and(|(_, v)| v.eq_ignore_ascii_case(name));
+    let is_one_of_its_names = |n: &&crate::x509::GeneralName| n.to_string().split_once(':').is_some_and(|(_, v)| v.eq_ignore_ascii_case(name));
     let names = leaf.subject_alt_names().unwrap_or_default();
     let chosen = names.iter().find(is_one_of_its_names).or_else(|| names.first())?;
-    PeerName::parse(&chosen.to_flag().replace("*.", "any."), None).ok()
+    PeerName::parse(&chosen.to_string().replace("*.", "any."), None).ok()
 }
 
 fn file_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
-    let bytes = store::read_limited(path, store::LIMIT)?;
+    let bytes = store::read_limited(path, store::INPUT_LIMIT)?;
     bytes_case(&bytes, Some(path), args, env)
 }
 
@@ -200,9 +203,9 @@ fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, env: &mut En
     let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")))?;
     let mut anchors = Vec::new();
     if args.bundle.is_empty() {
-        let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| store::is_file(p));
+        let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| p.is_file());
         match beside {
-            Some(bundle) => anchors = Certificate::all_from_bytes(&store::read_limited(&bundle, store::LIMIT)?)?,
+            Some(bundle) => anchors = Certificate::all_from_bytes(&store::read_limited(&bundle, store::INPUT_LIMIT)?)?,
             None if Store::open(&env.pki).exists() => {
                 let world = World::read(env)?;
                 anchors = world.roots();
@@ -227,7 +230,7 @@ fn split(bytes: &[u8], path: &Path) -> Result<(Certificate, Vec<Certificate>)> {
 fn read_all(paths: &[PathBuf], env: &Env) -> Result<Vec<Certificate>> {
     let mut all = Vec::new();
     for path in paths {
-        let bytes = store::read_limited(&env.cwd.join(path), store::LIMIT)?;
+        let bytes = store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?;
         let read = Certificate::all_from_bytes(&bytes)
             .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?;
         if read.is_empty() {

@@ -57,7 +57,7 @@ impl LocalIssuer {
     /// # Errors
     /// Our own lints reject what would be signed.
     pub fn self_signed(request: &PreparedRequest, key: &PrivateKey) -> Result<Certificate> {
-        let template = template(request, &Publication::default());
+        let template = template(request, &Publication::default())?;
         let tbs = template.to_be_signed(&Signer::self_signed(key))?;
         lint_before_signing(&tbs, None, request)?;
         Ok(tbs.sign(key)?)
@@ -69,8 +69,11 @@ impl LocalIssuer {
     }
 
     /// The authority's key, for revocation lists.
-    pub fn signer(&self) -> Signer<'_> {
-        Signer::authority(&self.key, &self.certificate)
+    ///
+    /// # Errors
+    /// The key is of a type that cannot sign.
+    pub fn signer(&self) -> Result<Signer<'_>> {
+        Ok(Signer::authority(&self.key, &self.certificate)?)
     }
 }
 
@@ -80,7 +83,7 @@ impl Issuer for LocalIssuer {
     }
 
     fn issue(&self, request: &PreparedRequest) -> Result<Issued> {
-        let tbs = template(request, &self.publication).to_be_signed(&self.signer())?;
+        let tbs = template(request, &self.publication)?.to_be_signed(&self.signer()?)?;
         lint_before_signing(&tbs, Some(&self.certificate), request)?;
         Ok(Issued { certificate: tbs.sign(&self.key)?, chain: self.chain.clone() })
     }
@@ -88,12 +91,12 @@ impl Issuer for LocalIssuer {
 
 /// Our policy and the authority's facts as one template. The serial number is random, so no counter can be lost,
 /// restored or shared by two machines.
-fn template(request: &PreparedRequest, publication: &Publication) -> CertificateTemplate {
-    CertificateTemplate {
+fn template(request: &PreparedRequest, publication: &Publication) -> Result<CertificateTemplate> {
+    Ok(CertificateTemplate {
         subject: request.subject.clone(),
         subject_alt_names: request.subject_alt_names.clone(),
         validity: request.validity,
-        serial: SerialNumber::random(),
+        serial: SerialNumber::random()?,
         key_usage: request.key_usage,
         extended_key_usage: request.extended_key_usage.clone(),
         basic_constraints: request.basic_constraints.clone(),
@@ -105,15 +108,15 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Certificate
         },
         policies: publication.policies.clone(),
         public_key: request.public_key.clone(),
-    }
+    })
 }
 
 /// Signs the very bytes that are to be signed with a throwaway key and lints the result, as public authorities do
 /// before they use the real one: what fails is never signed.
 fn lint_before_signing(tbs: &ToBeSigned, issuer: Option<&Certificate>, request: &PreparedRequest) -> Result<()> {
     let rehearsal = tbs.sign_with_throwaway()?;
-    let findings = lint::check(&lint::Context { certificate: &rehearsal, issuer, purpose: request.purpose });
-    let Some(worst) = findings.iter().find(|f| f.is_error()) else { return Ok(()) };
+    let findings = lint::check(&lint::Context { certificate: &rehearsal, issuer, role: request.purpose });
+    let Some(worst) = findings.iter().find(|f| f.severity == lint::Severity::Error) else { return Ok(()) };
     Err(Error::failed(format!(
         "the certificate of {} would break a rule and was not signed: {worst}",
         crate::ui::quote(&request.subject.to_string())

@@ -70,16 +70,6 @@ impl Kubernetes {
         self.replicas
     }
 
-    /// Whether `name` is a pod's, whatever its number, in one of the forms that some peer verifies.
-    pub(crate) fn is_pod(&self, name: &str) -> bool {
-        let Some((pod, rest)) = name.split_once('.') else { return false };
-        let numbered = pod.strip_prefix(&self.pod_prefix).and_then(|rest| rest.strip_prefix('-'));
-        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        let suffix = format!("{}.{}", self.headless_service, self.namespace);
-        let suffixes = [suffix.clone(), format!("{suffix}.svc"), format!("{suffix}.svc.{}", self.cluster_domain)];
-        numbered.is_some_and(is_number) && suffixes.iter().any(|suffix| suffix == rest)
-    }
-
     /// The service that clients use.
     pub fn service(&self) -> &str {
         &self.service

@@ -4,7 +4,7 @@ use toml::de::DeTable;
 
 use super::file::{EntrySpec, File};
 use super::message::{ManifestError, Text};
-use super::{Entry, Permissions, Role, validate};
+use super::{Entry, Manifest, Permissions, Role, validate};
 
 impl EntrySpec {
     /// What the manifest's text says about an entry itself, without defaults; empty for one that is not there.
@@ -68,5 +68,13 @@ impl EntrySpec {
             spec.topic_read = Some(topic.read.clone());
         }
         spec
+    }
+}
+
+impl Manifest {
+    /// An entry without any manifest around it: for a request that somebody else's authority will sign.
+    pub fn lone_entry(role: Role, name: &str, spec: &EntrySpec) -> Result<Entry, ManifestError> {
+        let alone = Self::parse("version = 1\n[authority.other]\n", "the request")?;
+        alone.entry_from(role, name, spec)
     }
 }

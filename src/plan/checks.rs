@@ -156,7 +156,7 @@ pub fn reasons(entry: &Entry, pair: Option<&Pair>, is_revoked: bool, now: Offset
         reasons.push(Reason::Revoked);
     }
     reasons.extend(differences(entry, certificate, pair.issuer.as_deref(), pair.key));
-    if is_due(certificate.validity(), now) {
+    if is_due(*certificate.validity(), now) {
         reasons.push(Reason::Due { not_after: certificate.validity().not_after });
     }
     reasons

@@ -27,6 +27,15 @@ pub fn confirm(env: &Env, question: &str, flag: &str) -> Result<bool> {
     dialoguer::Confirm::new().with_prompt(question).default(false).interact().map_err(|e| failed(question, &e))
 }
 
+/// Lets the user choose one of several lines; the first is offered.
+///
+/// # Errors
+/// No terminal, or the terminal went away.
+pub fn choose(env: &Env, question: &str, lines: &[String], flag: &str) -> Result<usize> {
+    need_terminal(env, question, flag)?;
+    dialoguer::Select::new().with_prompt(question).items(lines).default(0).interact().map_err(|e| failed(question, &e))
+}
+
 /// Asks for an existing secret, without echo.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use super::der::{Fault, Reader, tag};
 use super::extension::{self, BasicConstraints, Extension, Parsed};
 use super::key_usage::{ExtendedKeyUsage, KeyUsage};
 use super::name::DistinguishedName;
-use super::pem::{is_der, Label, read_pem, write_pem};
+use super::pem::{Label, is_der, read_pem, write_pem};
 use super::san::GeneralName;
 use super::time_text::{TimeEncoding, TimeText};
 use super::{AuthorityInfoAccess, PublicKey, SerialNumber, Validity, X509Error};

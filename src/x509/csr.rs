@@ -7,6 +7,7 @@
 use super::der::{Fault, Reader, tag};
 use super::encode::{self, NullKey, signed, with_raw_fields};
 use super::extension::{self, oid};
+use super::pem::is_der;
 use super::{
     DistinguishedName, ExtendedKeyUsage, GeneralName, KeyUsage, Label, PrivateKey, PublicKey, X509Error, read_pem,
     write_pem,

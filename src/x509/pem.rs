@@ -94,7 +94,7 @@ const LARGEST: usize = 1 << 20;
 
 /// Whether a file is DER and not PEM: it begins with a SEQUENCE, which no text does.
 pub(super) fn is_der(bytes: &[u8]) -> bool {
-    matches!(bytes, [0x30, 0x80.., ..])
+    matches!(bytes, [0x30, length, ..] if *length >= 0x80)
 }
 
 /// All blocks of a file of at most 1 MiB, in order. A file without any gives an empty list.

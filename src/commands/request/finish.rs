@@ -8,7 +8,7 @@ use crate::commands::request::REQUEST_FILE;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::profile::Role;
-use crate::store::{self, OutputFile};
+use crate::store::{self, OutputFile, Store, Transaction};
 use crate::ui;
 use crate::x509::{Certificate, Csr, order_chain};
 
@@ -26,7 +26,7 @@ pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<V
     })?;
     check(leaf, &csr, env)?;
     let role = role_of(dir, leaf)?;
-    let chain = order_chain(leaf, &certificates);
+    let chain = order_chain(leaf, &certificates, false);
     let mut files = vec![(role.certificate_file(), 0o644, chain.iter().map(Certificate::pem).collect::<String>())];
     let roots: Vec<&Certificate> = certificates.iter().filter(|c| c.is_ca() && c.is_self_issued()).collect();
     if roots.is_empty() {
@@ -35,34 +35,33 @@ pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<V
         files.push(("ca_certificate.pem", 0o644, roots.iter().map(|c| c.pem()).collect()));
     }
     let key_path = dir.join(role.key_file());
+    let facts = store::facts(&key_path).ok_or_else(|| {
+        Error::failed(format!("the key {} is gone", ui::path(env.shown(&key_path)))).hint("make a new request")
+    })?;
     if let Some(combined) = role.combined_file() {
-        let key = store::read_key(&key_path)?;
+        let key = store::read_limited(&key_path, store::INPUT_LIMIT)?;
         let mut text = files[0].2.clone();
         text.push_str(std::str::from_utf8(&key).map_err(|_| Error::failed("the key is not PEM"))?);
-        files.push((combined, store::mode_of(&key_path)?, text));
+        files.push((combined, facts.mode, text));
     }
-    let owner = store::owner_of(&key_path)?;
-    let outputs = files
-        .into_iter()
-        .map(|(name, mode, text)| OutputFile {
-            path: dir.join(name),
-            mode,
-            bytes: Zeroizing::new(text.into_bytes()),
-            owner,
-        })
-        .collect::<Vec<_>>();
-    let paths = outputs.iter().map(|o| o.path.clone()).collect();
-    store::write_together(outputs)?;
+    let mut transaction = Transaction::outside(dir)?;
+    let mut paths = Vec::new();
+    for (name, mode, text) in files {
+        paths.push(dir.join(name));
+        let file = OutputFile { path: name.into(), mode, bytes: Zeroizing::new(text.into_bytes()), owner: None };
+        transaction.put(file.owned_by(facts.owner.clone()))?;
+    }
+    transaction.commit()?;
     Ok(paths)
 }
 
 fn read_request(dir: &Path, env: &Env) -> Result<Csr> {
     let path = dir.join(REQUEST_FILE);
-    if !store::is_file(&path) {
+    if !path.is_file() {
         return Err(Error::failed(format!("there is no {REQUEST_FILE} in {}", ui::path(env.shown(dir))))
             .hint("name the directory of the key and its request with --out DIR"));
     }
-    Csr::read(&store::read_limited(&path, store::LIMIT)?)
+    Csr::from_bytes(&store::read_limited(&path, store::INPUT_LIMIT)?)
         .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(env.shown(&path)))))
 }
 
@@ -70,9 +69,10 @@ fn certificates(answers: &[PathBuf], env: &Env) -> Result<Vec<Certificate>> {
     let mut found = Vec::new();
     for answer in answers {
         let path = env.cwd.join(answer);
-        let files = if path.is_dir() { store::files_in(&path)? } else { vec![path] };
+        let files = if path.is_dir() { Store::open(&path).file_names("")? } else { Vec::new() };
+        let files = if path.is_dir() { files.into_iter().map(|name| path.join(name)).collect() } else { vec![path] };
         for file in files {
-            let bytes = store::read_limited(&file, store::LIMIT)?;
+            let bytes = store::read_limited(&file, store::INPUT_LIMIT)?;
             let read = Certificate::all_from_bytes(&bytes);
             match read {
                 Ok(certificates) => found.extend(certificates),

@@ -1,0 +1,118 @@
+//! What is refused before anything is signed, although the manifest alone would allow it.
+
+use crate::apply::{Change, World, broker};
+use crate::emit::rabbitmq::Definitions;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::Entry;
+use crate::profile::Role;
+use crate::store::{equal_but_for_case, layout};
+use crate::ui;
+
+/// RabbitMQ's own default user, which is an administrator wherever it still exists.
+const DEFAULT_USER: &str = "guest";
+
+impl World {
+    /// Names that differ only in case are one file on some disks and one person in most heads.
+    ///
+    /// # Errors
+    /// There is another identity of that role whose name is equal but for case.
+    pub fn refuse_case_twin(&self, entry: &Entry) -> Result<()> {
+        let on_disk = self.directories().iter().filter(|(role, _)| *role == entry.role).map(|(_, name)| name.as_str());
+        let known = self.inventory.entries.iter().filter(|((role, _), history)| {
+            role == entry.role.as_str() && history.current().is_some()
+        });
+        let names = on_disk.chain(known.map(|((_, name), _)| name.as_str())).filter(|name| *name != entry.name);
+        match equal_but_for_case(&entry.name, names) {
+            Some(twin) => Err(Error::failed(format!(
+                "{} {} was not issued: {} exists and differs only in case",
+                entry.role,
+                ui::quote(&entry.name),
+                ui::quote(twin)
+            ))
+            .hint("choose another name")),
+            None => Ok(()),
+        }
+    }
+
+    /// EXTERNAL checks neither password nor tags: a certificate with the name of a privileged user is that user.
+    ///
+    /// # Errors
+    /// The name is such a user's, and nobody said `--existing-user`.
+    pub fn refuse_privileged_user(&self, entry: &Entry) -> Result<()> {
+        let Some(user) = entry.user.as_ref().filter(|user| !user.existing) else { return Ok(()) };
+        for broker in self.manifest.brokers_of(entry) {
+            let name = broker::user_name(entry, broker.login_from)?;
+            let refuse = |why: &str| {
+                Err(Error::failed(format!(
+                    "client {} was not issued: {why}, and its certificate would log in as that user",
+                    ui::quote(&entry.name)
+                ))
+                .hint("choose another name, or say that this is meant with --existing-user"))
+            };
+            if broker.administrator.as_deref() == Some(&*name) {
+                return refuse("it is the broker's administrator");
+            }
+            if name == DEFAULT_USER {
+                return refuse("guest is RabbitMQ's default administrator");
+            }
+            if broker.login_users.contains(&name) {
+                return refuse("the manifest lists it among the users with a password");
+            }
+            if self.inventory.current(Role::Client.as_str(), &entry.name).is_none() && !user.with_password {
+                let path = layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json");
+                let bytes = self.store.read_if_exists(&path, broker::DEFINITIONS_LIMIT)?;
+                let definitions = bytes.as_deref().map(|b| Definitions::parse(b)).transpose()?;
+                if definitions.is_some_and(|d| d.is_privileged(&name)) {
+                    return refuse("definitions.json has a user of that name with a password or a tag");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A key that leaked still opens what its name opens, wherever the revocation is not checked.
+    ///
+    /// # Errors
+    /// A certificate of this name was revoked and has not expired, and nobody said `--force`.
+    pub fn refuse_leaked(&self, entry: &Entry, force: bool, env: &Env) -> Result<()> {
+        let unexpired = self.inventory.unexpired(entry.role.as_str(), &entry.name, env.now);
+        let Some(leaked) = unexpired.iter().find(|issued| issued.revoked.is_some()).filter(|_| !force) else {
+            return Ok(());
+        };
+        let until = leaked.not_after.map_or_else(String::new, |t| format!(" until {}", ui::date(t)));
+        Err(Error::failed(format!(
+            "{} {} was not issued: a certificate of that name was revoked, and brokers that do not check revocation \
+             accept it{until}",
+            entry.role,
+            ui::quote(&entry.name)
+        ))
+        .hint("choose another name, or add --force if every broker checks the CRL"))
+    }
+
+    /// # Errors
+    /// The authority exists already.
+    pub fn refuse_existing_authority(&self, name: &str) -> Result<()> {
+        let others = self.authority_names().filter(|other| *other != name);
+        if let Some(twin) = equal_but_for_case(name, others) {
+            return Err(Error::failed(format!(
+                "authority {} was not issued: {} exists and differs only in case",
+                ui::quote(name),
+                ui::quote(twin)
+            )));
+        }
+        if self.authority(name).is_none() && !self.store.holds(layout::ca_dir(name)?) {
+            return Ok(());
+        }
+        Err(Error::failed(format!("authority {} exists already", ui::quote(name)))
+            .hint("name another one: a second key for an authority would break every chain below it"))
+    }
+}
+
+impl Change<'_> {
+    /// # Errors
+    /// As [`World::refuse_privileged_user`].
+    pub fn refuse_privileged_user(&self, entry: &Entry) -> Result<()> {
+        self.world.refuse_privileged_user(entry)
+    }
+}
