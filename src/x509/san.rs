@@ -10,7 +10,6 @@ use std::str::FromStr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::X509Error;
-use super::der::{self, tag};
 use crate::ui::quote;
 
 /// One subject alternative name.
@@ -70,6 +69,7 @@ impl GeneralName {
     /// The GeneralName element, for the kinds that are written here.
     #[cfg(test)]
     pub(crate) fn to_der(&self) -> Option<Vec<u8>> {
+        use super::der::{self, tag};
         Some(match self {
             Self::Email(email) => der::element(tag::context(1), email.as_bytes()),
             Self::Dns(name) => der::element(tag::context(2), name.as_str().as_bytes()),
