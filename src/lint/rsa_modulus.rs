@@ -8,7 +8,7 @@ pub(super) const LINT: Lint =
 
 fn check(context: &Context<'_>) -> Outcome {
     let key = context.certificate.public_key();
-    let weak = *key.algorithm() == PublicKeyAlgorithm::Rsa && (key.bits() < 2048 || key.bits() % 8 != 0);
+    let weak = *key.algorithm() == PublicKeyAlgorithm::Rsa && (key.bits() < 2048 || !key.bits().is_multiple_of(8));
     Outcome::fail_unless(!weak, || format!("the RSA key has {} bits, not 2048 or more in whole octets", key.bits()))
 }
 

@@ -22,8 +22,11 @@ pub fn order_chain(leaf: &Certificate, pool: &[Certificate], include_root: bool)
     chain.into_iter().cloned().collect()
 }
 
+/// Nothing rests on a root's own signature, and old roots have one that is no longer checked (SHA-1), so names and key
+/// identifiers tell it from an authority that changed its key.
 fn is_root(certificate: &Certificate) -> bool {
-    certificate.is_self_issued() && certificate.is_signed_by(certificate)
+    let named = certificate.authority_key_id();
+    certificate.is_self_issued() && (named.is_none() || named == certificate.subject_key_id())
 }
 
 /// The best certificate that made the signature: one whose key identifier is the one named, then one that ends the chain,
@@ -41,7 +44,7 @@ fn find_issuer<'a>(subject: &Certificate, pool: &'a [Certificate], chain: &[&Cer
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::x509::sample::{Draft, HIERARCHY};
+    use crate::x509::sample::{Draft, HIERARCHY, algorithm};
 
     #[test]
     fn the_pool_may_be_in_any_order_and_hold_strangers() {
@@ -74,5 +77,16 @@ mod tests {
             })
             .collect();
         assert!(order_chain(&HIERARCHY.server, &pool, true).len() <= LONGEST);
+    }
+
+    #[test]
+    fn a_root_is_told_by_its_names_even_if_its_own_signature_is_not_checked() {
+        let root = &HIERARCHY.root;
+        let old = Draft { outer_algorithm: algorithm("1.2.840.113549.1.1.5"), ..Draft::of(root) }.certificate();
+        assert_eq!(
+            order_chain(&HIERARCHY.intermediate, std::slice::from_ref(&old), true),
+            [HIERARCHY.intermediate.clone(), old.clone()]
+        );
+        assert_eq!(order_chain(&HIERARCHY.intermediate, &[old], false).len(), 1);
     }
 }
