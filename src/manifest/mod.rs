@@ -20,6 +20,8 @@ mod scan;
 mod schema;
 mod settings;
 mod splice;
+#[cfg(test)]
+mod tests;
 mod user;
 mod validate;
 

@@ -181,7 +181,14 @@ mod tests {
     /// A key is described where it heads a list item (`.It Ic key`), or, for a section, its header does.
     fn describes(line: &str, name: &str) -> bool {
         let Some(item) = line.strip_prefix(".It Ic ") else { return false };
-        item.split([' ', '.', '[', ']', '"']).any(|word| word == name)
+        item.split([' ', '.', '[', ']', ',']).any(|word| word == name)
+    }
+
+    #[test]
+    fn the_manual_pages_example_can_be_followed() {
+        let (_, example) = PAGE.split_once(".Bd -literal -offset indent\n").unwrap();
+        let (example, _) = example.split_once(".Ed").unwrap();
+        crate::manifest::Manifest::parse(example, "certgen.toml").unwrap();
     }
 
     #[test]
