@@ -243,10 +243,10 @@ fn check_path_length(authorities: &[Authority], authority: &Authority) -> Result
         let Some(allowed) = ancestor.path_length.map(usize::from) else { continue };
         let shown = ui::quote(&ancestor.name);
         if between >= allowed {
-            let message = format!(
-                "{shown} has path_length = {allowed}: {} may not stand below it",
-                if allowed == 0 { "no authority".to_owned() } else { format!("authority {}", ui::quote(&authority.name)) },
-            );
+            let message = match allowed {
+                0 => format!("{shown} has path_length = 0: no authority may stand below it"),
+                _ => format!("{shown} has path_length = {allowed}: this authority stands too far below it"),
+            };
             return Err(Problem::of(schema::ISSUER.name, message));
         }
         if let Some(own) = authority.path_length.filter(|own| usize::from(*own) + between + 1 > allowed) {

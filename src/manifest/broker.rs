@@ -177,7 +177,8 @@ macro_rules! words {
                 match self { $(Self::$value => $word),+ }
             }
 
-            fn words() -> impl Iterator<Item = (String, Self)> + Clone {
+            /// All values with their words, in the order in which they are offered.
+            pub fn words() -> impl Iterator<Item = (String, Self)> + Clone {
                 [$(($word.to_owned(), Self::$value)),+].into_iter()
             }
         }

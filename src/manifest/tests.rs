@@ -104,7 +104,7 @@ fn faults_say_where_they_are_and_what_was_meant() {
         ("[server.web]\nkey_mode = 0o640", "\"key_mode\" in [server.web] must be a string, not an integer"),
         ("[server.web]\nkey_mode = \"0644\"", "it is 0600 or 0640"),
         ("[server.web]\nissuer = \"rot\"", r#"certgen.toml:6:10: [server.web]: the issuer "rot" is not an authority of this manifest: did you mean "root"?"#),
-        ("[server.web]\nvhost = \"/\"", r#"certgen.toml:6:1: unknown key "vhost" in [server.web]"#),
+        ("[server.web]\nvhost = \"/\"", r#"certgen.toml:6:1: unknown key "vhost" in [server.web]: it belongs into [client.NAME]"#),
         ("[server.web]\n[server.WEB]", r#"certgen.toml:6:9: [server.WEB]: the names "web" and "WEB" are equal but for case"#),
         ("[server.web]\n[server.web]", "certgen.toml:6:"),
         ("[server.\"web 1\"]", r#"certgen.toml:5:9: [server."web 1"]: the server has no name that a client could check: "web 1" is not a host name"#),

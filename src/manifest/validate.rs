@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::authority::{Authority, AuthoritySettings, check_hierarchy, check_within, unknown_issuer};
@@ -60,13 +61,20 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Manifest, ManifestError> {
         return Err(too_long(file, text.len()));
     }
     let text = Text { file, text };
-    let document = DeTable::parse(text.text).map_err(|e| syntax(&text, &e))?;
+    let document = document(&text)?;
     let file = File::read(&text, document.get_ref())?;
     Validation { text: &text, manifest: Manifest::default() }.run(&file)
 }
 
+/// The text as TOML. Of several faults the first is told: the others often follow from it.
+pub(crate) fn document<'t>(text: &Text<'t>) -> Result<Spanned<DeTable<'t>>, ManifestError> {
+    let (document, errors) = DeTable::parse_recoverable(text.text);
+    let first = errors.iter().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
+    first.map_or(Ok(document), |error| Err(syntax(text, error)))
+}
+
 /// The parser's own words, put the way all messages are.
-pub(crate) fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
+fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
     let offset = error.span().map_or(text.text.len(), |span| span.start);
     let message = error.message().trim().replace('\n', ", ");
     let found = text.text.get(offset..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();
