@@ -4,6 +4,7 @@
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
 pub mod error;
+pub mod lint;
 pub mod manifest;
 pub mod profile;
 pub mod ui;

@@ -85,7 +85,8 @@ impl Authority {
         let own = AuthoritySettings::read(spec)?;
         let common_name = spec.common_name.as_deref().unwrap_or(name);
         check_common_name(common_name)?;
-        let list = |own: Option<Vec<String>>, below: &Option<Vec<String>>| own.or_else(|| below.clone()).unwrap_or_default();
+        let list =
+            |own: Option<Vec<String>>, below: &Option<Vec<String>>| own.or_else(|| below.clone()).unwrap_or_default();
         Ok(Self {
             name: name.to_owned(),
             issuer: spec.issuer.clone(),
@@ -269,6 +270,7 @@ pub(crate) fn check_within(validity: Duration, is_default: bool, issuer: &Author
         return Ok(());
     }
     let issuer_name = ui::quote(&issuer.name);
-    let message = format!("a validity of {validity} is longer than that of its issuer {issuer_name}, {}", issuer.validity);
+    let message =
+        format!("a validity of {validity} is longer than that of its issuer {issuer_name}, {}", issuer.validity);
     Err(Problem::of(schema::VALIDITY.name, message))
 }

@@ -311,10 +311,8 @@ mod tests {
     #[test]
     fn a_new_entry_stands_with_its_like() {
         let found = edited(PLAIN, |e| e.put_entry(Role::Client, "re port", &spec("monitor")));
-        let wanted = PLAIN.replace(
-            "\n# The end.",
-            "\n[client.\"re port\"]\nvhost = \"/\"\naccess = \"monitor\"\n\n# The end.",
-        );
+        let wanted =
+            PLAIN.replace("\n# The end.", "\n[client.\"re port\"]\nvhost = \"/\"\naccess = \"monitor\"\n\n# The end.");
         assert_eq!(found, wanted);
         let found = edited(PLAIN, |e| e.put_entry(Role::Server, "a.example", &EntrySpec::default()));
         assert_eq!(found, format!("{PLAIN}\n[server.\"a.example\"]\n"));
@@ -328,7 +326,8 @@ mod tests {
 
     #[test]
     fn a_value_is_replaced_and_its_comment_stays() {
-        let found = edited(PLAIN, |e| e.set(&["client", "worker"], "vhost", &Value::Strings(vec!["a".into(), "b".into()])));
+        let found =
+            edited(PLAIN, |e| e.set(&["client", "worker"], "vhost", &Value::Strings(vec!["a".into(), "b".into()])));
         assert_eq!(found, PLAIN.replace("vhost = \"/\" # one", "vhost = [\"a\", \"b\"] # one"));
         let other = EntrySpec { vhost: None, access: None, read: Some(".*".into()), ..Default::default() };
         let found = edited(PLAIN, |e| e.put_entry(Role::Client, "worker", &other));
@@ -405,7 +404,8 @@ mod tests {
     #[test]
     fn tables_within_an_entry_are_replaced_as_a_whole() {
         let text = "version = 1\n[node.n]\n[node.n.kubernetes]\nnamespace = \"a\"\n# b\n\n[client.c]\n";
-        let kubernetes = KubernetesSpec { namespace: Some("b".into()), cluster: Some("c".into()), ..Default::default() };
+        let kubernetes =
+            KubernetesSpec { namespace: Some("b".into()), cluster: Some("c".into()), ..Default::default() };
         let spec = EntrySpec { kubernetes: Some(kubernetes), ..Default::default() };
         let found = edited(text, |e| e.put_entry(Role::Node, "n", &spec));
         let wanted = "version = 1\n[node.n]\nkubernetes = { namespace = \"b\", cluster = \"c\" }\n\n[client.c]\n";

@@ -29,7 +29,8 @@ use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{
-    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports, TlsVersion,
+    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports,
+    TlsVersion,
 };
 pub use edit::{Editor, Value};
 pub use entry::Entry;

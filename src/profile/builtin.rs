@@ -122,7 +122,8 @@ mod tests {
         for profile in builtin() {
             for host in ["localhost", "build"] {
                 let text = profile.render(&BTreeMap::new(), &Context { host_name: host.into() }).unwrap();
-                Manifest::parse(&text, "certgen.toml").unwrap_or_else(|e| panic!("{} {host}: {e}\n{text}", profile.name()));
+                Manifest::parse(&text, "certgen.toml")
+                    .unwrap_or_else(|e| panic!("{} {host}: {e}\n{text}", profile.name()));
             }
         }
     }
@@ -152,7 +153,9 @@ mod tests {
             assert_eq!(manifest.default_issuer(Role::Client), Some("clients"), "{name}");
             assert!(manifest.authorities().iter().all(|authority| authority.is_root()), "{name}");
         }
-        for (name, inter_node) in [("cluster", InterNodeTls::File), ("kubernetes", InterNodeTls::File), ("mqtt", InterNodeTls::Off)] {
+        for (name, inter_node) in
+            [("cluster", InterNodeTls::File), ("kubernetes", InterNodeTls::File), ("mqtt", InterNodeTls::Off)]
+        {
             assert_eq!(manifest(name, &[]).brokers()[0].inter_node_tls, inter_node, "{name}");
         }
     }
@@ -206,7 +209,8 @@ mod tests {
                 for setting in profile.settings() {
                     let given = BTreeMap::from([(setting.key.clone(), hostile.to_owned())]);
                     let Ok(text) = profile.render(&given, &context()) else { continue };
-                    let table: toml::Table = toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}\n{text}", profile.name()));
+                    let table: toml::Table =
+                        toml::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}\n{text}", profile.name()));
                     assert!(!table.get("client").is_some_and(|clients| clients.get("evil").is_some()), "{text}");
                 }
             }

@@ -82,10 +82,9 @@ impl Template {
         let (mut settings, mut body) = (Vec::new(), String::new());
         for (number, line) in text.lines().enumerate() {
             match line.strip_prefix(SET) {
-                Some(declared) => settings.push(
-                    read_setting(declared)
-                        .ok_or_else(|| Error::failed(format!("line {}: a setting is written {SET}KEY = VALUE -- HELP", number + 1)))?,
-                ),
+                Some(declared) => settings.push(read_setting(declared).ok_or_else(|| {
+                    Error::failed(format!("line {}: a setting is written {SET}KEY = VALUE -- HELP", number + 1))
+                })?),
                 None => {
                     body.push_str(line);
                     body.push('\n');
@@ -129,8 +128,11 @@ impl Template {
                 (Some(value), _) => fill_one(setting, value)?,
                 (None, Some(default)) => fill_one(setting, &filled(default, &blanks)?.unwrap_or_default())?,
                 (None, None) if setting.required => {
-                    return Err(Error::usage(format!("the profile needs a value for {:?}: {}", setting.key, setting.help))
-                        .hint(format!("--set {}=VALUE", setting.key)));
+                    return Err(Error::usage(format!(
+                        "the profile needs a value for {:?}: {}",
+                        setting.key, setting.help
+                    ))
+                    .hint(format!("--set {}=VALUE", setting.key)));
                 }
                 (None, None) => Filled::Nothing,
             };
@@ -177,7 +179,9 @@ fn read_setting(text: &str) -> Option<Setting> {
         }
     }
     let key = key.trim();
-    let valid = !key.is_empty() && key != "host" && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+    let valid = !key.is_empty()
+        && key != "host"
+        && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     valid.then(|| Setting { key: key.to_owned(), default, help: help.trim().to_owned(), kind, required })
 }
 
@@ -323,7 +327,8 @@ fn filled(text: &str, blanks: &Blanks) -> Result<Option<String>> {
 
 fn lookup<'b>(key: &str, blanks: &'b Blanks) -> Result<&'b Filled> {
     blanks.get(key).ok_or_else(|| {
-        let message = format!("the profile mentions {}, which none of its \"{}\" lines declares", ui::quote(key), SET.trim());
+        let message =
+            format!("the profile mentions {}, which none of its \"{}\" lines declares", ui::quote(key), SET.trim());
         Error::failed(message)
     })
 }

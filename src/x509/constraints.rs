@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::X509Error;
 use super::der::{self, Fault, Reader, tag};
-use super::san::{Cidr, DnsName};
+use super::san::{Cidr, DnsName, GeneralName};
 use crate::ui::quote;
 
 /// Names below one point: the domain and all under it, or a range of addresses.
@@ -54,6 +54,36 @@ impl Subtree {
         parse_domain(text, text).map(Self::Dns)
     }
 
+    /// Whether `name` is in the subtree; `None` if they are of different kinds.
+    fn covers(&self, name: &GeneralName) -> Option<bool> {
+        match (self, name) {
+            (Self::Dns(domain), GeneralName::Dns(name)) => Some(is_under(name.as_str(), domain)),
+            (Self::Ip(range), GeneralName::Ip(ip)) => Some(range.contains(*ip)),
+            (Self::Email(constraint), GeneralName::Email(email)) => Some(match constraint.rsplit_once('@') {
+                // The local part is compared exactly, the host without regard to case (RFC 5280 7.5).
+                Some((local, host)) => {
+                    email.rsplit_once('@').is_some_and(|(l, h)| l == local && h.eq_ignore_ascii_case(host))
+                }
+                None => email.rsplit_once('@').is_some_and(|(_, host)| is_host(host, constraint)),
+            }),
+            // A URI without a host is in no subtree (RFC 5280 4.2.1.10).
+            (Self::Uri(constraint), GeneralName::Uri(uri)) => {
+                Some(super::san::uri_host(uri).is_some_and(|host| is_host(host, constraint)))
+            }
+            _ => None,
+        }
+    }
+
+    /// `name` is a wildcard that would match a host in the subtree, though it is not in it.
+    fn meets(&self, name: &GeneralName) -> bool {
+        match (self, name) {
+            (Self::Dns(domain), GeneralName::Dns(name)) => {
+                name.as_str().strip_prefix("*.").is_some_and(|parent| is_under(domain, parent))
+            }
+            _ => false,
+        }
+    }
+
     /// The GeneralSubtree element, for the kinds that are written here.
     pub(crate) fn to_der(&self) -> Option<Vec<u8>> {
         let base = match self {
@@ -86,6 +116,20 @@ impl Subtree {
     }
 }
 
+/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name satisfies
+/// the name constraint"; the leading dot of others' certificates asks for at least one.
+fn is_under(name: &str, domain: &str) -> bool {
+    let Some(start) = name.len().checked_sub(domain.len()) else { return false };
+    let (labels, end) = name.as_bytes().split_at(start);
+    let boundary = domain.is_empty() || labels.is_empty() || labels.ends_with(b".") || domain.starts_with('.');
+    boundary && end.eq_ignore_ascii_case(domain.as_bytes()) && !(labels.is_empty() && domain.starts_with('.'))
+}
+
+/// A host itself, or with a leading dot every host under it.
+fn is_host(host: &str, constraint: &str) -> bool {
+    if constraint.starts_with('.') { is_under(host, constraint) } else { host.eq_ignore_ascii_case(constraint) }
+}
+
 fn hex(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
@@ -115,6 +159,15 @@ impl NameConstraints {
     /// Nothing is permitted or excluded: such an extension must not be written.
     pub fn is_empty(&self) -> bool {
         self.permitted.is_empty() && self.excluded.is_empty()
+    }
+
+    /// `name` may be signed for: it is in a permitted subtree of its kind if there is one, and in no excluded one.
+    ///
+    /// Names and subtrees of other kinds are not judged.
+    pub fn allows(&self, name: &GeneralName) -> bool {
+        let mut permitted = self.permitted.iter().filter_map(|subtree| subtree.covers(name)).peekable();
+        let inside = permitted.peek().is_none() || permitted.any(|covered| covered);
+        inside && !self.excluded.iter().any(|subtree| subtree.covers(name) == Some(true) || subtree.meets(name))
     }
 
     /// The extension's value, or `None` if a subtree is of a kind that is never written here.
@@ -182,8 +235,8 @@ fn parse_email(text: &str, email: &str) -> Result<String, X509Error> {
     if !email.contains('@') {
         return parse_host(text, email);
     }
-    match super::san::GeneralName::parse(&format!("email:{email}"))? {
-        super::san::GeneralName::Email(email) => Ok(email),
+    match GeneralName::parse(&format!("email:{email}"))? {
+        GeneralName::Email(email) => Ok(email),
         _ => Err(refuse(text, "it is not an e-mail address")),
     }
 }
@@ -230,6 +283,44 @@ mod tests {
             let message = Subtree::parse(text).unwrap_err().to_string();
             assert!(message.contains(said), "{text}: {message}");
         }
+    }
+
+    #[test]
+    fn permitted_and_excluded_decide_together() {
+        let list = |texts: &[&str]| texts.iter().map(|text| Subtree::parse(text).unwrap()).collect::<Vec<_>>();
+        let constraints = NameConstraints {
+            permitted: list(&["example.com", "10.0.0.0/8", "email:example.com", "uri:.example.com"]),
+            excluded: list(&["secret.example.com", "10.9.0.0/16"]),
+        };
+        for (name, allowed) in [
+            ("example.com", true),
+            ("a.example.com", true),
+            ("*.a.example.com", true),
+            ("example.org", false),
+            ("badexample.com", false),
+            ("com", false),
+            ("secret.example.com", false),
+            ("a.secret.example.com", false),
+            ("*.example.com", false),
+            ("10.1.2.3", true),
+            ("10.9.2.3", false),
+            ("11.1.2.3", false),
+            ("::1", false),
+            ("a@example.com", true),
+            ("a@b.example.com", false),
+            ("https://a.example.com:1/x", true),
+            ("https://example.com", false),
+            ("urn:x:y", false),
+        ] {
+            // A range of IPv4 addresses permits no IPv6 address: both are iPAddress.
+            assert_eq!(constraints.allows(&GeneralName::parse(name).unwrap()), allowed, "{name}");
+        }
+        let excluded = NameConstraints { permitted: Vec::new(), excluded: vec![Subtree::Dns(String::new())] };
+        assert!(!excluded.allows(&GeneralName::parse("a.b").unwrap()));
+        assert!(excluded.allows(&GeneralName::parse("10.0.0.1").unwrap()));
+        let dotted = NameConstraints { permitted: vec![Subtree::Dns(".a.b".into())], excluded: Vec::new() };
+        assert!(dotted.allows(&GeneralName::parse("x.a.b").unwrap()));
+        assert!(!dotted.allows(&GeneralName::parse("a.b").unwrap()));
     }
 
     #[test]

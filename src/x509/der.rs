@@ -202,7 +202,6 @@ pub(crate) fn shortest_integer(content: &[u8]) -> Result<&[u8], Fault> {
 
 /// The dotted form of an OBJECT IDENTIFIER's content.
 pub(crate) fn dotted(content: &[u8]) -> Result<String, Fault> {
-    use std::fmt::Write;
     if content.last().is_none_or(|last| last & 0x80 != 0) {
         return Err(Fault::Value);
     }
@@ -215,16 +214,37 @@ pub(crate) fn dotted(content: &[u8]) -> Result<String, Fault> {
         arc = arc << 7 | u128::from(octet & 0x7f);
         fresh = octet & 0x80 == 0;
         if fresh {
-            let _ = match (text.is_empty(), arc) {
-                (true, 0..40) => write!(text, "0.{arc}"),
-                (true, 40..80) => write!(text, "1.{}", arc - 40),
-                (true, _) => write!(text, "2.{}", arc - 80),
-                (false, _) => write!(text, ".{arc}"),
-            };
+            if text.is_empty() {
+                let first = (arc / 40).min(2);
+                text.push(char::from(b'0' + first as u8));
+                arc -= first * 40;
+            }
+            text.push('.');
+            push_decimal(&mut text, arc);
             arc = 0;
         }
     }
     Ok(text)
+}
+
+/// Every certificate has some fifteen identifiers, and formatting wide integers would be most of the work of reading it.
+fn push_decimal(text: &mut String, arc: u128) {
+    use std::fmt::Write;
+    let Ok(mut rest) = u32::try_from(arc) else {
+        let _ = write!(text, "{arc}");
+        return;
+    };
+    let mut digits = [0; 10];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    text.extend(digits[start..].iter().map(|&digit| char::from(digit)));
 }
 
 /// The content of an OBJECT IDENTIFIER from its dotted form; `None` if it is not one.
@@ -282,6 +302,12 @@ mod tests {
     fn object_identifiers_round_trip_to_the_largest_arc() {
         for oid in [
             "2.5.4.3",
+            "0.0",
+            "0.39",
+            "1.0",
+            "1.39",
+            "2.0",
+            "2.999.4294967295.4294967296",
             "1.2.840.113549.1.1.11",
             "0.9.2342.19200300.100.1.25",
             "2.25.329800735698586629295641978511506172918",

@@ -40,15 +40,8 @@ pub enum KeyType {
 
 impl KeyType {
     /// Every kind, in the order in which help texts list them.
-    pub const ALL: [Self; 7] = [
-        Self::EcdsaP256,
-        Self::EcdsaP384,
-        Self::EcdsaP521,
-        Self::Ed25519,
-        Self::Rsa2048,
-        Self::Rsa3072,
-        Self::Rsa4096,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::EcdsaP256, Self::EcdsaP384, Self::EcdsaP521, Self::Ed25519, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
 
     /// The name on the command line and in the manifest.
     pub const fn as_str(self) -> &'static str {

@@ -6,7 +6,7 @@
 use aws_lc_rs::signature::{Ed25519KeyPair, RsaKeyPair};
 use pkcs8::der::pem::LineEnding;
 use pkcs8::pkcs5::pbes2;
-use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef, SecretDocument};
+use pkcs8::{EncryptedPrivateKeyInfoRef, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::der::{self, Fault, Reader, tag};
@@ -220,3 +220,6 @@ fn damaged(what: &str, fault: Fault) -> X509Error {
 fn unsupported(what: &str) -> X509Error {
     X509Error::Unsupported(format!("{what} is not supported; {SUPPORTED}"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,11 @@ impl KeyUsage {
         self.0 & other.0 != 0
     }
 
+    /// The bits of both; `|` where a constant is needed.
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// No bit is set.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
@@ -70,6 +75,7 @@ impl KeyUsage {
     }
 
     /// The content of the extension: a BIT STRING whose trailing zero bits are removed (X.690 11.2.2).
+    #[cfg(test)]
     pub(crate) fn to_der(self) -> Vec<u8> {
         let [low, high] = self.0.to_le_bytes().map(u8::reverse_bits);
         match (low, high) {
@@ -103,7 +109,7 @@ impl BitOr for KeyUsage {
     type Output = Self;
 
     fn bitor(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        self.with(other)
     }
 }
 

@@ -5,12 +5,14 @@
 //! every one of them is met here, with a test beside it.
 
 mod attribute;
-// mod certificate;
-// mod chain;
+mod certificate;
+mod chain;
 mod constraints;
-// mod crl;
-// mod csr;
+mod crl;
+mod csr;
 mod der;
+mod encode;
+mod extension;
 mod key;
 mod key_file;
 mod key_usage;
@@ -20,26 +22,31 @@ mod public_key;
 mod rfc4514;
 mod san;
 mod serial;
-// mod template;
+mod template;
+mod time_text;
 mod validity;
 
+#[cfg(test)]
+pub(crate) mod sample;
 #[cfg(test)]
 mod test_support;
 
 pub use attribute::StringType;
-// pub use certificate::{BasicConstraints, Certificate, Extension, TimeEncoding, oid};
-// pub use chain::order_chain;
+pub use certificate::Certificate;
+pub use chain::order_chain;
 pub use constraints::{NameConstraints, Subtree};
-// pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
-// pub use csr::{Csr, CsrTemplate};
+pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
+pub use csr::{Csr, CsrTemplate};
+pub use extension::{BasicConstraints, Extension, oid};
 pub use key::{KeyType, PrivateKey};
 pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
 pub use public_key::{PublicKey, PublicKeyAlgorithm};
-pub use san::{Cidr, DnsName, GeneralName};
+pub use san::{Cidr, DnsName, GeneralName, is_uri};
 pub use serial::SerialNumber;
-// pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
+pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
+pub use time_text::TimeEncoding;
 pub use validity::{Duration, Validity};
 
 /// Why bytes or text are not the X.509 object they were taken for, or may not become one.

@@ -168,6 +168,26 @@ impl Attribute {
     }
 }
 
+/// What lint asks of an attribute that was read.
+impl Attribute {
+    /// The most characters that RFC 5280 Appendix A allows, where it knows the type.
+    pub fn upper_bound(&self) -> Option<usize> {
+        attribute::upper_bound(&self.oid)
+    }
+
+    /// The first character that nobody sees or that reorders its neighbours.
+    pub fn hidden_character(&self) -> Option<char> {
+        // Printable ASCII is by far the most common and cheap to tell.
+        let visible = self.value.bytes().all(|b| (0x20..0x7f).contains(&b));
+        if visible { None } else { self.value.chars().find(|&c| attribute::is_hidden(c)) }
+    }
+
+    /// A PrintableString holds only its few characters.
+    pub fn fits_its_string_type(&self) -> bool {
+        self.string_type != StringType::Printable || attribute::is_printable(&self.value)
+    }
+}
+
 /// RFC 4514: most specific first.
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

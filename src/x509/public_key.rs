@@ -181,10 +181,21 @@ impl PublicKey {
                 return Err(X509Error::Unsupported(format!(
                     "a signature with {} cannot be checked with a key of the kind {}",
                     signature_name(oid),
-                    self.algorithm.describe()
+                    self.algorithm
                 )));
             }
         })
+    }
+
+    /// The public exponent of an RSA key, big-endian without leading zeros.
+    pub fn rsa_exponent(&self) -> Option<&[u8]> {
+        if self.algorithm != PublicKeyAlgorithm::Rsa {
+            return None;
+        }
+        let mut key = Reader::only(self.key_bits(), tag::SEQUENCE).ok()?;
+        key.integer().ok()?;
+        let exponent = key.integer().ok()?;
+        Some(exponent.strip_prefix(&[0]).unwrap_or(exponent))
     }
 
     /// The content of the BIT STRING.
@@ -193,17 +204,16 @@ impl PublicKey {
     }
 }
 
-impl PublicKeyAlgorithm {
-    /// For messages.
-    fn describe(&self) -> String {
-        match self {
-            Self::Ecdsa(curve) => format!("ECDSA {curve}"),
-            Self::Ed25519 => "Ed25519".into(),
-            Self::Ed448 => "Ed448".into(),
-            Self::Rsa => "RSA".into(),
-            Self::RsaPss => "RSA-PSS".into(),
-            Self::Other(oid) => oid.clone(),
-        }
+impl std::fmt::Display for PublicKeyAlgorithm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ecdsa(curve) => return write!(f, "ECDSA {curve}"),
+            Self::Ed25519 => "Ed25519",
+            Self::Ed448 => "Ed448",
+            Self::Rsa => "RSA",
+            Self::RsaPss => "RSA-PSS",
+            Self::Other(oid) => oid,
+        })
     }
 }
 
@@ -295,3 +305,71 @@ const SPKI_P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\
 const SPKI_P521: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23";
 const SPKI_ED25519: &[u8] = b"\x30\x05\x06\x03\x2b\x65\x70";
 const SPKI_RSA: &[u8] = b"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::test_support::key;
+    use super::*;
+
+    const ALGORITHMS: [&str; 8] = [
+        "1.2.840.10045.4.3.2",
+        "1.2.840.10045.4.3.3",
+        "1.2.840.10045.4.3.4",
+        "1.2.840.113549.1.1.11",
+        "1.2.840.113549.1.1.12",
+        "1.2.840.113549.1.1.13",
+        RSA_PSS,
+        ED25519,
+    ];
+
+    #[test]
+    fn a_signature_verifies_with_its_algorithm_and_no_other() {
+        for key_type in KeyType::ALL {
+            let (ours, other) = (key(key_type, 0), key(key_type, 1));
+            let signature = ours.sign(b"message").unwrap();
+            let verified = |key: &PublicKey, message: &[u8], signature: &[u8]| {
+                ALGORITHMS.into_iter().filter(|oid| key.verify(oid, message, signature).is_ok()).count()
+            };
+            assert_eq!(verified(ours.public_key(), b"message", &signature), 1, "{key_type}");
+            assert_eq!(verified(ours.public_key(), b"massage", &signature), 0, "{key_type}");
+            assert_eq!(verified(ours.public_key(), b"message", &signature[1..]), 0, "{key_type}");
+            assert_eq!(verified(ours.public_key(), b"message", &[]), 0, "{key_type}");
+            assert_eq!(verified(other.public_key(), b"message", &signature), 0, "{key_type}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_checked_is_told_apart_from_what_is_wrong() {
+        let key = key(KeyType::EcdsaP256, 0).public_key();
+        let error = |oid| key.verify(oid, b"", b"").unwrap_err();
+        assert!(matches!(error("1.2.840.10045.4.3.2"), X509Error::Malformed(_)));
+        for (oid, said) in [("1.2.840.10045.4.1", "SHA-1"), (ED25519, "ECDSA P-256"), ("1.2.3", "1.2.3")] {
+            let error = error(oid);
+            assert!(matches!(&error, X509Error::Unsupported(why) if why.contains(said)), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_point_that_is_not_on_the_named_curve_verifies_nothing() {
+        let p384 = key(KeyType::EcdsaP384, 0);
+        let spki = [&[0x30, 0x79][..], SPKI_P256, &[0x03, 0x62], &p384.public_key().spki[22..]].concat();
+        let broken = PublicKey::from_spki_der(&[&[0x30, spki.len() as u8 - 2], &spki[2..]].concat()).unwrap();
+        let signature = p384.sign(b"message").unwrap();
+        assert!(ALGORITHMS.into_iter().all(|oid| broken.verify(oid, b"message", &signature).is_err()));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_keys_never_panic(at in 0usize..91, byte in any::<u8>(), length in 0usize..=91) {
+            let mut spki = key(KeyType::EcdsaP256, 0).public_key().spki.clone();
+            spki[at] = byte;
+            if let Ok(key) = PublicKey::from_spki_der(&spki[..length]) {
+                for oid in ALGORITHMS {
+                    prop_assert!(key.verify(oid, b"message", b"signature").is_err());
+                }
+            }
+        }
+    }
+}

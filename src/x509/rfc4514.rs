@@ -80,7 +80,7 @@ fn parse_hex(text: &str, oid: &str, hex: &str) -> Result<Attribute, X509Error> {
 
 /// Octets from pairs of hexadecimal digits.
 pub(super) fn hex_octets(hex: &str) -> Option<Vec<u8>> {
-    if hex.is_empty() || hex.len() % 2 != 0 {
+    if hex.is_empty() || !hex.len().is_multiple_of(2) {
         return None;
     }
     hex.as_bytes().chunks_exact(2).map(|pair| hex_octet(pair[0], pair[1])).collect()

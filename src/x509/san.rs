@@ -10,7 +10,6 @@ use std::str::FromStr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::X509Error;
-use super::der::{self, tag};
 use crate::ui::quote;
 
 /// One subject alternative name.
@@ -52,8 +51,25 @@ impl GeneralName {
         DnsName::parse(text).map(Self::Dns)
     }
 
+    /// Why this name, if it was read, is malformed.
+    pub fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Dns(name) => name.fault(),
+            Self::Ip(_) => None,
+            Self::Uri(uri) => uri_fault(uri),
+            Self::Email(email) => email_fault(email),
+            // The reader puts what it could not decode here, under the kind that it should have been.
+            Self::Other(text) => ["email:", "DNS:", "URI:", "IP:"]
+                .iter()
+                .any(|kind| text.starts_with(kind))
+                .then_some("it cannot be decoded"),
+        }
+    }
+
     /// The GeneralName element, for the kinds that are written here.
+    #[cfg(test)]
     pub(crate) fn to_der(&self) -> Option<Vec<u8>> {
+        use super::der::{self, tag};
         Some(match self {
             Self::Email(email) => der::element(tag::context(1), email.as_bytes()),
             Self::Dns(name) => der::element(tag::context(2), name.as_str().as_bytes()),
@@ -276,8 +292,13 @@ fn unmapped(ip: Ipv6Addr, text: &str) -> Result<Ipv6Addr, X509Error> {
     }
 }
 
+/// `text` is an absolute URI that a certificate may hold.
+pub fn is_uri(text: &str) -> bool {
+    uri_fault(text).is_none()
+}
+
 /// RFC 3986; with an authority, RFC 5280 wants a host in it.
-pub(super) fn parse_uri(text: &str) -> Result<String, X509Error> {
+fn parse_uri(text: &str) -> Result<String, X509Error> {
     match uri_fault(text) {
         Some(why) => Err(X509Error::Invalid(format!("{} is not a URI: {why}", quote(text)))),
         None => Ok(text.to_owned()),
@@ -285,7 +306,7 @@ pub(super) fn parse_uri(text: &str) -> Result<String, X509Error> {
 }
 
 /// Why `text` is no absolute URI that a certificate may hold.
-pub(crate) fn uri_fault(text: &str) -> Option<&'static str> {
+pub(super) fn uri_fault(text: &str) -> Option<&'static str> {
     let Some((scheme, rest)) = text.split_once(':') else {
         return Some("it has no scheme, such as https:// or spiffe://");
     };
@@ -309,6 +330,14 @@ pub(crate) fn uri_fault(text: &str) -> Option<&'static str> {
         None if rest.is_empty() => Some("nothing follows its scheme"),
         None => None,
     }
+}
+
+/// The host of a URI with an authority, if it is a name and no address.
+pub(super) fn uri_host(uri: &str) -> Option<&str> {
+    let authority = uri.split_once("://")?.1.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = host.split(':').next().filter(|host| !host.is_empty() && !host.starts_with('['))?;
+    host.parse::<IpAddr>().is_err().then_some(host)
 }
 
 fn authority_fault(authority: &str) -> Option<&'static str> {
@@ -356,7 +385,7 @@ fn parse_email(text: &str) -> Result<String, X509Error> {
 }
 
 /// Why `email`, if it was read, is not a mailbox.
-pub(crate) fn email_fault(email: &str) -> Option<&'static str> {
+fn email_fault(email: &str) -> Option<&'static str> {
     let Some((local, domain)) = email.rsplit_once('@') else {
         return Some("it has no @");
     };

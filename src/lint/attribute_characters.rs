@@ -1,0 +1,40 @@
+//! Unicode TR 36 3: characters that are invisible or reorder their neighbours make two names look alike. A broker takes the
+//! common name for a user, so neither they nor control characters belong into a name.
+
+use super::{Context, Lint, Outcome, Severity};
+use crate::x509::DistinguishedName;
+
+pub(super) const LINT: Lint =
+    Lint { name: "attribute_characters", citation: "Unicode TR 36 3", severity: Severity::Error, check };
+
+fn check(context: &Context<'_>) -> Outcome {
+    let names = [context.certificate.subject(), context.certificate.issuer()];
+    for attribute in names.into_iter().flat_map(DistinguishedName::attributes) {
+        if let Some(hidden) = attribute.hidden_character() {
+            let message =
+                format!("{} holds the character U+{:04X}, which nobody sees", attribute.short_name, u32::from(hidden));
+            return Outcome::Fail(message.into());
+        }
+    }
+    Outcome::Pass
+}
+
+#[cfg(test)]
+mod tests {
+    use super::LINT;
+    use crate::lint::Purpose;
+    use crate::lint::support::{fails, passes};
+    use crate::x509::sample::name;
+
+    #[test]
+    fn what_is_issued_passes() {
+        passes(&LINT);
+    }
+
+    #[test]
+    fn control_and_bidirectional_characters_fail() {
+        for value in ["a\u{1b}[m", "a\nb", "a\u{7f}", "a\u{202e}b", "a\u{200b}b", "a\0b"] {
+            fails(&LINT, Purpose::Client, |draft| draft.subject = name("2.5.4.3", 0x0c, value.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,529 @@
+//! Certificates as they are read (RFC 5280 4.1): owned, plain data, byte for byte.
+//!
+//! The reader is this room's own. What lint and verify judge - the encoding of a time, a negative serial number, the bytes
+//! of a name, an extension that stands there twice - is what general parsers normalise away, and a certificate is read
+//! after each signature, so it has to be cheap. `x509-parser` is its judge in the tests.
+
+use std::ops::Range;
+
+use super::constraints::NameConstraints;
+use super::der::{Fault, Reader, tag};
+use super::extension::{self, BasicConstraints, Extension, Parsed};
+use super::key_usage::{ExtendedKeyUsage, KeyUsage};
+use super::name::DistinguishedName;
+use super::pem::{Label, read_pem, write_pem};
+use super::san::GeneralName;
+use super::time_text::{TimeEncoding, TimeText};
+use super::{AuthorityInfoAccess, PublicKey, SerialNumber, Validity, X509Error};
+
+/// A certificate.
+#[derive(Clone)]
+pub struct Certificate {
+    der: Vec<u8>,
+    tbs: Range<usize>,
+    signature: Range<usize>,
+    outer_algorithm: Algorithm,
+    inner_algorithm: Algorithm,
+    version: u32,
+    serial: SerialNumber,
+    issuer: DistinguishedName,
+    subject: DistinguishedName,
+    validity: Validity,
+    times: [TimeText; 2],
+    public_key: PublicKey,
+    unique_identifiers: bool,
+    extensions: Vec<Extension>,
+    parsed: Parsed,
+}
+
+/// An AlgorithmIdentifier: the dotted identifier, and where all of it stands.
+#[derive(Clone, Debug)]
+struct Algorithm {
+    oid: String,
+    whole: Range<usize>,
+}
+
+/// More than this is no certificate.
+const LARGEST: usize = 1 << 20;
+
+impl Certificate {
+    /// Reads one certificate with nothing after it.
+    pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
+        Self::from_owned_der(der.to_vec())
+    }
+
+    pub(crate) fn from_owned_der(der: Vec<u8>) -> Result<Self, X509Error> {
+        if der.len() > LARGEST {
+            return Err(X509Error::Malformed(format!("the certificate is larger than {} KiB", LARGEST / 1024)));
+        }
+        read(der)
+    }
+
+    /// The first certificate of a PEM file.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, X509Error> {
+        let blocks = read_pem(pem)?;
+        match blocks.iter().find(|block| block.label == Label::Certificate) {
+            Some(block) => Self::from_der(&block.der),
+            None => Err(none_found(pem, blocks.first().map(|block| &block.label))),
+        }
+    }
+
+    /// All certificates of a PEM file in its order; at least one.
+    pub fn all_from_pem(pem: &[u8]) -> Result<Vec<Self>, X509Error> {
+        let blocks = read_pem(pem)?;
+        let certificates = blocks.iter().filter(|block| block.label == Label::Certificate);
+        let certificates: Vec<Self> = certificates.map(|block| Self::from_der(&block.der)).collect::<Result<_, _>>()?;
+        if certificates.is_empty() {
+            return Err(none_found(pem, blocks.first().map(|block| &block.label)));
+        }
+        Ok(certificates)
+    }
+
+    /// The certificate's bytes.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// The certificate as PEM.
+    pub fn pem(&self) -> String {
+        write_pem(&Label::Certificate, &self.der)
+    }
+
+    /// 1, 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The serial number.
+    pub fn serial(&self) -> &SerialNumber {
+        &self.serial
+    }
+
+    /// Who signed.
+    pub fn issuer(&self) -> &DistinguishedName {
+        &self.issuer
+    }
+
+    /// Whose key it is.
+    pub fn subject(&self) -> &DistinguishedName {
+        &self.subject
+    }
+
+    /// From when to when.
+    pub fn validity(&self) -> &Validity {
+        &self.validity
+    }
+
+    /// How the first second is written.
+    pub fn not_before_encoding(&self) -> TimeEncoding {
+        self.times[0].encoding
+    }
+
+    /// How the last second is written.
+    pub fn not_after_encoding(&self) -> TimeEncoding {
+        self.times[1].encoding
+    }
+
+    /// One of the times is written with parts of a second; they are cut in [`Self::validity`].
+    pub fn has_fractional_seconds(&self) -> bool {
+        self.times.iter().any(|time| time.fraction)
+    }
+
+    /// The subject's key.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The dotted identifier of the algorithm outside the signed part.
+    pub fn signature_algorithm(&self) -> &str {
+        &self.outer_algorithm.oid
+    }
+
+    /// The dotted identifier of the algorithm inside the signed part.
+    pub fn inner_signature_algorithm(&self) -> &str {
+        &self.inner_algorithm.oid
+    }
+
+    /// The AlgorithmIdentifier outside the signed part, as it is encoded.
+    pub fn signature_algorithm_der(&self) -> &[u8] {
+        &self.der[self.outer_algorithm.whole.clone()]
+    }
+
+    /// Both algorithms agree, parameters included.
+    pub fn signature_algorithms_agree(&self) -> bool {
+        self.der[self.outer_algorithm.whole.clone()] == self.der[self.inner_algorithm.whole.clone()]
+    }
+
+    /// The signature.
+    pub fn signature(&self) -> &[u8] {
+        &self.der[self.signature.clone()]
+    }
+
+    /// What was signed: `tbsCertificate`.
+    pub fn tbs(&self) -> &[u8] {
+        &self.der[self.tbs.clone()]
+    }
+
+    /// The unique identifiers of X.509 v2, which RFC 5280 does not want, are present.
+    pub fn has_unique_identifiers(&self) -> bool {
+        self.unique_identifiers
+    }
+
+    /// The extensions in their order.
+    pub fn extensions(&self) -> &[Extension] {
+        &self.extensions
+    }
+
+    /// The first extension with this dotted identifier.
+    pub fn extension(&self, oid: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|extension| extension.oid == oid)
+    }
+
+    /// The subject alternative names.
+    pub fn subject_alt_names(&self) -> Option<&[GeneralName]> {
+        self.parsed.subject_alt_names.as_deref()
+    }
+
+    /// The key usage.
+    pub fn key_usage(&self) -> Option<KeyUsage> {
+        self.parsed.key_usage
+    }
+
+    /// The extended key usage.
+    pub fn extended_key_usage(&self) -> Option<&[ExtendedKeyUsage]> {
+        self.parsed.extended_key_usage.as_deref()
+    }
+
+    /// The basic constraints.
+    pub fn basic_constraints(&self) -> Option<&BasicConstraints> {
+        self.parsed.basic_constraints.as_ref()
+    }
+
+    /// The subject key identifier.
+    pub fn subject_key_id(&self) -> Option<&[u8]> {
+        self.parsed.subject_key_id.as_deref()
+    }
+
+    /// The authority key identifier's key identifier.
+    pub fn authority_key_id(&self) -> Option<&[u8]> {
+        self.parsed.authority_key_id.as_deref()
+    }
+
+    /// The name constraints.
+    pub fn name_constraints(&self) -> Option<&NameConstraints> {
+        self.parsed.name_constraints.as_ref()
+    }
+
+    /// The URIs of the CRL distribution points.
+    pub fn crl_distribution_points(&self) -> &[String] {
+        &self.parsed.crl_distribution_points
+    }
+
+    /// Where the issuer's certificate and its OCSP responder are.
+    pub fn authority_info_access(&self) -> Option<&AuthorityInfoAccess> {
+        self.parsed.authority_info_access.as_ref()
+    }
+
+    /// The certificate policies, dotted.
+    pub fn policies(&self) -> &[String] {
+        &self.parsed.policies
+    }
+
+    /// The basic constraints say that this is an authority.
+    pub fn is_ca(&self) -> bool {
+        self.basic_constraints().is_some_and(|constraints| constraints.ca)
+    }
+
+    /// Issuer and subject are the same name.
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer == self.subject
+    }
+
+    /// The SHA-256 fingerprint, lower-case hexadecimal.
+    pub fn sha256_hex(&self) -> String {
+        use std::fmt::Write;
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.der);
+        digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, octet| {
+            let _ = write!(hex, "{octet:02x}");
+            hex
+        })
+    }
+
+    /// The issuer's name is `issuer`'s subject and its key made the signature. Whether `issuer` may sign is not asked.
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
+        self.issuer == issuer.subject
+            && self.signature_algorithms_agree()
+            && issuer.public_key.verify(self.signature_algorithm(), self.tbs(), self.signature()).is_ok()
+    }
+}
+
+/// Two certificates are the same if their bytes are.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
+
+impl std::fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Certificate")
+            .field("subject", &self.subject)
+            .field("issuer", &self.issuer)
+            .field("serial", &self.serial)
+            .finish_non_exhaustive()
+    }
+}
+
+fn none_found(input: &[u8], first: Option<&Label>) -> X509Error {
+    X509Error::Malformed(match first {
+        Some(label) => format!("no certificate was found; it holds {}", crate::ui::quote(label.as_str())),
+        None if input.first() == Some(&0x30) => {
+            "no certificate was found; it looks like DER, which `openssl x509 -inform der` turns into PEM".into()
+        }
+        None if input.is_empty() => "no certificate was found; it is empty".into(),
+        None => "no certificate was found; it has no line -----BEGIN CERTIFICATE-----".into(),
+    })
+}
+
+/// Says which part of the certificate has the fault.
+fn part(name: &'static str) -> impl Fn(Fault) -> X509Error {
+    move |fault| X509Error::Malformed(format!("the certificate's {name} {fault}"))
+}
+
+fn read(der: Vec<u8>) -> Result<Certificate, X509Error> {
+    let whole = |fault| X509Error::Malformed(format!("the certificate {fault}"));
+    // Positions are kept instead of slices, because the bytes move into the result.
+    let base = der.as_ptr().addr();
+    let range = |slice: &[u8]| {
+        let start = slice.as_ptr().addr() - base;
+        start..start + slice.len()
+    };
+    let mut outer = Reader::only(&der, tag::SEQUENCE).map_err(whole)?;
+    let tbs = outer.element(tag::SEQUENCE).map_err(whole)?;
+    let algorithm = |reader: &mut Reader<'_>| -> Result<Algorithm, Fault> {
+        let whole = reader.element(tag::SEQUENCE)?;
+        let mut inside = Reader::new(whole.content);
+        let oid = inside.oid()?;
+        if !inside.is_empty() {
+            inside.next()?;
+        }
+        inside.end()?;
+        Ok(Algorithm { oid, whole: range(whole.whole) })
+    };
+    let outer_algorithm = algorithm(&mut outer).map_err(part("signature algorithm"))?;
+    let signature = outer.octet_bits().map_err(part("signature"))?;
+    outer.end().map_err(whole)?;
+
+    let mut body = Reader::new(tbs.content);
+    let version = read_version(&mut body)?;
+    let serial = body.integer().and_then(SerialNumber::from_der_content).map_err(part("serial number"))?;
+    let inner_algorithm = algorithm(&mut body).map_err(part("signature algorithm"))?;
+    let issuer =
+        body.element(tag::SEQUENCE).and_then(|name| DistinguishedName::read(name.whole)).map_err(part("issuer"))?;
+    let times = read_times(&mut body).map_err(part("validity"))?;
+    let subject =
+        body.element(tag::SEQUENCE).and_then(|name| DistinguishedName::read(name.whole)).map_err(part("subject"))?;
+    let key = body.element(tag::SEQUENCE).map_err(part("public key"))?;
+    let public_key = PublicKey::from_spki_der(key.whole)?;
+    let mut unique_identifiers = false;
+    for number in [1, 2] {
+        unique_identifiers |= body.optional(tag::context(number)).map_err(part("unique identifier"))?.is_some();
+    }
+    let (extensions, parsed) = match body.optional(tag::constructed(3)).map_err(part("list of extensions"))? {
+        Some(list) => extension::read(list).map_err(|(name, fault)| part(name)(fault))?,
+        None => Default::default(),
+    };
+    body.end().map_err(part("signed part"))?;
+
+    let (tbs, signature) = (range(tbs.whole), range(signature));
+    let validity = Validity::as_read(times[0].time, times[1].time);
+    Ok(Certificate {
+        tbs,
+        signature,
+        outer_algorithm,
+        inner_algorithm,
+        version,
+        serial,
+        issuer,
+        subject,
+        validity,
+        times,
+        public_key,
+        unique_identifiers,
+        extensions,
+        parsed,
+        der,
+    })
+}
+
+fn read_version(body: &mut Reader<'_>) -> Result<u32, X509Error> {
+    let version = part("version");
+    let Some(explicit) = body.optional(tag::constructed(0)).map_err(&version)? else {
+        return Ok(1);
+    };
+    let mut inside = Reader::new(explicit);
+    let number = inside.integer().map_err(&version)?;
+    inside.end().map_err(&version)?;
+    match number {
+        [number @ 0..=2] => Ok(u32::from(*number) + 1),
+        _ => Err(X509Error::Malformed("the certificate's version is none of 1, 2 and 3".into())),
+    }
+}
+
+fn read_times(body: &mut Reader<'_>) -> Result<[TimeText; 2], Fault> {
+    let mut validity = body.enter(tag::SEQUENCE)?;
+    let times = [TimeText::read(validity.next()?)?, TimeText::read(validity.next()?)?];
+    validity.end()?;
+    Ok(times)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use x509_parser::prelude::{FromDer, GeneralName as TheirName, X509Certificate};
+
+    use super::*;
+    use crate::x509::oid;
+    use crate::x509::sample::{self, Draft, HIERARCHY};
+
+    fn all() -> [&'static Certificate; 5] {
+        let hierarchy = &*HIERARCHY;
+        [&hierarchy.root, &hierarchy.intermediate, &hierarchy.server, &hierarchy.client, &hierarchy.node]
+    }
+
+    #[test]
+    fn everything_is_read_as_another_parser_reads_it() {
+        for ours in all() {
+            let (_, theirs) = X509Certificate::from_der(ours.der()).unwrap();
+            assert_eq!(ours.version(), theirs.version.0 + 1);
+            assert_eq!(ours.serial().as_bytes(), theirs.raw_serial());
+            assert_eq!(ours.issuer().der(), theirs.issuer.as_raw());
+            assert_eq!(ours.subject().der(), theirs.subject.as_raw());
+            assert_eq!(ours.validity().not_before, theirs.validity.not_before.to_datetime());
+            assert_eq!(ours.validity().not_after, theirs.validity.not_after.to_datetime());
+            assert_eq!(ours.public_key().spki_der(), theirs.public_key().raw);
+            assert_eq!(ours.signature_algorithm(), theirs.signature_algorithm.algorithm.to_id_string());
+            assert_eq!(ours.signature(), &*theirs.signature_value.data);
+            assert_eq!(ours.tbs(), theirs.tbs_certificate.as_ref());
+            let extensions: Vec<_> = theirs.extensions().iter().map(|e| (e.oid.to_id_string(), e.critical)).collect();
+            let read: Vec<_> = ours.extensions().iter().map(|e| (e.oid.clone(), e.critical)).collect();
+            assert_eq!(read, extensions);
+            assert_eq!(ours.is_ca(), theirs.is_ca());
+            let usage = theirs.key_usage().unwrap().unwrap().value;
+            assert_eq!(ours.key_usage().unwrap().bits(), usage.flags);
+            let names = theirs.subject_alternative_name().unwrap().map(|names| &names.value.general_names);
+            assert_eq!(ours.subject_alt_names().map(<[_]>::len), names.map(Vec::len));
+            for (ours, theirs) in ours.subject_alt_names().unwrap_or_default().iter().zip(names.into_iter().flatten()) {
+                match theirs {
+                    TheirName::DNSName(name) => assert_eq!(ours.to_string(), format!("DNS:{name}")),
+                    TheirName::IPAddress(ip) => assert_eq!(ours.to_der().unwrap()[2..], **ip),
+                    other => panic!("{other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_extensions_say_is_there() {
+        let Hierarchy { root, intermediate, server, client, node } = &*HIERARCHY;
+        assert_eq!(intermediate.basic_constraints(), Some(&BasicConstraints { ca: true, path_length: Some(0) }));
+        assert_eq!(intermediate.name_constraints().unwrap().permitted.len(), 2);
+        assert_eq!(intermediate.authority_info_access().unwrap().ca_issuers, ["http://pki.example.com/root.der"]);
+        assert_eq!(server.crl_distribution_points(), ["http://pki.example.com/intermediate.crl"]);
+        assert_eq!(client.extended_key_usage(), Some(&[ExtendedKeyUsage::ClientAuth][..]));
+        assert_eq!(node.extended_key_usage().unwrap().len(), 2);
+        assert_eq!(server.authority_key_id(), intermediate.subject_key_id());
+        assert_eq!(root.extended_key_usage(), None);
+        assert!(root.is_self_issued() && root.is_signed_by(root) && intermediate.is_signed_by(root));
+        assert!(server.is_signed_by(intermediate) && !server.is_signed_by(root) && !root.is_signed_by(intermediate));
+        assert!(!Draft::of(server).with(oid::TLS_FEATURE, false, vec![5, 0]).certificate().is_signed_by(intermediate));
+    }
+
+    use crate::x509::sample::Hierarchy;
+
+    #[test]
+    fn pem_is_written_and_read() {
+        let certificate = &HIERARCHY.server;
+        assert_eq!(Certificate::from_pem(certificate.pem().as_bytes()).unwrap(), *certificate);
+        let both = format!("{}{}", certificate.pem(), HIERARCHY.intermediate.pem());
+        assert_eq!(Certificate::all_from_pem(both.as_bytes()).unwrap().len(), 2);
+        let why = |input: &[u8]| Certificate::from_pem(input).unwrap_err().to_string();
+        assert!(why(b"").contains("empty"));
+        assert!(why(b"x").contains("BEGIN CERTIFICATE"));
+        assert!(why(certificate.der()).contains("DER"));
+        assert!(why(b"-----BEGIN PRIVATE KEY-----\nMAMCAQE=\n-----END PRIVATE KEY-----").contains("PRIVATE KEY"));
+        assert!(why(b"-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----").contains("the certificate"));
+    }
+
+    #[test]
+    fn strange_certificates_are_represented() {
+        let draft = Draft::of(&HIERARCHY.server);
+        let v1 = Draft { version: Vec::new(), extensions: Vec::new(), ..draft.clone() }.certificate();
+        assert_eq!((v1.version(), v1.extensions().len(), v1.is_ca()), (1, 0, false));
+        let negative = Draft { serial: vec![0x80], ..draft.clone() }.certificate();
+        assert!(!negative.serial().is_positive());
+        assert_eq!(Draft { serial: vec![1; 40], ..draft.clone() }.certificate().serial().as_bytes().len(), 40);
+        let unknown = draft.clone().with("1.2.3.4", true, vec![1, 2, 3]).certificate();
+        assert!(unknown.extension("1.2.3.4").unwrap().critical);
+        let mut twice = draft.clone();
+        twice.extensions.push(draft.extensions[0].clone());
+        assert_eq!(twice.certificate().extensions().len(), draft.extensions.len() + 1);
+        let late = Draft { not_after: sample::element(tag::GENERALIZED_TIME, b"20500101000000.5Z"), ..draft.clone() };
+        let late = late.certificate();
+        assert_eq!(
+            (late.not_before_encoding(), late.not_after_encoding()),
+            (TimeEncoding::Utc, TimeEncoding::Generalized)
+        );
+        assert!(late.has_fractional_seconds());
+        let other = Draft { outer_algorithm: sample::algorithm("1.3.101.112"), ..draft }.certificate();
+        assert!(!other.signature_algorithms_agree());
+    }
+
+    #[test]
+    fn a_restriction_that_cannot_be_read_fails_the_certificate() {
+        for oid in [
+            oid::SUBJECT_ALT_NAME,
+            oid::KEY_USAGE,
+            oid::EXTENDED_KEY_USAGE,
+            oid::BASIC_CONSTRAINTS,
+            oid::SUBJECT_KEY_IDENTIFIER,
+            oid::AUTHORITY_KEY_IDENTIFIER,
+            oid::NAME_CONSTRAINTS,
+            oid::CRL_DISTRIBUTION_POINTS,
+            oid::AUTHORITY_INFO_ACCESS,
+            oid::CERTIFICATE_POLICIES,
+        ] {
+            for value in [&b""[..], b"\x05\x00", b"\x30\x05\x00", b"\x30\x03\x02\x01"] {
+                let der = Draft::of(&HIERARCHY.server).with(oid, true, value.to_vec()).der();
+                let message = Certificate::from_der(&der).unwrap_err().to_string();
+                assert!(message.starts_with("the certificate's "), "{oid}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_that_do_not_belong_are_refused() {
+        let der = HIERARCHY.server.der();
+        assert!(Certificate::from_der(&[der, b"\0"].concat()).unwrap_err().to_string().contains("do not belong"));
+        assert!(Certificate::from_der(&der[..der.len() - 1]).unwrap_err().to_string().contains("cut short"));
+        assert!(Certificate::from_der(&vec![0x30; LARGEST + 1]).unwrap_err().to_string().contains("larger"));
+        for length in 0..der.len() {
+            assert!(Certificate::from_der(&der[..length]).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_certificates_never_panic(at in any::<proptest::sample::Index>(), byte in any::<u8>(), which in 0usize..5) {
+            let mut der = all()[which].der().to_vec();
+            let at = at.index(der.len());
+            der[at] = byte;
+            if let Ok(certificate) = Certificate::from_der(&der) {
+                prop_assert_eq!(certificate.der(), &der);
+                let _ = format!("{certificate:?} {}", certificate.is_signed_by(&certificate));
+            }
+        }
+    }
+}
