@@ -85,7 +85,8 @@ impl Authority {
         let own = AuthoritySettings::read(spec)?;
         let common_name = spec.common_name.as_deref().unwrap_or(name);
         check_common_name(common_name)?;
-        let list = |own: Option<Vec<String>>, below: &Option<Vec<String>>| own.or_else(|| below.clone()).unwrap_or_default();
+        let list =
+            |own: Option<Vec<String>>, below: &Option<Vec<String>>| own.or_else(|| below.clone()).unwrap_or_default();
         Ok(Self {
             name: name.to_owned(),
             issuer: spec.issuer.clone(),
@@ -243,10 +244,10 @@ fn check_path_length(authorities: &[Authority], authority: &Authority) -> Result
         let Some(allowed) = ancestor.path_length.map(usize::from) else { continue };
         let shown = ui::quote(&ancestor.name);
         if between >= allowed {
-            let message = format!(
-                "{shown} has path_length = {allowed}: {} may not stand below it",
-                if allowed == 0 { "no authority".to_owned() } else { format!("authority {}", ui::quote(&authority.name)) },
-            );
+            let message = match allowed {
+                0 => format!("{shown} has path_length = 0: no authority may stand below it"),
+                _ => format!("{shown} has path_length = {allowed}: this authority stands too far below it"),
+            };
             return Err(Problem::of(schema::ISSUER.name, message));
         }
         if let Some(own) = authority.path_length.filter(|own| usize::from(*own) + between + 1 > allowed) {
@@ -269,6 +270,7 @@ pub(crate) fn check_within(validity: Duration, is_default: bool, issuer: &Author
         return Ok(());
     }
     let issuer_name = ui::quote(&issuer.name);
-    let message = format!("a validity of {validity} is longer than that of its issuer {issuer_name}, {}", issuer.validity);
+    let message =
+        format!("a validity of {validity} is longer than that of its issuer {issuer_name}, {}", issuer.validity);
     Err(Problem::of(schema::VALIDITY.name, message))
 }

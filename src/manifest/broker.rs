@@ -177,7 +177,8 @@ macro_rules! words {
                 match self { $(Self::$value => $word),+ }
             }
 
-            fn words() -> impl Iterator<Item = (String, Self)> + Clone {
+            /// All values with their words, in the order in which they are offered.
+            pub fn words() -> impl Iterator<Item = (String, Self)> + Clone {
                 [$(($word.to_owned(), Self::$value)),+].into_iter()
             }
         }
@@ -224,14 +225,23 @@ impl Broker {
                 ClientCertificates::words(),
                 ClientCertificates::Required,
             )?,
-            login_from: word(schema::LOGIN_FROM, spec.login_from.as_deref(), LoginFrom::words(), LoginFrom::CommonName)?,
+            login_from: word(
+                schema::LOGIN_FROM,
+                spec.login_from.as_deref(),
+                LoginFrom::words(),
+                LoginFrom::CommonName,
+            )?,
             login_users: user_names(schema::LOGIN_USERS.name, spec.login_users.as_deref().unwrap_or_default())?,
             tls_versions: tls_versions(spec)?,
             ports: ports(spec).map_err(|p| p.inside(schema::PORTS.name))?,
             plugins: unique(schema::PLUGINS.name, spec.plugins.as_deref().unwrap_or_default(), plugin)?,
             nodes: nodes(spec)?,
             longnames: spec.longnames.unwrap_or(false),
-            erl_ssl_path: spec.erl_ssl_path.as_deref().map(|path| directory(schema::ERL_SSL_PATH, path, platform)).transpose()?,
+            erl_ssl_path: spec
+                .erl_ssl_path
+                .as_deref()
+                .map(|path| directory(schema::ERL_SSL_PATH, path, platform))
+                .transpose()?,
             administrator: administrator(spec)?,
             vhosts: vhost_names(schema::VHOSTS.name, spec.vhosts.as_deref().unwrap_or_default())?,
             certificates,
@@ -257,7 +267,8 @@ impl Broker {
         if self.inter_node_tls != InterNodeTls::Off
             && let Some(server) = self.certificates.iter().find(|certificate| certificate.role != Role::Node)
         {
-            let message = format!("inter_node_tls needs node certificates, and {} is not one", ui::quote(&server.to_string()));
+            let message =
+                format!("inter_node_tls needs node certificates, and {} is not one", ui::quote(&server.to_string()));
             return Err(Problem::of(key, message).hint("a node is server and client of its peers: [node.NAME]"));
         }
         let own: Vec<&Entry> = entries.iter().filter(|entry| self.uses(entry)).collect();
@@ -297,7 +308,8 @@ impl Broker {
             _ => entry.covers(host),
         };
         if self.inter_node_tls != InterNodeTls::Off && !own.is_empty() && !own.iter().any(|entry| fits(entry)) {
-            let message = format!("no certificate of this broker carries {}, the host of node {shown}", ui::quote(host));
+            let message =
+                format!("no certificate of this broker carries {}, the host of node {shown}", ui::quote(host));
             return Err(refuse(message).hint(format!("add it to the node's names: san = [{host:?}]")));
         }
         Ok(())
@@ -305,12 +317,14 @@ impl Broker {
 
     fn check_contradictions(&self) -> Result<(), Problem> {
         if self.revocation && self.client_certificates == ClientCertificates::None {
-            let message = "revocation = true checks client certificates, and client_certificates = \"none\" asks for none";
+            let message =
+                "revocation = true checks client certificates, and client_certificates = \"none\" asks for none";
             return Err(Problem::of(schema::REVOCATION.name, message));
         }
         if self.inter_node_tls != InterNodeTls::Off && self.config_dir.contains(' ') {
             // Erlang splits its flags at spaces, whatever the quoting.
-            let message = format!("config_dir {} has a space, which inter-node TLS cannot have", ui::quote(&self.config_dir));
+            let message =
+                format!("config_dir {} has a space, which inter-node TLS cannot have", ui::quote(&self.config_dir));
             return Err(Problem::of(schema::CONFIG_DIR.name, message));
         }
         Ok(())
@@ -343,7 +357,9 @@ fn directories(spec: &BrokerSpec, platform: Platform) -> Result<(String, String)
 
 /// An absolute path on the broker's host, with forward slashes and none at its end.
 fn directory(key: &schema::Key, text: &str, platform: Platform) -> Result<String, Problem> {
-    let refuse = |why: &str| Err(Problem::of(key.name, format!("{} is not a directory for {}: {why}", ui::quote(text), key.name)));
+    let refuse = |why: &str| {
+        Err(Problem::of(key.name, format!("{} is not a directory for {}: {why}", ui::quote(text), key.name)))
+    };
     if text.chars().any(char::is_control) {
         return refuse("it has a control character");
     }
@@ -370,7 +386,10 @@ fn certificates(spec: &BrokerSpec, entries: &[Entry], only: bool) -> Result<Vec<
         return match of(role).count() {
             0 => Ok(Vec::new()),
             _ if only => Ok(of(role).map(|entry| EntryRef { role, name: entry.name.clone() }).collect()),
-            _ => Err(Problem::new("with several brokers each must name its certificate").hint("certificate = \"node/NAME\"")),
+            _ => {
+                Err(Problem::new("with several brokers each must name its certificate")
+                    .hint("certificate = \"node/NAME\""))
+            }
         };
     };
     let mut found = Vec::new();
@@ -392,7 +411,9 @@ fn reference(text: &str, entries: &[Entry]) -> Result<EntryRef, String> {
     match (full, named.as_slice()) {
         (Some(entry), _) => Ok(EntryRef { role: entry.role, name: entry.name.clone() }),
         (None, [entry]) => Ok(EntryRef { role: entry.role, name: entry.name.clone() }),
-        (None, [_, _, ..]) => Err(format!("{} is a server and a node: write node/ or server/ before it", ui::quote(text))),
+        (None, [_, _, ..]) => {
+            Err(format!("{} is a server and a node: write node/ or server/ before it", ui::quote(text)))
+        }
         (None, []) => {
             let message = format!("the certificate {} is not a server or node of this manifest", ui::quote(text));
             let references: Vec<String> = serving().map(Entry::reference).collect();
@@ -448,7 +469,8 @@ fn inter_node_tls(spec: &BrokerSpec) -> Result<InterNodeTls, Problem> {
         Some(Switch::Is(true)) => Ok(InterNodeTls::File),
         Some(Switch::Word(word)) if word == "flags" => Ok(InterNodeTls::Flags),
         Some(Switch::Word(word)) => {
-            let message = format!("{} is not a value of inter_node_tls: it is true, false or \"flags\"", ui::quote(word));
+            let message =
+                format!("{} is not a value of inter_node_tls: it is true, false or \"flags\"", ui::quote(word));
             Err(Problem::of(schema::INTER_NODE_TLS.name, message))
         }
     }
@@ -499,7 +521,10 @@ fn plugin(text: &str) -> Result<String, String> {
         && text.len() <= 255
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !valid {
-        return Err(format!("{} is not the name of a plugin: lower-case letters, digits and underscores", ui::quote(text)));
+        return Err(format!(
+            "{} is not the name of a plugin: lower-case letters, digits and underscores",
+            ui::quote(text)
+        ));
     }
     const SHORT: [&str; 9] =
         ["mqtt", "web_mqtt", "stomp", "web_stomp", "stream", "prometheus", "shovel", "federation", "management"];

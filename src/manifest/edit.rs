@@ -5,6 +5,7 @@
 
 use super::file::{AuthoritySpec, EntrySpec, KubernetesSpec, section};
 use super::message::{ManifestError, Text};
+use super::validate::document;
 use super::{Role, splice};
 use crate::profile::quoted_string;
 
@@ -135,7 +136,8 @@ impl Editor {
 }
 
 fn parse(text: &str, file: &str) -> Result<toml::Table, ManifestError> {
-    toml::from_str(text).map_err(|e| super::validate::syntax(&Text { file, text }, &e))
+    document(&Text { file, text })?;
+    toml::from_str(text).map_err(|e| ManifestError::of_file(file, e.message()))
 }
 
 /// Empty tables that only hold nothing are not a difference: `[client]` may stay behind its last member.
@@ -285,4 +287,156 @@ fn authority_values(spec: &AuthoritySpec) -> Values {
         ("ocsp_urls", strings(&spec.ocsp_urls)),
         ("policies", strings(&spec.policies)),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::Manifest;
+
+    const PLAIN: &str = "# The PKI of Example.\nversion = 1\n\n[authority.root] # ours\n\n# The worker.\n[client.worker]\nvhost = \"/\" # one\naccess = \"celery\"\n# tags = [\"monitoring\"]\n\n# The end.\n";
+
+    fn spec(access: &str) -> EntrySpec {
+        EntrySpec { vhost: Some(vec!["/".into()]), access: Some(vec![access.into()]), ..Default::default() }
+    }
+
+    fn edited(text: &str, change: impl FnOnce(&mut Editor) -> Result<(), ManifestError>) -> String {
+        let mut editor = Editor::new(text, "certgen.toml").unwrap();
+        change(&mut editor).unwrap_or_else(|e| panic!("{e}\n{text}"));
+        editor.into_text()
+    }
+
+    #[test]
+    fn a_new_entry_stands_with_its_like() {
+        let found = edited(PLAIN, |e| e.put_entry(Role::Client, "re port", &spec("monitor")));
+        let wanted =
+            PLAIN.replace("\n# The end.", "\n[client.\"re port\"]\nvhost = \"/\"\naccess = \"monitor\"\n\n# The end.");
+        assert_eq!(found, wanted);
+        let found = edited(PLAIN, |e| e.put_entry(Role::Server, "a.example", &EntrySpec::default()));
+        assert_eq!(found, format!("{PLAIN}\n[server.\"a.example\"]\n"));
+        Manifest::parse(&found, "certgen.toml").unwrap();
+    }
+
+    #[test]
+    fn the_same_entry_changes_nothing() {
+        assert_eq!(edited(PLAIN, |e| e.put_entry(Role::Client, "worker", &spec("celery"))), PLAIN);
+    }
+
+    #[test]
+    fn a_value_is_replaced_and_its_comment_stays() {
+        let found =
+            edited(PLAIN, |e| e.set(&["client", "worker"], "vhost", &Value::Strings(vec!["a".into(), "b".into()])));
+        assert_eq!(found, PLAIN.replace("vhost = \"/\" # one", "vhost = [\"a\", \"b\"] # one"));
+        let other = EntrySpec { vhost: None, access: None, read: Some(".*".into()), ..Default::default() };
+        let found = edited(PLAIN, |e| e.put_entry(Role::Client, "worker", &other));
+        assert_eq!(found, PLAIN.replace("vhost = \"/\" # one\naccess = \"celery\"\n", "read = \".*\"\n"));
+    }
+
+    #[test]
+    fn an_entry_goes_with_its_own_comments_only() {
+        let mut editor = Editor::new(PLAIN, "certgen.toml").unwrap();
+        assert_eq!(editor.remove_entry(Role::Client, "nobody"), Ok(false));
+        assert_eq!(editor.remove_entry(Role::Client, "worker"), Ok(true));
+        assert_eq!(editor.text(), "# The PKI of Example.\nversion = 1\n\n[authority.root] # ours\n\n# The end.\n");
+        editor.remove_authority("root").unwrap();
+        assert_eq!(editor.text(), "# The PKI of Example.\nversion = 1\n\n# The end.\n");
+    }
+
+    #[test]
+    fn defaults_are_set_where_they_stand_or_made() {
+        let value = Value::String("90d".into());
+        let found = edited(PLAIN, |e| e.set(&["defaults", "client"], "validity", &value));
+        assert_eq!(found, format!("{PLAIN}\n[defaults.client]\nvalidity = \"90d\"\n"));
+        let found = edited(&found, |e| e.set(&["defaults", "client"], "issuer", &Value::String("root".into())));
+        assert!(found.ends_with("[defaults.client]\nvalidity = \"90d\"\nissuer = \"root\"\n"), "{found}");
+        let found = edited(PLAIN, |e| e.set(&[], "emit", &Value::Strings(vec!["celery".into()])));
+        assert_eq!(found, PLAIN.replace("version = 1\n", "version = 1\nemit = [\"celery\"]\n"));
+    }
+
+    /// However `client.a` is written: a key is replaced, one is added, another entry is added, and the entry is removed.
+    const LAYOUTS: [&str; 12] = [
+        "version = 1\n[client.a]\nvhost = \"/\"",
+        "version = 1\r\n\r\n[client.a] # x\r\nvhost = \"/\" # y\r\n# z\r\n\r\n[server.\"s\"]\r\n",
+        "version = 1\nclient.a.vhost = \"/\" # y\nclient.a.tags = []\n\n[server.s]\n",
+        "version = 1\nclient = { a = { vhost = \"/\" } } # y\n",
+        "version = 1\nclient = { b = {}, a = { vhost = \"/\", tags = [] }, }\n",
+        "version = 1\nclient.a = { vhost = \"/\" }\n",
+        "version = 1\n[client]\na.vhost = \"/\"\nb = {}\n",
+        "version = 1\n[client]\n  a = { vhost = [\n    \"/\", # ]\n  ] }\n",
+        "version = 1\n[client.a]\nvhost = [\n  \"/\", # \"]\n]\n# end",
+        "version = 1\n[client.a]\n\tvhost = \"\"\"/\"\"\" # \"\"\"\n[[from]]\nrole = \"client\"\nfile = \"x\"\n",
+        "version = 1\n\n[client . \"a\"]\n'vhost' = '/'\n[authority.root]\n[client.b]\n",
+        "\u{feff}version = 1\n[client.b]\n[client.a]\nvhost = \"/\"\n\n\n[node.n.kubernetes]\nnamespace = \"x\"\n",
+    ];
+
+    #[test]
+    fn nasty_layouts_keep_everything_else() {
+        for text in LAYOUTS {
+            let table = ["client", "a"];
+            let found = edited(text, |e| e.set(&table, "vhost", &Value::String("new".into())));
+            assert_eq!(found.replace("\"new\"", "VALUE"), replace_vhost(text), "{text}");
+            let found = edited(text, |e| e.set(&table, "owner", &Value::String("me".into())));
+            assert_eq!(without(&found, text), Some(true), "{text}\n---\n{found}");
+            let found = edited(text, |e| e.put_entry(Role::Client, "new", &spec("all")));
+            assert_eq!(without(&found, text), Some(true), "{text}\n---\n{found}");
+            let mut editor = Editor::new(text, "certgen.toml").unwrap();
+            assert_eq!(editor.remove_entry(Role::Client, "a"), Ok(true), "{text}");
+            let lines = |text: &str| text.contains("\r\n") == text.contains('\n');
+            assert!(!text.contains('\r') || lines(editor.text()), "{text}");
+        }
+    }
+
+    fn replace_vhost(text: &str) -> String {
+        let values = ["[\n    \"/\", # ]\n  ]", "[\n  \"/\", # \"]\n]", "\"\"\"/\"\"\"", "\"/\"", "'/'"];
+        let value = values.iter().find(|value| text.contains(**value)).unwrap();
+        text.replacen(value, "VALUE", 1)
+    }
+
+    /// `found` is `text` with one stretch of new characters.
+    fn without(found: &str, text: &str) -> Option<bool> {
+        let before = found.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+        let after = found.bytes().rev().zip(text.bytes().rev()).take_while(|(a, b)| a == b).count();
+        Some(found.len() > text.len() && before + after >= text.len())
+    }
+
+    #[test]
+    fn tables_within_an_entry_are_replaced_as_a_whole() {
+        let text = "version = 1\n[node.n]\n[node.n.kubernetes]\nnamespace = \"a\"\n# b\n\n[client.c]\n";
+        let kubernetes =
+            KubernetesSpec { namespace: Some("b".into()), cluster: Some("c".into()), ..Default::default() };
+        let spec = EntrySpec { kubernetes: Some(kubernetes), ..Default::default() };
+        let found = edited(text, |e| e.put_entry(Role::Node, "n", &spec));
+        let wanted = "version = 1\n[node.n]\nkubernetes = { namespace = \"b\", cluster = \"c\" }\n\n[client.c]\n";
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_is_no_toml_is_not_edited() {
+        let error = Editor::new("version = ", "certgen.toml").unwrap_err();
+        assert!(error.to_string().starts_with("certgen.toml:1:11: not TOML"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_and_value_round_trips(
+            layout in 0..LAYOUTS.len(),
+            name in "(\\PC|\\pC|[\"'\\\\\n#=.\\[\\]]){0,12}",
+            value in "(\\PC|\\pC|[\"'\\\\\n#=.\\[\\]]){0,12}",
+        ) {
+            let mut editor = Editor::new(LAYOUTS[layout], "certgen.toml").unwrap();
+            let before: toml::Table = toml::from_str(editor.text()).unwrap();
+            let wanted = EntrySpec { owner: Some(value.clone()), san: Some(vec![value.clone()]), ..Default::default() };
+            editor.put_entry(Role::Client, &name, &wanted).unwrap();
+            let after: toml::Table = toml::from_str(editor.text()).unwrap();
+            prop_assert_eq!(after["client"][&name]["owner"].as_str(), Some(&*value));
+            if before["client"].get(&name).is_none() {
+                prop_assert_eq!(without(editor.text(), LAYOUTS[layout]), Some(true), "{}", editor.text());
+                prop_assert_eq!(editor.remove_entry(Role::Client, &name), Ok(true));
+                let again: toml::Table = toml::from_str(editor.text()).unwrap();
+                prop_assert_eq!(again, before);
+            }
+        }
+    }
 }

@@ -130,7 +130,9 @@ impl Entry {
     pub fn covers(&self, host: &str) -> bool {
         let below = host.split_once('.').map(|(_, parent)| parent);
         let wildcard = |dns: &DnsName| {
-            dns.as_str().strip_prefix("*.").is_some_and(|rest| below.is_some_and(|below| below.eq_ignore_ascii_case(rest)))
+            dns.as_str()
+                .strip_prefix("*.")
+                .is_some_and(|rest| below.is_some_and(|below| below.eq_ignore_ascii_case(rest)))
         };
         self.has_exact_name(host) || self.san.iter().any(|name| matches!(name, GeneralName::Dns(dns) if wildcard(dns)))
     }
@@ -156,7 +158,10 @@ pub(crate) fn check_name(kind: &str, name: &str, short: bool) -> Result<(), Prob
         return refuse("it begins or ends with a space");
     }
     if short && !fits_common_name(name) {
-        return refuse(&format!("a common name has at most {LONGEST_COMMON_NAME} characters, this one {}", name.chars().count()));
+        return refuse(&format!(
+            "a common name has at most {LONGEST_COMMON_NAME} characters, this one {}",
+            name.chars().count()
+        ));
     }
     Ok(())
 }
@@ -207,7 +212,10 @@ fn all_names(
         }
     }
     if all.len() > MOST_NAMES {
-        return Err(Problem::of(schema::SAN.name, format!("{} names are more than a certificate can carry", all.len())));
+        return Err(Problem::of(
+            schema::SAN.name,
+            format!("{} names are more than a certificate can carry", all.len()),
+        ));
     }
     let long = !fits_common_name(name);
     if role.serves() && (all.is_empty() || (long && own_names(role, name).is_empty())) {

@@ -191,7 +191,8 @@ impl File {
                 "defaults" => file.defaults = read_defaults(text, place_of(key, value), value)?,
                 "authority" => {
                     for (name, place, table) in named(text, "authority", value, schema::AUTHORITY_KEYS)? {
-                        let mut reader = Reader::open(text, section("authority", &name), place, table, schema::AUTHORITY_KEYS)?;
+                        let mut reader =
+                            Reader::open(text, section("authority", &name), place, table, schema::AUTHORITY_KEYS)?;
                         let spec = read_authority(&mut reader)?;
                         file.authorities.push(Written { name, spec, spots: reader.spots });
                     }
@@ -224,7 +225,9 @@ fn check_version(text: &Text<'_>, document: &DeTable<'_>) -> Result<(), Manifest
         newer if newer > NEWEST_VERSION => Err(text
             .error(at, format!("the manifest has version {newer}: this certgen reads version {NEWEST_VERSION}"))
             .hint("install a newer certgen")),
-        other => Err(text.error(at, format!("there is no version {other}: this certgen reads version {NEWEST_VERSION}"))),
+        other => {
+            Err(text.error(at, format!("there is no version {other}: this certgen reads version {NEWEST_VERSION}")))
+        }
     }
 }
 
@@ -262,7 +265,11 @@ pub(crate) fn section(kind: &str, name: &str) -> String {
     if bare { format!("[{kind}.{}]", ui::plain(name)) } else { format!("[{kind}.{}]", ui::quote(name)) }
 }
 
-fn read_entries(text: &Text<'_>, role: Role, value: &Value<'_>) -> Result<Vec<(Role, Written<EntrySpec>)>, ManifestError> {
+fn read_entries(
+    text: &Text<'_>,
+    role: Role,
+    value: &Value<'_>,
+) -> Result<Vec<(Role, Written<EntrySpec>)>, ManifestError> {
     let keys = entry_keys(role);
     let mut entries = Vec::new();
     for (name, place, table) in named(text, role.as_str(), value, keys)? {
@@ -353,7 +360,9 @@ fn read_defaults(text: &Text<'_>, place: usize, value: &Value<'_>) -> Result<Def
             defaults.roles.push((role, Written { name: part.section, spec, spots: part.spots }, trust));
         }
     }
-    if let Some(mut part) = r.table(schema::AUTHORITY, "[defaults.authority]".into(), schema::DEFAULTS_AUTHORITY_KEYS)? {
+    if let Some(mut part) =
+        r.table(schema::AUTHORITY, "[defaults.authority]".into(), schema::DEFAULTS_AUTHORITY_KEYS)?
+    {
         let spec = read_authority(&mut part)?;
         defaults.authority = Written { name: part.section, spec, spots: part.spots };
     }

@@ -39,7 +39,8 @@ impl Kubernetes {
         let cluster = required(schema::CLUSTER.name, spec.cluster.as_deref())?;
         let named = |key, text: &Option<String>, default: String| label(key, text.clone().unwrap_or(default));
         let service = named(schema::SERVICE.name, &spec.service, cluster.clone())?;
-        let headless_service = named(schema::HEADLESS_SERVICE.name, &spec.headless_service, format!("{cluster}-nodes"))?;
+        let headless_service =
+            named(schema::HEADLESS_SERVICE.name, &spec.headless_service, format!("{cluster}-nodes"))?;
         let pod_prefix = named(schema::POD_PREFIX.name, &spec.pod_prefix, format!("{cluster}-server"))?;
         let cluster_domain = spec.cluster_domain.clone().unwrap_or_else(|| "cluster.local".into());
         let kubernetes = Self {
@@ -277,7 +278,9 @@ mod tests {
         assert!(refused(&KubernetesSpec::default()).contains("does not say its namespace"));
         assert!(refused(&KubernetesSpec { replicas: Some(0), ..spec("ns", "c") }).contains("1 to 100, not 0"));
         assert!(refused(&KubernetesSpec { replicas: Some(i64::MAX), ..spec("ns", "c") }).contains("1 to 100"));
-        assert!(refused(&KubernetesSpec { cluster_domain: Some("a..b".into()), ..spec("ns", "c") }).contains("empty label"));
+        assert!(
+            refused(&KubernetesSpec { cluster_domain: Some("a..b".into()), ..spec("ns", "c") }).contains("empty label")
+        );
         let prefix = Some("p".repeat(62));
         assert!(refused(&KubernetesSpec { pod_prefix: prefix, ..spec("ns", "c") }).contains("more than 63"));
         let domain = Some(["d".repeat(60).as_str(); 4].join("."));

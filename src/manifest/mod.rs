@@ -21,6 +21,8 @@ mod schema;
 mod settings;
 mod spec;
 mod splice;
+#[cfg(test)]
+mod tests;
 mod user;
 mod validate;
 
@@ -28,7 +30,8 @@ use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{
-    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports, TlsVersion,
+    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports,
+    TlsVersion,
 };
 pub use edit::{Editor, Value};
 pub use entry::Entry;

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::message::{ManifestError, Spots, Text};
-use super::schema::{Key, Keys};
+use super::schema::{self, Key, Keys};
 use crate::profile::nearest;
 use crate::ui;
 
@@ -125,12 +125,33 @@ pub(crate) fn unknown_key(
 ) -> ManifestError {
     let name = ui::quote(key.get_ref());
     let mut message = format!("unknown key {name} in {section}");
+    if let Some(home) = home_of(key.get_ref()) {
+        message.push_str(&format!(": it belongs into {home}"));
+        return text.error(key.span().start, message);
+    }
     if let Some(meant) = nearest(key.get_ref(), keys.iter().map(|key| key.name)) {
         message.push_str(&format!(": did you mean {meant:?}?"));
         return text.error(key.span().start, message);
     }
     let known = keys.iter().map(|key| key.name).collect::<Vec<_>>().join(", ");
     text.error(key.span().start, message).hint(format!("known there: {known}"))
+}
+
+/// The section that knows a key, when there is only one: a key in the wrong place is no slip of the finger.
+fn home_of(key: &str) -> Option<&'static str> {
+    let homes = [
+        ("[client.NAME]", schema::CLIENT_KEYS),
+        ("[server.NAME] or [node.NAME]", schema::SERVING_KEYS),
+        ("[authority.NAME]", schema::AUTHORITY_KEYS),
+        ("[defaults.ROLE]", schema::DEFAULTS_SERVING_KEYS),
+        ("[broker]", schema::BROKER_KEYS),
+        ("management of [broker]", schema::MANAGEMENT_KEYS),
+        ("kubernetes of [node.NAME]", schema::KUBERNETES_KEYS),
+        ("ports of [broker]", schema::PORTS_KEYS),
+    ];
+    let mut known = homes.into_iter().filter(|(_, keys)| keys.iter().any(|known| known.name == key));
+    let (home, _) = known.next()?;
+    known.next().is_none().then_some(home)
 }
 
 pub(crate) fn with_article(noun: &str) -> String {

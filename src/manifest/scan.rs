@@ -264,7 +264,10 @@ mod tests {
         );
         let statements = statements(text).unwrap();
         assert_eq!(statements[1].kind, Kind::Header { path: vec!["a.b".into(), "c".into()], array: false });
-        assert_eq!(&text[statements[0].lines.clone()], "\u{feff}# top\r\nversion = 1 # one\r\n".split_once("\r\n").unwrap().1);
+        assert_eq!(
+            &text[statements[0].lines.clone()],
+            "\u{feff}# top\r\nversion = 1 # one\r\n".split_once("\r\n").unwrap().1
+        );
         assert_eq!(&text[statements[2].lines.clone()], "list = [ # ]\n  \"]\", '#',\n] # end\n");
     }
 

@@ -121,8 +121,25 @@ pub(crate) const DEFAULTS_SERVING_KEYS: Keys =
 
 /// `[defaults.client]`.
 pub(crate) const DEFAULTS_CLIENT_KEYS: Keys = &[
-    ISSUER, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE, TRUST, VHOST, ACCESS, CONFIGURE, WRITE, READ,
-    TOPIC_EXCHANGE, TOPIC_WRITE, TOPIC_READ, TAGS, PASSWORD, CLIENT_BROKER,
+    ISSUER,
+    KEY_TYPE,
+    VALIDITY,
+    SUBJECT,
+    OWNER,
+    KEY_MODE,
+    KEY_PASSWORD_FILE,
+    TRUST,
+    VHOST,
+    ACCESS,
+    CONFIGURE,
+    WRITE,
+    READ,
+    TOPIC_EXCHANGE,
+    TOPIC_WRITE,
+    TOPIC_READ,
+    TAGS,
+    PASSWORD,
+    CLIENT_BROKER,
 ];
 
 /// `[defaults.authority]`.
@@ -131,7 +148,17 @@ pub(crate) const DEFAULTS_AUTHORITY_KEYS: Keys =
 
 /// `[authority.NAME]`.
 pub(crate) const AUTHORITY_KEYS: Keys = &[
-    ISSUER, COMMON_NAME, SUBJECT, KEY_TYPE, VALIDITY, PATH_LENGTH, PERMIT, EXCLUDE, CRL_URLS, ISSUER_URLS, OCSP_URLS,
+    ISSUER,
+    COMMON_NAME,
+    SUBJECT,
+    KEY_TYPE,
+    VALIDITY,
+    PATH_LENGTH,
+    PERMIT,
+    EXCLUDE,
+    CRL_URLS,
+    ISSUER_URLS,
+    OCSP_URLS,
     POLICIES,
 ];
 
@@ -141,8 +168,27 @@ pub(crate) const SERVING_KEYS: Keys =
 
 /// `[client.NAME]`.
 pub(crate) const CLIENT_KEYS: Keys = &[
-    ISSUER, SAN, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE, VHOST, ACCESS, CONFIGURE, WRITE, READ,
-    TOPIC_EXCHANGE, TOPIC_WRITE, TOPIC_READ, TAGS, PASSWORD, CLI, EXISTING_USER, CLIENT_BROKER,
+    ISSUER,
+    SAN,
+    KEY_TYPE,
+    VALIDITY,
+    SUBJECT,
+    OWNER,
+    KEY_MODE,
+    KEY_PASSWORD_FILE,
+    VHOST,
+    ACCESS,
+    CONFIGURE,
+    WRITE,
+    READ,
+    TOPIC_EXCHANGE,
+    TOPIC_WRITE,
+    TOPIC_READ,
+    TAGS,
+    PASSWORD,
+    CLI,
+    EXISTING_USER,
+    CLIENT_BROKER,
 ];
 
 /// `kubernetes = { ... }`.
@@ -151,9 +197,25 @@ pub(crate) const KUBERNETES_KEYS: Keys =
 
 /// `[broker]` and `[broker.NAME]`.
 pub(crate) const BROKER_KEYS: Keys = &[
-    BROKER_VERSION, PLATFORM, CERTS_DIR, CONFIG_DIR, CERTIFICATE, MANAGEMENT, INTER_NODE_TLS, REVOCATION,
-    CLIENT_CERTIFICATES, LOGIN_FROM, LOGIN_USERS, TLS_VERSIONS, PORTS, PLUGINS, NODES, LONGNAMES, ERL_SSL_PATH,
-    ADMINISTRATOR, VHOSTS,
+    BROKER_VERSION,
+    PLATFORM,
+    CERTS_DIR,
+    CONFIG_DIR,
+    CERTIFICATE,
+    MANAGEMENT,
+    INTER_NODE_TLS,
+    REVOCATION,
+    CLIENT_CERTIFICATES,
+    LOGIN_FROM,
+    LOGIN_USERS,
+    TLS_VERSIONS,
+    PORTS,
+    PLUGINS,
+    NODES,
+    LONGNAMES,
+    ERL_SSL_PATH,
+    ADMINISTRATOR,
+    VHOSTS,
 ];
 
 /// `management = { ... }` of a broker.
@@ -181,7 +243,14 @@ mod tests {
     /// A key is described where it heads a list item (`.It Ic key`), or, for a section, its header does.
     fn describes(line: &str, name: &str) -> bool {
         let Some(item) = line.strip_prefix(".It Ic ") else { return false };
-        item.split([' ', '.', '[', ']', '"']).any(|word| word == name)
+        item.split([' ', '.', '[', ']', ',']).any(|word| word == name)
+    }
+
+    #[test]
+    fn the_manual_pages_example_can_be_followed() {
+        let (_, example) = PAGE.split_once(".Bd -literal -offset indent\n").unwrap();
+        let (example, _) = example.split_once(".Ed").unwrap();
+        crate::manifest::Manifest::parse(example, "certgen.toml").unwrap();
     }
 
     #[test]

@@ -38,7 +38,11 @@ impl Settings {
             owner: spec.owner.as_deref().map(owner).transpose()?,
             key_mode: spec.key_mode.as_deref().map(key_mode).transpose()?,
             key_password_file: spec.key_password_file.as_deref().map(password_file).transpose()?,
-            brokers: spec.broker.as_ref().map(|names| unique("broker", names, |name| Ok(name.to_owned()))).transpose()?,
+            brokers: spec
+                .broker
+                .as_ref()
+                .map(|names| unique("broker", names, |name| Ok(name.to_owned())))
+                .transpose()?,
             user: UserSettings::read(spec)?,
         })
     }
@@ -117,7 +121,8 @@ fn owner(text: &str) -> Result<String, Problem> {
         return Ok(text.to_owned());
     }
     let message = format!("{} is not an owner: it is USER or USER:GROUP", ui::quote(text));
-    Err(Problem::of(schema::OWNER.name, message).hint("for instance: owner = \"rabbitmq:rabbitmq\" or owner = \"999:999\""))
+    Err(Problem::of(schema::OWNER.name, message)
+        .hint("for instance: owner = \"rabbitmq:rabbitmq\" or owner = \"999:999\""))
 }
 
 fn key_mode(text: &str) -> Result<u32, Problem> {
@@ -157,7 +162,10 @@ mod tests {
 
     #[test]
     fn words_are_offered() {
-        assert_eq!(message(key_type("ecdsa-p265")), r#""ecdsa-p265" is not a value of key_type: did you mean "ecdsa-p256"?"#);
+        assert_eq!(
+            message(key_type("ecdsa-p265")),
+            r#""ecdsa-p265" is not a value of key_type: did you mean "ecdsa-p256"?"#
+        );
         assert!(message(key_type("quantum")).contains("ed25519, rsa-2048"));
     }
 

@@ -27,7 +27,9 @@ pub(crate) fn add_table(text: &str, table: &[&str]) -> Option<String> {
     }
     let all = statements(text)?;
     let family = table.first()?;
-    let last = all.iter().rposition(|s| matches!(&s.kind, Kind::Header { path, .. } if path.first().is_some_and(|p| p == family)));
+    let last = all
+        .iter()
+        .rposition(|s| matches!(&s.kind, Kind::Header { path, .. } if path.first().is_some_and(|p| p == family)));
     let at = last.map_or(text.len(), |at| body_end(text, &all, at));
     let newline = newline_of(text);
     let mut block = String::new();

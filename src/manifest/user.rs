@@ -90,6 +90,8 @@ pub struct TopicPermission {
 const DEFAULT_TOPIC_EXCHANGE: &str = "amq.topic";
 /// RabbitMQ's names are short strings of AMQP 0-9-1.
 const LONGEST_NAME: usize = 255;
+/// Items of a list are compared with one another; the longest that makes sense are names in a certificate.
+const LONGEST_LIST: usize = 1000;
 const WORDS: [&str; 6] = ["celery", "mqtt", "publish", "consume", "monitor", "all"];
 
 impl fmt::Display for Access {
@@ -134,7 +136,9 @@ impl FromStr for Access {
             ("consume", Some(queue)) => Ok(Self::Consume { queue: amqp_name("queue", queue).map_err(UnknownAccess)? }),
             ("publish", None) => Err(UnknownAccess("access \"publish\" needs an exchange: publish:EXCHANGE".into())),
             ("consume", None) => Err(UnknownAccess("access \"consume\" needs a queue: consume:QUEUE".into())),
-            ("mqtt" | "monitor" | "all", Some(_)) => Err(UnknownAccess(format!("access {word:?} takes nothing after it"))),
+            ("mqtt" | "monitor" | "all", Some(_)) => {
+                Err(UnknownAccess(format!("access {word:?} takes nothing after it")))
+            }
             _ => Err(UnknownAccess(unknown(text, word))),
         }
     }
@@ -144,7 +148,9 @@ fn unknown(text: &str, word: &str) -> String {
     let message = format!("{} is not a kind of access", ui::quote(text));
     match nearest(word, WORDS) {
         Some(meant) => format!("{message}: did you mean {meant:?}?"),
-        None => format!("{message}: it is celery, celery:QUEUE,..., mqtt, publish:EXCHANGE, consume:QUEUE, monitor or all"),
+        None => {
+            format!("{message}: it is celery, celery:QUEUE,..., mqtt, publish:EXCHANGE, consume:QUEUE, monitor or all")
+        }
     }
 }
 
@@ -221,14 +227,12 @@ impl UserSettings {
 }
 
 fn permissions(spec: &EntrySpec) -> Result<Option<Permissions>, Problem> {
-    let patterns = [
-        (schema::CONFIGURE.name, &spec.configure),
-        (schema::WRITE.name, &spec.write),
-        (schema::READ.name, &spec.read),
-    ];
+    let patterns =
+        [(schema::CONFIGURE.name, &spec.configure), (schema::WRITE.name, &spec.write), (schema::READ.name, &spec.read)];
     let written = patterns.iter().find(|(_, pattern)| pattern.is_some());
     if let (Some(_), Some((key, _))) = (&spec.access, written) {
-        let message = format!("access and {key} contradict each other: it is either access or configure, write and read");
+        let message =
+            format!("access and {key} contradict each other: it is either access or configure, write and read");
         return Err(Problem::of(key, message));
     }
     if let Some(access) = &spec.access {
@@ -256,7 +260,9 @@ fn access_list(texts: &[String]) -> Result<Vec<Access>, Problem> {
         list.push(access);
     }
     if list.is_empty() {
-        return Err(Problem::of(schema::ACCESS.name, "the list of access is empty").hint("leave it out to allow nothing"));
+        return Err(
+            Problem::of(schema::ACCESS.name, "the list of access is empty").hint("leave it out to allow nothing")
+        );
     }
     Ok(list)
 }
@@ -280,7 +286,8 @@ fn topic(spec: &EntrySpec) -> Result<Option<TopicPermission>, Problem> {
 
 /// Catches the slips that make a broker of RabbitMQ 4 refuse to boot; the broker's own judgement is PCRE's.
 fn check_pattern(key: &'static str, pattern: &str) -> Result<(), Problem> {
-    let refuse = |why: &str| Err(Problem::of(key, format!("{} is not a regular expression: {why}", ui::quote(pattern))));
+    let refuse =
+        |why: &str| Err(Problem::of(key, format!("{} is not a regular expression: {why}", ui::quote(pattern))));
     if pattern.len() > 4096 {
         return refuse("it has more than 4096 characters");
     }
@@ -322,8 +329,14 @@ pub(crate) fn vhost_names(key: &'static str, names: &[String]) -> Result<Vec<Str
 
 fn tag_names(tags: &[String]) -> Result<Vec<String>, Problem> {
     unique(schema::TAGS.name, tags, |tag| {
-        if tag.is_empty() || tag.len() > LONGEST_NAME || tag.chars().any(|c| c.is_control() || c.is_whitespace() || c == ',') {
-            return Err(format!("{} is not a tag: one word such as monitoring, policymaker or management", ui::quote(tag)));
+        if tag.is_empty()
+            || tag.len() > LONGEST_NAME
+            || tag.chars().any(|c| c.is_control() || c.is_whitespace() || c == ',')
+        {
+            return Err(format!(
+                "{} is not a tag: one word such as monitoring, policymaker or management",
+                ui::quote(tag)
+            ));
         }
         Ok(tag.to_owned())
     })
@@ -335,6 +348,9 @@ pub(crate) fn unique<T: PartialEq>(
     items: &[String],
     check: impl Fn(&str) -> Result<T, String>,
 ) -> Result<Vec<T>, Problem> {
+    if items.len() > LONGEST_LIST {
+        return Err(Problem::of(key, format!("{} items are too many for {key}: at most {LONGEST_LIST}", items.len())));
+    }
     let mut list = Vec::with_capacity(items.len());
     for (at, text) in items.iter().enumerate() {
         let value = check(text).map_err(|why| Problem::item(key, at, why))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use toml::Spanned;
 use toml::de::DeTable;
 
 use super::authority::{Authority, AuthoritySettings, check_hierarchy, check_within, unknown_issuer};
@@ -19,6 +20,9 @@ use crate::ui;
 
 /// A manifest longer than this was not written by people.
 const LONGEST: usize = 1 << 20;
+
+const MOST_AUTHORITIES: usize = 500;
+const MOST_BROKERS: usize = 500;
 
 /// `[defaults]` with its layers already laid over one another.
 #[derive(Debug, Clone, Default)]
@@ -60,20 +64,32 @@ pub(crate) fn parse(text: &str, file: &str) -> Result<Manifest, ManifestError> {
         return Err(too_long(file, text.len()));
     }
     let text = Text { file, text };
-    let document = DeTable::parse(text.text).map_err(|e| syntax(&text, &e))?;
+    let document = document(&text)?;
     let file = File::read(&text, document.get_ref())?;
     Validation { text: &text, manifest: Manifest::default() }.run(&file)
 }
 
+/// The text as TOML. Of several faults the first is told: the others often follow from it.
+pub(crate) fn document<'t>(text: &Text<'t>) -> Result<Spanned<DeTable<'t>>, ManifestError> {
+    let (document, errors) = DeTable::parse_recoverable(text.text);
+    let first = errors.iter().min_by_key(|error| error.span().map_or(usize::MAX, |span| span.start));
+    first.map_or(Ok(document), |error| Err(syntax(text, error)))
+}
+
 /// The parser's own words, put the way all messages are.
-pub(crate) fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
+fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
     let offset = error.span().map_or(text.text.len(), |span| span.start);
     let message = error.message().trim().replace('\n', ", ");
     let found = text.text.get(offset..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();
-    text.error(offset, match message.as_str() {
-        "duplicate key" => format!("{} stands there twice", ui::quote(found.split(['=', ']']).next().unwrap_or(found).trim())),
-        _ => format!("not TOML: {message}"),
-    })
+    text.error(
+        offset,
+        match message.as_str() {
+            "duplicate key" => {
+                format!("{} stands there twice", ui::quote(found.split(['=', ']']).next().unwrap_or(found).trim()))
+            }
+            _ => format!("not TOML: {message}"),
+        },
+    )
 }
 
 struct Validation<'t> {
@@ -90,6 +106,7 @@ impl Validation<'_> {
         self.brokers(file)?;
         self.clients_and_brokers(file)?;
         self.lists(file)?;
+        self.manifest.entries.sort_by_key(|entry| entry.role);
         Ok(self.manifest)
     }
 
@@ -111,7 +128,8 @@ impl Validation<'_> {
             roles.insert(*role, (read(written)?.over(&all), trust));
         }
         let authority = AuthoritySettings::read(&spec.authority.spec);
-        let mut authority = self.place(authority.map_err(|p| p.within("[defaults.authority]")), &spec.authority.spots)?;
+        let mut authority =
+            self.place(authority.map_err(|p| p.within("[defaults.authority]")), &spec.authority.spots)?;
         // A key type or an organisation is everybody's; a validity in [defaults] speaks of end entities.
         authority.key_type = authority.key_type.or(all.key_type);
         authority.subject = authority.subject.or_else(|| all.subject.clone());
@@ -119,6 +137,7 @@ impl Validation<'_> {
     }
 
     fn authorities(&mut self, file: &File) -> Result<(), ManifestError> {
+        self.few_enough("authorities", file.authorities.get(MOST_AUTHORITIES).map(|written| &written.spots))?;
         for written in &file.authorities {
             let authority = Authority::new(&written.name, &written.spec, &self.manifest.defaults.authority);
             let taken = self.manifest.authorities.iter().map(|authority| authority.name.as_str());
@@ -139,6 +158,11 @@ impl Validation<'_> {
         })
     }
 
+    /// Each of these is compared with all others; nobody has so many.
+    fn few_enough(&self, what: &str, one_too_many: Option<&Spots>) -> Result<(), ManifestError> {
+        one_too_many.map_or(Ok(()), |spots| Err(self.text.error(spots.section, format!("there are too many {what}"))))
+    }
+
     /// An issuer in the defaults must exist even while no entry uses it.
     fn default_issuers(&self, spec: &DefaultsSpec) -> Result<(), ManifestError> {
         let roles = spec.roles.iter().map(|(_, written, _)| written);
@@ -157,18 +181,19 @@ impl Validation<'_> {
         let mut seen: BTreeMap<(Role, String), &str> = BTreeMap::new();
         for (role, written) in &file.entries {
             let entry = build_entry(&self.manifest, *role, &written.name, &written.spec);
-            let entry = entry.and_then(|entry| match seen.insert((*role, written.name.to_lowercase()), &written.name) {
-                Some(other) => Err(equal_but_for_case(&written.name, other)),
-                None => Ok(entry),
-            });
+            let entry =
+                entry.and_then(|entry| match seen.insert((*role, written.name.to_lowercase()), &written.name) {
+                    Some(other) => Err(equal_but_for_case(&written.name, other)),
+                    None => Ok(entry),
+                });
             let entry = entry.map_err(|p| p.within(&section(role.as_str(), &written.name)));
             self.manifest.entries.push(self.place(entry, &written.spots)?);
         }
-        self.manifest.entries.sort_by_key(|entry| entry.role);
         Ok(())
     }
 
     fn brokers(&mut self, file: &File) -> Result<(), ManifestError> {
+        self.few_enough("brokers", file.brokers.get(MOST_BROKERS).map(|(_, written)| &written.spots))?;
         let only = file.brokers.len() == 1;
         for (name, written) in &file.brokers {
             let broker = Broker::new(name.as_deref(), &written.spec, &self.manifest.entries, only);
@@ -183,8 +208,7 @@ impl Validation<'_> {
 
     /// What can only be checked once clients and brokers are both known.
     fn clients_and_brokers(&self, file: &File) -> Result<(), ManifestError> {
-        for (role, written) in &file.entries {
-            let Some(entry) = self.manifest.entry(*role, &written.name) else { continue };
+        for ((role, written), entry) in file.entries.iter().zip(&self.manifest.entries) {
             let fits = check_brokers(&self.manifest, entry).map_err(|p| p.within(&section(role.as_str(), &entry.name)));
             self.place(fits, &written.spots)?;
         }
@@ -194,21 +218,33 @@ impl Validation<'_> {
     fn lists(&mut self, file: &File) -> Result<(), ManifestError> {
         for written in &file.from {
             let (role, path) = &written.spec;
-            let role = settings::one_of(schema::ROLE.name, role, Role::ALL.into_iter().map(|role| (role.to_string(), role)));
+            let role =
+                settings::one_of(schema::ROLE.name, role, Role::ALL.into_iter().map(|role| (role.to_string(), role)));
             let list = role.and_then(|role| Ok(FromFile { role, file: settings::file_path(schema::FILE.name, path)? }));
             self.manifest.from.push(self.place(list.map_err(|p| p.within("[[from]]")), &written.spots)?);
         }
         let targets = unique(schema::EMIT.name, &file.emit.spec, |target| {
-            let word = !target.is_empty() && target.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-            if word { Ok(target.to_owned()) } else { Err(format!("{} is not the name of a consumer", ui::quote(target))) }
+            let word =
+                !target.is_empty() && target.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+            if word {
+                Ok(target.to_owned())
+            } else {
+                Err(format!("{} is not the name of a consumer", ui::quote(target)))
+            }
         });
         self.manifest.emit = self.place(targets, &file.emit.spots)?;
         Ok(())
     }
 }
 
-pub(crate) fn entry_from(manifest: &Manifest, role: Role, name: &str, spec: &EntrySpec) -> Result<Entry, ManifestError> {
-    let entry = build_entry(manifest, role, name, spec).and_then(|entry| check_brokers(manifest, &entry).map(|()| entry));
+pub(crate) fn entry_from(
+    manifest: &Manifest,
+    role: Role,
+    name: &str,
+    spec: &EntrySpec,
+) -> Result<Entry, ManifestError> {
+    let entry =
+        build_entry(manifest, role, name, spec).and_then(|entry| check_brokers(manifest, &entry).map(|()| entry));
     entry.map_err(|problem| problem.within(&format!("{role} {}", ui::quote(name))).unplaced())
 }
 
@@ -264,10 +300,14 @@ fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
     for (at, wanted) in entry.brokers.iter().enumerate() {
         if !names.contains(&wanted.as_str()) {
             let message = format!("there is no [broker.{}]", ui::plain(wanted));
-            return Err(Problem::item(key, at, match nearest(wanted, names.iter().copied()) {
-                Some(meant) => format!("{message}: did you mean {}?", ui::quote(meant)),
-                None => message,
-            }));
+            return Err(Problem::item(
+                key,
+                at,
+                match nearest(wanted, names.iter().copied()) {
+                    Some(meant) => format!("{message}: did you mean {}?", ui::quote(meant)),
+                    None => message,
+                },
+            ));
         }
     }
     let Some(user) = &entry.user else { return Ok(()) };
@@ -301,8 +341,11 @@ fn equal_but_for_case(name: &str, other: &str) -> Problem {
 
 fn unknown_authority(issuer: &str, known: &[&str]) -> Problem {
     let message = format!("the issuer {} is not an authority of this manifest", ui::quote(issuer));
-    Problem::of(schema::ISSUER.name, match nearest(issuer, known.iter().copied()) {
-        Some(meant) => format!("{message}: did you mean {}?", ui::quote(meant)),
-        None => message,
-    })
+    Problem::of(
+        schema::ISSUER.name,
+        match nearest(issuer, known.iter().copied()) {
+            Some(meant) => format!("{message}: did you mean {}?", ui::quote(meant)),
+            None => message,
+        },
+    )
 }

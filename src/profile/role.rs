@@ -140,7 +140,10 @@ mod tests {
 
     #[test]
     fn files_are_named_for_the_side_that_uses_them() {
-        assert_eq!((Role::Node.certificate_file(), Role::Node.key_file()), ("server_certificate.pem", "server_key.pem"));
+        assert_eq!(
+            (Role::Node.certificate_file(), Role::Node.key_file()),
+            ("server_certificate.pem", "server_key.pem")
+        );
         assert_eq!(Role::Client.certificate_file(), "client_certificate.pem");
         assert_eq!(Role::Client.combined_file(), None);
         assert_eq!(Role::Server.inter_node_bundle_file(), None);
