@@ -3,5 +3,6 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
+pub mod emit;
 pub mod error;
 pub mod ui;
