@@ -34,7 +34,8 @@ impl OutputFile {
 impl std::fmt::Debug for OutputFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { path, secret, bytes } = self;
-        let shown = if *secret { format!("{} secret bytes", bytes.len()) } else { String::from_utf8_lossy(bytes).into_owned() };
+        let shown =
+            if *secret { format!("{} secret bytes", bytes.len()) } else { String::from_utf8_lossy(bytes).into_owned() };
         f.debug_struct("OutputFile").field("path", path).field("bytes", &shown).finish()
     }
 }
