@@ -1,0 +1,325 @@
+//! What this room must be told about one broker, or about a host that only runs CLI tools.
+//!
+//! The caller fills these from the manifest and the inventory: names are already valid, paths are as the broker sees them.
+
+use zeroize::Zeroizing;
+
+/// One broker (or the nodes of one cluster, which share their configuration).
+#[derive(Debug, Clone)]
+pub struct BrokerFacts {
+    /// Its name in the manifest; `None` for the plain `[broker]`.
+    pub name: Option<String>,
+    /// The version that the manifest names; `None`: anything from 3.10 to 4.3.
+    pub version: Option<Version>,
+    /// Where it runs.
+    pub platform: Platform,
+    /// The directory with the node's or the server's files, as the broker sees it (`/etc/rabbitmq/certs`).
+    pub certs_dir: String,
+    /// The directory with its configuration, as the broker sees it (`/etc/rabbitmq`).
+    pub config_dir: String,
+    /// Whether the certificate there has the role node; one of the role server cannot talk to peers.
+    pub certificate_is_node: bool,
+    /// The DNS names in the certificate, as they stand there; `inter_node: Flags` needs exact ones.
+    pub certificate_names: Vec<String>,
+    /// The password of the private key there, when it is encrypted.
+    pub key_password: Option<Zeroizing<String>>,
+    /// The management UI, and what else is served over HTTP.
+    pub management: Management,
+    /// Whether nodes and CLI tools talk TLS, and how they are told to.
+    pub inter_node: InterNode,
+    /// Whether AMQP, MQTT, STOMP and stream clients must show a certificate.
+    pub client_certificates: ClientCertificates,
+    /// What in a client's certificate is the user name.
+    pub login_from: LoginFrom,
+    /// The protocol versions to offer; empty: TLS 1.3 and 1.2.
+    pub tls_versions: Vec<TlsVersion>,
+    /// Plugins beyond those that follow from the rest (`rabbitmq_mqtt`, `rabbitmq_stream`, ...).
+    pub plugins: Vec<String>,
+    /// The host names of the cluster's members, or whole node names; empty for a single node.
+    pub nodes: Vec<String>,
+    /// Whether node names carry full host names.
+    pub longnames: bool,
+    /// Where Erlang's `ssl` application lies, for packagings that do not find it themselves.
+    pub erl_ssl_path: Option<String>,
+    /// The one user with a password and the tag `administrator`.
+    pub administrator: Option<Administrator>,
+    /// Vhosts to create beyond those of the users.
+    pub vhosts: Vec<String>,
+    /// The clients as RabbitMQ knows them.
+    pub users: Vec<UserFacts>,
+    /// Whether revocation lists are checked.
+    pub revocation: Option<Revocation>,
+}
+
+/// A version of RabbitMQ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// The 4 of 4.3.
+    pub major: u8,
+    /// The 3 of 4.3.
+    pub minor: u8,
+}
+
+/// What the broker runs on: it decides the file for environment variables and how paths are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Platform {
+    /// Linux, macOS, BSD, containers.
+    #[default]
+    Unix,
+    /// Windows.
+    Windows,
+}
+
+/// The HTTP listeners: they have TLS options of their own and ask for no client certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Management {
+    /// Whether `rabbitmq_management` is enabled.
+    pub enabled: bool,
+    /// Its port.
+    pub port: u16,
+    /// Another certificate for people to see; `None`: the broker's own.
+    pub certificate: Option<CertificateFiles>,
+}
+
+impl Default for Management {
+    fn default() -> Self {
+        Self { enabled: true, port: 15671, certificate: None }
+    }
+}
+
+/// The files of a certificate other than the broker's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// Leaf, then intermediates.
+    pub certfile: String,
+    /// The private key; not encrypted.
+    pub keyfile: String,
+}
+
+/// Inter-node TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum InterNode {
+    /// Prepared, not active.
+    #[default]
+    Off,
+    /// Through `inter_node_tls.config`.
+    File,
+    /// Through flags on the command line of the Erlang virtual machine ("strategy one").
+    Flags,
+}
+
+/// Whether clients show certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientCertificates {
+    /// Who has none does not get in.
+    #[default]
+    Required,
+    /// Who has one logs in with it, others with a password.
+    Optional,
+    /// Nobody is asked; everybody has a password.
+    None,
+}
+
+/// Where RabbitMQ finds the user name in a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoginFrom {
+    /// The common name.
+    #[default]
+    CommonName,
+    /// The whole subject, in RFC 4514 form.
+    DistinguishedName,
+    /// The first subject alternative name of a kind.
+    San(SanKind),
+}
+
+/// The kinds of subject alternative names that can be a user name. (An IP address cannot: RabbitMQ takes its raw bytes.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SanKind {
+    /// A DNS name.
+    Dns,
+    /// An e-mail address.
+    Email,
+    /// A URI.
+    Uri,
+}
+
+/// A protocol version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    V1_2,
+    /// TLS 1.3
+    V1_3,
+}
+
+impl TlsVersion {
+    /// As RabbitMQ and Erlang write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1_2 => "tlsv1.2",
+            Self::V1_3 => "tlsv1.3",
+        }
+    }
+}
+
+/// The administrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrator {
+    /// The user name.
+    pub name: String,
+    /// What [`password_hash`](super::password_hash) made, once.
+    pub password_hash: String,
+}
+
+/// One client as RabbitMQ knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UserFacts {
+    /// The name as RabbitMQ will read it from the certificate: see `login_from`.
+    pub name: String,
+    /// Where it may go; the permissions are the same in each.
+    pub vhosts: Vec<String>,
+    /// What it may declare.
+    pub configure: String,
+    /// What it may publish to and bind.
+    pub write: String,
+    /// What it may consume and bind to.
+    pub read: String,
+    /// Permissions by topic, for topic exchanges.
+    pub topics: Vec<TopicFacts>,
+    /// Tags; usually none.
+    pub tags: Vec<String>,
+    /// What [`password_hash`](super::password_hash) made, for a client that also has a password.
+    pub password_hash: Option<String>,
+}
+
+/// Permissions by topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicFacts {
+    /// The topic exchange (`amq.topic` for MQTT).
+    pub exchange: String,
+    /// Which topics may be published to.
+    pub write: String,
+    /// Which topics may be subscribed to.
+    pub read: String,
+}
+
+/// Checking of revocation lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// The directory with `<hash>.r0` files, as the broker sees it.
+    pub crls_dir: String,
+}
+
+/// A host that only runs `rabbitmqctl`, `rabbitmq-diagnostics` and their like.
+#[derive(Debug, Clone)]
+pub struct CliFacts {
+    /// Where it runs.
+    pub platform: Platform,
+    /// The directory with its client certificate, key and the bundle of the nodes, as that host sees it.
+    pub certs_dir: String,
+    /// The directory with its configuration, as that host sees it.
+    pub config_dir: String,
+    /// The password of its private key, when it is encrypted.
+    pub key_password: Option<Zeroizing<String>>,
+    /// The protocol versions to offer; empty: TLS 1.3 and 1.2.
+    pub tls_versions: Vec<TlsVersion>,
+    /// Whether the cluster's node names carry full host names.
+    pub longnames: bool,
+    /// Where Erlang's `ssl` application lies, for packagings that do not find it themselves.
+    pub erl_ssl_path: Option<String>,
+}
+
+impl BrokerFacts {
+    /// A single node with everything at its default, and no user.
+    pub fn single(certs_dir: &str, config_dir: &str) -> Self {
+        Self {
+            name: None,
+            version: None,
+            platform: Platform::Unix,
+            certs_dir: certs_dir.into(),
+            config_dir: config_dir.into(),
+            certificate_is_node: true,
+            certificate_names: Vec::new(),
+            key_password: None,
+            management: Management::default(),
+            inter_node: InterNode::Off,
+            client_certificates: ClientCertificates::Required,
+            login_from: LoginFrom::CommonName,
+            tls_versions: Vec::new(),
+            plugins: Vec::new(),
+            nodes: Vec::new(),
+            longnames: false,
+            erl_ssl_path: None,
+            administrator: None,
+            vhosts: Vec::new(),
+            users: Vec::new(),
+            revocation: None,
+        }
+    }
+
+    /// The versions to offer, newest first.
+    pub(super) fn versions(&self) -> Vec<TlsVersion> {
+        newest_first(&self.tls_versions)
+    }
+
+    pub(super) fn certs(&self, file: &str) -> String {
+        join(self.platform, &self.certs_dir, file)
+    }
+
+    pub(super) fn config(&self, file: &str) -> String {
+        join(self.platform, &self.config_dir, file)
+    }
+
+    pub(super) fn all_plugins(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let own = [
+            (self.client_certificates != ClientCertificates::None).then_some("rabbitmq_auth_mechanism_ssl"),
+            self.management.enabled.then_some("rabbitmq_management"),
+        ];
+        for plugin in own.into_iter().flatten().chain(self.plugins.iter().map(String::as_str)) {
+            if !all.iter().any(|known| known == plugin) {
+                all.push(plugin.to_owned());
+            }
+        }
+        all
+    }
+
+    pub(super) fn has_plugin(&self, name: &str) -> bool {
+        self.plugins.iter().any(|plugin| plugin == name)
+    }
+}
+
+impl CliFacts {
+    pub(super) fn certs(&self, file: &str) -> String {
+        join(self.platform, &self.certs_dir, file)
+    }
+
+    pub(super) fn config(&self, file: &str) -> String {
+        join(self.platform, &self.config_dir, file)
+    }
+
+    pub(super) fn versions(&self) -> Vec<TlsVersion> {
+        newest_first(&self.tls_versions)
+    }
+}
+
+fn newest_first(versions: &[TlsVersion]) -> Vec<TlsVersion> {
+    let mut versions = if versions.is_empty() { vec![TlsVersion::V1_3, TlsVersion::V1_2] } else { versions.to_vec() };
+    versions.sort_by(|a, b| b.cmp(a));
+    versions.dedup();
+    versions
+}
+
+/// Erlang wants `/` on Windows too; elsewhere a backslash is part of a name.
+pub(super) fn join(platform: Platform, directory: &str, file: &str) -> String {
+    let directory = slashes(platform, directory);
+    format!("{}/{file}", directory.trim_end_matches('/'))
+}
+
+/// A path as Erlang wants it on this platform.
+pub(super) fn slashes(platform: Platform, path: &str) -> String {
+    match platform {
+        Platform::Unix => path.to_owned(),
+        Platform::Windows => path.replace('\\', "/"),
+    }
+}

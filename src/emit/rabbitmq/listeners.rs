@@ -1,0 +1,325 @@
+//! What rabbitmq.conf says, and advanced.config when there is no other way.
+
+use super::conf::Conf;
+use super::erlang::{self, Term, atom, pair, text};
+use super::facts::{BrokerFacts, ClientCertificates, LoginFrom, SanKind, slashes};
+use super::{header, inter_node};
+use crate::error::Result;
+
+/// rabbitmq.conf.
+pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
+    let mut conf = Conf::default();
+    for line in header(facts, title) {
+        conf.comment(&line);
+    }
+    amqp(&mut conf, facts)?;
+    login(&mut conf, facts)?;
+    protocols(&mut conf, facts)?;
+    http(&mut conf, facts)?;
+    cluster(&mut conf, facts)?;
+    Ok(conf)
+}
+
+fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    conf.blank();
+    conf.comment("AMQP: TLS alone.");
+    conf.set("listeners.tcp", "none")?;
+    conf.set("listeners.ssl.default", "5671")?;
+    conf.blank();
+    conf.comment(
+        "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
+         holds certificate and key, so that one rename replaces both. A renewed pair is noticed within two minutes, or at once\n\
+         after: rabbitmqctl eval 'ssl:clear_pem_cache().'",
+    );
+    let combined = facts.certs("combined_keys.pem");
+    conf.set("ssl_options.cacertfile", facts.certs("ca_certificate.pem"))?;
+    conf.set("ssl_options.certfile", combined.as_str())?;
+    conf.set("ssl_options.keyfile", combined)?;
+    if let Some(password) = &facts.key_password {
+        conf.set("ssl_options.password", password.as_str())?;
+    }
+    let (verify, required) = verification(facts);
+    conf.set("ssl_options.verify", verify)?;
+    conf.set("ssl_options.fail_if_no_peer_cert", required)?;
+    versions(conf, "ssl_options", facts)
+}
+
+fn verification(facts: &BrokerFacts) -> (&'static str, &'static str) {
+    match facts.client_certificates {
+        ClientCertificates::Required => ("verify_peer", "true"),
+        ClientCertificates::Optional => ("verify_peer", "false"),
+        ClientCertificates::None => ("verify_none", "false"),
+    }
+}
+
+fn versions(conf: &mut Conf, prefix: &str, facts: &BrokerFacts) -> Result<()> {
+    for (index, version) in facts.versions().iter().enumerate() {
+        conf.set(format!("{prefix}.versions.{}", index + 1), version.as_str())?;
+    }
+    Ok(())
+}
+
+fn login(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    let external = facts.client_certificates != ClientCertificates::None;
+    let passwords = facts.client_certificates != ClientCertificates::Required
+        || facts.users.iter().any(|user| user.password_hash.is_some());
+    conf.blank();
+    conf.comment(match (external, passwords) {
+        (true, false) => {
+            "The user name comes from the certificate; nobody logs in with a password, except at the management UI."
+        }
+        (true, true) => "The user name comes from the certificate (EXTERNAL), or a user has a password (PLAIN).",
+        (false, _) => "Every user has a password.",
+    });
+    let mechanisms = [external.then_some("EXTERNAL"), passwords.then_some("PLAIN")];
+    for (index, mechanism) in mechanisms.into_iter().flatten().enumerate() {
+        conf.set(format!("auth_mechanisms.{}", index + 1), mechanism)?;
+    }
+    if external {
+        login_from(conf, facts.login_from)?;
+    }
+    conf.blank();
+    conf.comment(
+        "Read at every boot: users, permissions and vhosts in it overwrite what the broker has, and nothing is deleted.\n\
+         The default user guest is not made.",
+    );
+    conf.set("load_definitions", facts.config("definitions.json"))
+}
+
+fn login_from(conf: &mut Conf, from: LoginFrom) -> Result<()> {
+    match from {
+        LoginFrom::CommonName => conf.set("ssl_cert_login_from", "common_name"),
+        LoginFrom::DistinguishedName => conf.set("ssl_cert_login_from", "distinguished_name"),
+        LoginFrom::San(kind) => {
+            conf.set("ssl_cert_login_from", "subject_alternative_name")?;
+            let kind = match kind {
+                SanKind::Dns => "dns",
+                SanKind::Email => "email",
+                SanKind::Uri => "uri",
+            };
+            conf.set("ssl_cert_login_san_type", kind)?;
+            conf.set("ssl_cert_login_san_index", "0")
+        }
+    }
+}
+
+fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    let certificate_login = if facts.client_certificates == ClientCertificates::None { "false" } else { "true" };
+    if facts.has_plugin("rabbitmq_mqtt") || facts.has_plugin("rabbitmq_web_mqtt") {
+        conf.blank();
+        conf.comment("MQTT: TLS alone, with ssl_options above.");
+        conf.set("mqtt.listeners.tcp", "none")?;
+        conf.set("mqtt.listeners.ssl.default", "8883")?;
+        conf.set("mqtt.ssl_cert_login", certificate_login)?;
+        conf.set("mqtt.allow_anonymous", "false")?;
+    }
+    if facts.has_plugin("rabbitmq_stomp") || facts.has_plugin("rabbitmq_web_stomp") {
+        conf.blank();
+        conf.comment("STOMP: TLS alone, with ssl_options above.");
+        conf.set("stomp.listeners.tcp", "none")?;
+        conf.set("stomp.listeners.ssl.default", "61614")?;
+        conf.set("stomp.ssl_cert_login", certificate_login)?;
+    }
+    if facts.has_plugin("rabbitmq_stream") || facts.has_plugin("rabbitmq_stream_management") {
+        conf.blank();
+        conf.comment("Streams: TLS alone, with ssl_options above.");
+        conf.set("stream.listeners.tcp", "none")?;
+        conf.set("stream.listeners.ssl.default", "5551")?;
+    }
+    Ok(())
+}
+
+/// HTTP listeners. `verify` is left out where the versions do not all know it: these then ask for no certificate.
+fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    if facts.management.enabled {
+        conf.blank();
+        conf.comment("Management UI and HTTP API: https; browsers are not asked for a certificate, people log in with a password.");
+        http_listener(conf, facts, "management", facts.management.port, true)?;
+    }
+    if facts.has_plugin("rabbitmq_prometheus") {
+        conf.blank();
+        conf.comment("Metrics: https, no client certificate.");
+        http_listener(conf, facts, "prometheus", 15691, true)?;
+    }
+    for (plugin, prefix, port) in [("rabbitmq_web_mqtt", "web_mqtt", 15676), ("rabbitmq_web_stomp", "web_stomp", 15673)]
+    {
+        if facts.has_plugin(plugin) {
+            conf.blank();
+            conf.comment("WebSockets: https, no client certificate; users log in with a password.");
+            conf.set(format!("{prefix}.tcp.listener"), "none")?;
+            http_listener(conf, facts, prefix, port, false)?;
+        }
+    }
+    Ok(())
+}
+
+fn http_listener(conf: &mut Conf, facts: &BrokerFacts, prefix: &str, port: u16, verify: bool) -> Result<()> {
+    conf.set(format!("{prefix}.ssl.port"), port.to_string())?;
+    match &facts.management.certificate {
+        Some(files) => {
+            conf.set(format!("{prefix}.ssl.certfile"), slashes(facts.platform, &files.certfile))?;
+            conf.set(format!("{prefix}.ssl.keyfile"), slashes(facts.platform, &files.keyfile))?;
+        }
+        None => {
+            let combined = facts.certs("combined_keys.pem");
+            conf.set(format!("{prefix}.ssl.certfile"), combined.as_str())?;
+            conf.set(format!("{prefix}.ssl.keyfile"), combined)?;
+            if let Some(password) = &facts.key_password {
+                conf.set(format!("{prefix}.ssl.password"), password.as_str())?;
+            }
+        }
+    }
+    if verify {
+        conf.set(format!("{prefix}.ssl.verify"), "verify_none")?;
+        conf.set(format!("{prefix}.ssl.fail_if_no_peer_cert"), "false")?;
+    }
+    versions(conf, &format!("{prefix}.ssl"), facts)
+}
+
+fn cluster(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    if facts.nodes.is_empty() {
+        return Ok(());
+    }
+    conf.blank();
+    conf.comment(
+        "The members. They must reach each other by these names, and have the same Erlang cookie\n\
+         (/var/lib/rabbitmq/.erlang.cookie, mode 0400): certgen does not write it. Read when a node starts for the first time.",
+    );
+    conf.set("cluster_formation.peer_discovery_backend", "classic_config")?;
+    for (index, node) in facts.nodes.iter().enumerate() {
+        let name = inter_node::node_name(facts, node);
+        conf.set(format!("cluster_formation.classic_config.nodes.{}", index + 1), name)?;
+    }
+    Ok(())
+}
+
+/// advanced.config, when something has no key in rabbitmq.conf: the cache of revocation lists.
+pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
+    let revocation = facts.revocation.as_ref()?;
+    let mut comments =
+        header(facts, "advanced.config: checking of revocation lists, which rabbitmq.conf cannot express.");
+    comments.push(
+        "This ssl_options REPLACES every ssl_options line of rabbitmq.conf, so it repeats them all.\n\
+         The directory holds <openssl crl -hash>.r0, .r1, ... without a gap, and is read at each handshake. A list that is\n\
+         missing or past its nextUpdate locks every client out."
+            .into(),
+    );
+    let (verify, required) = verification(facts);
+    let combined = facts.certs("combined_keys.pem");
+    let mut options = vec![
+        pair("cacertfile", text(&facts.certs("ca_certificate.pem"))),
+        pair("certfile", text(&combined)),
+        pair("keyfile", text(&combined)),
+    ];
+    options.extend(facts.key_password.as_ref().map(|password| pair("password", text(password))));
+    let directory = pair("dir", text(&slashes(facts.platform, &revocation.crls_dir)));
+    options.extend([
+        pair("verify", atom(verify)),
+        pair("fail_if_no_peer_cert", atom(required)),
+        inter_node::versions(&facts.versions()),
+        pair("crl_check", atom("peer")),
+        pair("crl_cache", Term::Tuple(vec![atom("ssl_crl_hash_dir"), pair("internal", Term::List(vec![directory]))])),
+    ]);
+    let rabbit = pair("rabbit", Term::List(vec![pair("ssl_options", Term::List(options))]));
+    Some(erlang::file(&comments, &Term::List(vec![rabbit])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{CertificateFiles, Platform, Revocation, UserFacts};
+    use super::*;
+
+    fn facts() -> BrokerFacts {
+        BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq")
+    }
+
+    fn settings(facts: &BrokerFacts) -> Vec<String> {
+        conf(facts, "x").unwrap().settings().map(|(key, value)| format!("{key} = {value}")).collect()
+    }
+
+    #[test]
+    fn a_single_node_speaks_tls_alone_and_knows_users_by_certificate() {
+        let expected = "listeners.tcp = none
+listeners.ssl.default = 5671
+ssl_options.cacertfile = /etc/rabbitmq/certs/ca_certificate.pem
+ssl_options.certfile = /etc/rabbitmq/certs/combined_keys.pem
+ssl_options.keyfile = /etc/rabbitmq/certs/combined_keys.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+auth_mechanisms.1 = EXTERNAL
+ssl_cert_login_from = common_name
+load_definitions = /etc/rabbitmq/definitions.json
+management.ssl.port = 15671
+management.ssl.certfile = /etc/rabbitmq/certs/combined_keys.pem
+management.ssl.keyfile = /etc/rabbitmq/certs/combined_keys.pem
+management.ssl.verify = verify_none
+management.ssl.fail_if_no_peer_cert = false
+management.ssl.versions.1 = tlsv1.3
+management.ssl.versions.2 = tlsv1.2";
+        assert_eq!(settings(&facts()).join("\n"), expected);
+    }
+
+    #[test]
+    fn passwords_bring_plain_and_only_they() {
+        let mut facts = facts();
+        facts.users = vec![UserFacts { name: "a".into(), password_hash: Some("H".into()), ..UserFacts::default() }];
+        assert!(settings(&facts).contains(&"auth_mechanisms.2 = PLAIN".into()));
+        facts.client_certificates = ClientCertificates::None;
+        let none = settings(&facts);
+        assert!(
+            none.contains(&"auth_mechanisms.1 = PLAIN".into())
+                && none.contains(&"ssl_options.verify = verify_none".into())
+        );
+        assert!(!none.iter().any(|line| line.starts_with("ssl_cert_login") || line.contains("EXTERNAL")));
+        facts.users.clear();
+        facts.client_certificates = ClientCertificates::Optional;
+        let optional = settings(&facts);
+        assert!(optional.contains(&"ssl_options.fail_if_no_peer_cert = false".into()));
+        assert!(optional.contains(&"auth_mechanisms.2 = PLAIN".into()));
+    }
+
+    #[test]
+    fn the_key_password_goes_wherever_the_key_goes() {
+        let mut facts = facts();
+        facts.key_password = Some(String::from("Secret1").into());
+        assert_eq!(settings(&facts).iter().filter(|line| line.ends_with("password = Secret1")).count(), 2);
+        let other = CertificateFiles { certfile: "/le/fullchain.pem".into(), keyfile: "/le/key.pem".into() };
+        facts.management.certificate = Some(other);
+        let lines = settings(&facts);
+        assert!(lines.contains(&"management.ssl.certfile = /le/fullchain.pem".into()));
+        assert!(!lines.iter().any(|line| line.starts_with("management.ssl.password")));
+        facts.key_password = Some(String::from("a#b").into());
+        assert!(conf(&facts, "x").is_err());
+    }
+
+    #[test]
+    fn windows_paths_have_slashes() {
+        let mut facts = facts();
+        facts.platform = Platform::Windows;
+        facts.certs_dir = r"C:\ProgramData\RabbitMQ\certs\".into();
+        assert!(
+            settings(&facts)
+                .contains(&"ssl_options.cacertfile = C:/ProgramData/RabbitMQ/certs/ca_certificate.pem".into())
+        );
+    }
+
+    #[test]
+    fn revocation_repeats_what_it_replaces() {
+        let mut facts = facts();
+        assert_eq!(advanced(&facts), None);
+        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into() });
+        let text = advanced(&facts).unwrap();
+        for part in [
+            "{cacertfile, \"/etc/rabbitmq/certs/ca_certificate.pem\"}",
+            "{verify, verify_peer}",
+            "{fail_if_no_peer_cert, true}",
+            "{versions, ['tlsv1.3', 'tlsv1.2']}",
+            "{crl_check, peer}",
+            "{crl_cache, {ssl_crl_hash_dir, {internal, [{dir, \"/etc/rabbitmq/crls\"}]}}}",
+        ] {
+            assert!(text.contains(part), "{text}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! RabbitMQ's own files: what the broker, its plugins and its CLI tools read.
+//!
+//! Everything here is accepted by RabbitMQ 3.10 to 4.3 on Erlang/OTP 25 to 29, and was seen to work there: a key that one
+//! version does not know keeps it from booting, an option that Erlang does not know breaks links without a word. So there is
+//! one form for all versions, and nothing is written that was not measured. One file for each syntax (`conf`, `erlang`, `env`,
+//! `bat`, `plugins`, `definitions`), one for each subject (`listeners`, `inter_node`, `access`), and two that bring new text
+//! into files that are already there (`merge` for definitions.json, `into` for a whole /etc/rabbitmq).
+
+mod access;
+mod bat;
+mod conf;
+mod definitions;
+mod env;
+mod erlang;
+mod facts;
+mod inter_node;
+mod into;
+mod listeners;
+mod merge;
+mod plugins;
+
+pub use access::{Access, Permissions};
+pub use conf::unfit;
+pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
+pub use facts::{
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, ClientCertificates, InterNode, LoginFrom, Management,
+    Platform, Revocation, SanKind, TlsVersion, TopicFacts, UserFacts, Version,
+};
+pub use into::{Change, Contradiction, IntoPlan, plan_into};
+pub use merge::{Conflict, Merged, merge_definitions};
+
+use super::OutputFile;
+use crate::error::Result;
+
+/// Every file that the broker needs, with paths relative to `rabbitmq/`.
+///
+/// definitions.json holds only what certgen is responsible for: the caller merges it with one that is there, by
+/// [`merge_definitions`]. Revocation lists are the caller's too.
+pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
+    inter_node::check(facts)?;
+    let secret_key = facts.key_password.is_some();
+    let conf = listeners::conf(facts, "rabbitmq.conf: listeners, TLS and who may log in.")?;
+    let (environment, variables) = inter_node::environment(facts)?;
+    let mut files = vec![OutputFile::secret_if("rabbitmq.conf", secret_key, conf.text())];
+    files.extend(listeners::advanced(facts).map(|text| OutputFile::secret_if("advanced.config", secret_key, text)));
+    files.push(OutputFile::secret_if("inter_node_tls.config", secret_key, inter_node::option_file(facts)));
+    files.push(OutputFile::open(environment, variables));
+    files.push(OutputFile::open("enabled_plugins", plugins_file(facts)?));
+    files.push(OutputFile::secret_if("definitions.json", true, Definitions::of_broker(facts)?.to_json()));
+    for user in &facts.users {
+        let path = format!("definitions.d/{}.json", file_name(&user.name));
+        files.push(OutputFile::secret_if(&path, true, Definitions::of_user(user)?.to_json()));
+    }
+    Ok(files)
+}
+
+/// The files of a host that only runs CLI tools.
+pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
+    let (environment, variables) = inter_node::cli_environment(facts)?;
+    let options = inter_node::cli_option_file(facts);
+    Ok(vec![
+        OutputFile::secret_if("inter_node_tls.config", facts.key_password.is_some(), options),
+        OutputFile::open(environment, variables),
+    ])
+}
+
+/// The line that brings one user's file into a running broker; `path` as the broker's host sees it.
+pub fn import_command(path: &str) -> String {
+    format!("rabbitmqctl import_definitions {}", env::quoted(path))
+}
+
+/// The name of a file for this user: the contract's rule for directories, one to one.
+pub fn file_name(user: &str) -> String {
+    let mut out = String::with_capacity(user.len());
+    let rest = match user.strip_prefix("*.") {
+        Some(rest) => {
+            out.push_str("_wildcard.");
+            rest
+        }
+        None => user,
+    };
+    for (index, &byte) in rest.as_bytes().iter().enumerate() {
+        let first = index == 0 && out.is_empty();
+        if byte.is_ascii_alphanumeric() || (!first && b"._@-".contains(&byte)) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn plugins_file(facts: &BrokerFacts) -> Result<String> {
+    let comments = header(facts, "enabled_plugins: RabbitMQ rewrites this file at every `rabbitmq-plugins enable`.");
+    plugins::write(&comments, &facts.all_plugins())
+}
+
+/// What made a file, for which versions, and what to change where.
+fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
+    let versions = match facts.version {
+        None => "RabbitMQ 3.10 to 4.3 (Erlang/OTP 25 to 29)".into(),
+        Some(Version { major, minor }) => format!("RabbitMQ {major}.{minor}"),
+    };
+    let table = match &facts.name {
+        None => "[broker]".into(),
+        Some(name) => format!("[broker.{name}]"),
+    };
+    vec![
+        title.to_owned(),
+        format!(
+            "Written by certgen for {versions}. To change it edit {table} in certgen.toml and run `certgen apply`;\n\
+             settings of your own belong into a file of their own (conf.d/ beside rabbitmq.conf)."
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn celery() -> BrokerFacts {
+        let mut facts = BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq");
+        facts.administrator = Some(Administrator { name: "administrator".into(), password_hash: "HASH".into() });
+        let permissions = Access::Celery { queues: vec![] }.permissions();
+        facts.users = vec![UserFacts {
+            name: "celery_worker".into(),
+            vhosts: vec!["celery".into()],
+            configure: permissions.configure,
+            write: permissions.write,
+            read: permissions.read,
+            ..UserFacts::default()
+        }];
+        facts
+    }
+
+    #[test]
+    fn a_broker_gets_its_files_and_only_the_hashes_are_secret() {
+        let files = emit(&celery()).unwrap();
+        let listed: Vec<_> = files.iter().map(|file| (file.path.as_str(), file.secret)).collect();
+        assert_eq!(
+            listed,
+            [
+                ("rabbitmq.conf", false),
+                ("inter_node_tls.config", false),
+                ("rabbitmq-env.conf", false),
+                ("enabled_plugins", false),
+                ("definitions.json", true),
+                ("definitions.d/celery_worker.json", true),
+            ]
+        );
+        for file in files.iter().filter(|file| !file.path.ends_with(".json")) {
+            assert!(file.bytes.starts_with(b"#") || file.bytes.starts_with(b"%%"), "{}", file.path);
+            assert!(String::from_utf8_lossy(&file.bytes).contains("Written by certgen for RabbitMQ 3.10 to 4.3"));
+        }
+        assert!(!format!("{files:?}").contains("HASH"));
+    }
+
+    #[test]
+    fn a_key_password_makes_configuration_secret() {
+        let mut facts = celery();
+        facts.key_password = Some(String::from("Secret1").into());
+        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into() });
+        for file in emit(&facts).unwrap() {
+            let holds = String::from_utf8_lossy(&file.bytes).contains("Secret1");
+            assert!(!holds || file.secret, "{}", file.path);
+        }
+    }
+
+    #[test]
+    fn the_same_facts_give_the_same_bytes() {
+        assert_eq!(emit(&celery()).unwrap(), emit(&celery()).unwrap());
+    }
+
+    #[test]
+    fn a_hostile_broker_name_stays_in_its_comment() {
+        let mut facts = celery();
+        facts.name = Some("x]\nlisteners.tcp = 1\r\n[evil].".into());
+        for file in emit(&facts).unwrap().iter().filter(|file| !file.path.ends_with(".json")) {
+            let text = String::from_utf8_lossy(&file.bytes).into_owned();
+            assert!(
+                !text.lines().any(|line| line.starts_with("listeners.tcp = 1") || line.starts_with("[evil]")),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn user_names_become_file_names_one_to_one() {
+        for (user, file) in [
+            ("celery_worker", "celery_worker"),
+            ("a b", "a%20b"),
+            ("../../etc/passwd", "%2E./../etc".split("..").next().map_or("", |_| "%2E.%2F..%2Fetc%2Fpasswd")),
+            ("*.example", "_wildcard.example"),
+            ("CN=x,O=y", "CN%3Dx%2CO%3Dy"),
+            ("é", "%C3%A9"),
+            ("_wildcard.example", "%5Fwildcard.example"),
+            ("a%20b", "a%2520b"),
+        ] {
+            assert_eq!(file_name(user), file);
+        }
+    }
+}
