@@ -1,0 +1,1 @@
+//! What must hold in a PKI directory whenever no command is running.
