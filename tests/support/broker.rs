@@ -34,7 +34,10 @@ impl Version {
     fn root(self) -> PathBuf {
         match self {
             Self::V3_10 => {
-                assert!(Path::new("/usr/sbin/rabbitmq-server").exists(), "rabbitmq-server is missing: `tests/run --install` brings it");
+                assert!(
+                    Path::new("/usr/sbin/rabbitmq-server").exists(),
+                    "rabbitmq-server is missing: `tests/run --install` brings it"
+                );
                 "/".into()
             }
             Self::V4 => cache::need("trixie"),
@@ -119,7 +122,8 @@ impl Etc {
     fn lay_out(&self, etc: &Path) {
         for (from, to) in &self.parts {
             let to = etc.join(to);
-            fs::create_dir_all(if from.is_dir() { &to } else { to.parent().expect("below etc") }).expect("a stage is writable");
+            fs::create_dir_all(if from.is_dir() { &to } else { to.parent().expect("below etc") })
+                .expect("a stage is writable");
             let source = if from.is_dir() { from.join(".") } else { from.clone() };
             let done = Command::new("cp").args(["-R", "--preserve=mode"]).arg(&source).arg(&to).status();
             assert!(done.is_ok_and(|s| s.success()), "copying {} to the broker", source.display());
@@ -191,7 +195,13 @@ impl Host {
     fn broker_command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["-t", &self.pid.to_string(), "--net", "--mount", "--uts", "--ipc", "--pid", "--"]);
-        command.arg("chroot").arg(&self.root).arg("/bin/sh").arg("-c").arg("ulimit -n 65536 2>/dev/null; exec \"$@\"").arg("sh");
+        command
+            .arg("chroot")
+            .arg(&self.root)
+            .arg("/bin/sh")
+            .arg("-c")
+            .arg("ulimit -n 65536 2>/dev/null; exec \"$@\"")
+            .arg("sh");
         command.arg(program).stdin(Stdio::null());
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
         command
@@ -208,7 +218,10 @@ impl Host {
     pub(crate) fn python<S: AsRef<std::ffi::OsStr>>(&self, script: &str, args: impl IntoIterator<Item = S>) -> Verdict {
         let python = cache::need("venv").join("bin/python");
         let mut command = self.command(&python.to_string_lossy());
-        command.arg("-B").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(script)).args(args);
+        command
+            .arg("-B")
+            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(script))
+            .args(args);
         super::judge::judge(command, script)
     }
 
@@ -224,6 +237,16 @@ impl Host {
         let mut command = self.broker_command("timeout");
         command.args(["-k", "5", COMMAND_LIMIT, "sh", "-c", script]);
         super::judge::judge(command, "sh")
+    }
+
+    /// Puts a file into the broker's file system, readable by the broker alone.
+    #[track_caller]
+    pub(crate) fn install(&self, from: &Path, to: &str) {
+        let target = self.root.join(to.trim_start_matches('/'));
+        let copy =
+            self.run("install", ["-D".as_ref(), "-m".as_ref(), "0600".as_ref(), from.as_os_str(), target.as_os_str()]);
+        copy.accepted();
+        self.shell(&format!("chown rabbitmq:rabbitmq {to}; chown rabbitmq:rabbitmq $(dirname {to})")).accepted();
     }
 
     /// Starts the broker without waiting for it.
@@ -246,8 +269,15 @@ impl Host {
             if console.contains("completed with") {
                 return;
             }
-            let gone = console.contains("BOOT FAILED") || console.contains("Crash dump") || console.contains("init terminating");
-            assert!(!gone && started.elapsed() < BOOT_LIMIT, "the broker on {} did not boot\n{}", self.name, self.log());
+            let gone = console.contains("BOOT FAILED")
+                || console.contains("Crash dump")
+                || console.contains("init terminating");
+            assert!(
+                !gone && started.elapsed() < BOOT_LIMIT,
+                "the broker on {} did not boot\n{}",
+                self.name,
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -299,7 +329,11 @@ impl Checks {
     /// The thing must have been refused, with one of these words in the text.
     pub(crate) fn refused(&mut self, statement: &str, verdict: &Verdict, words: &[&str]) {
         let fits = !verdict.ok && words.iter().any(|w| verdict.text.contains(w));
-        self.that(statement, fits, &format!("wanted a refusal with one of {words:?}, got ok={}\n{}", verdict.ok, verdict.text));
+        self.that(
+            statement,
+            fits,
+            &format!("wanted a refusal with one of {words:?}, got ok={}\n{}", verdict.ok, verdict.text),
+        );
     }
 
     pub(crate) fn that(&mut self, statement: &str, holds: bool, evidence: &str) {

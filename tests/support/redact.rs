@@ -76,8 +76,5 @@ pub(crate) fn diff(expected: &str, found: &str) -> String {
 fn dates_serials_and_directories_become_marks() {
     let text = "made /tmp/x/pki: serial 3f:a0:11:22:33:44:55:66:77, until 2027-11-22 10:11:12 UTC, 2026-11-22T10:00:00Z; \
                 2027-01-01; cafe, feedfacefeedfacefeedface";
-    assert_eq!(
-        redact(text, "/tmp/x"),
-        "made [DIR]/pki: serial [HEX], until [TIME], [TIME]; [DATE]; cafe, [HEX]"
-    );
+    assert_eq!(redact(text, "/tmp/x"), "made [DIR]/pki: serial [HEX], until [TIME], [TIME]; [DATE]; cafe, [HEX]");
 }
