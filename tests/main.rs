@@ -4,7 +4,6 @@
 //! A test that needs a judge which may be absent is `#[ignore = "needs ..."]`; `tests/run` installs the judges and runs
 //! those too. Nothing here reads the user's home, clock settings or configuration: see [`support::World`].
 
-mod bench;
 mod commands;
 mod forgotten;
 mod interop;
