@@ -4,6 +4,7 @@
 //! A test that needs a judge which may be absent is `#[ignore = "needs ..."]`; `tests/run` installs the judges and runs
 //! those too. Nothing here reads the user's home, clock settings or configuration: see [`support::World`].
 
+mod cases;
 mod commands;
 mod forgotten;
 mod interop;

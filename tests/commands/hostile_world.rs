@@ -292,3 +292,14 @@ fn bad_input_answers_in_milliseconds_and_so_does_issue() {
     let output = world.certgen(["issue", "client", "x"]).run().success();
     assert!(output.took.as_millis() < 1000, "took {:?}", output.took);
 }
+
+#[test]
+fn a_certificate_comes_from_standard_input_too() {
+    let world = World::initialised([]);
+    world.certgen(["issue", "client", "x"]).run().success();
+    let certificate = world.read("pki/client/x/client_certificate.pem");
+    world.certgen(["inspect", "-"]).stdin(certificate).run().success().stdout_has("x");
+    world.certgen(["inspect", "-"]).stdin("nothing of the kind\n").run().refused();
+    // Large input to a command that does not read it.
+    world.certgen(["list"]).stdin(vec![b'x'; 1 << 20]).run().success().stdout_has("x");
+}

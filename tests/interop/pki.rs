@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::support::invariants::check;
-use crate::support::judge::certtool;
+use crate::support::judge::{certtool, erl};
 use crate::support::{World, openssl, python};
 
 const PROFILES: &[&[&str]] = &[
@@ -42,8 +42,8 @@ const EXTRA: &[&[&str]] = &[
 fn profiles_with(key_type: &str) {
     for profile in PROFILES {
         let world = World::new();
-        let key = format!("key_type={key_type}");
-        let init = ["init", "--profile"].into_iter().chain(profile.iter().copied()).chain(["--set", &key]);
+        let file = world.write("profile.toml", with_key_type(profile[0], key_type)).display().to_string();
+        let init = ["init", "--profile", &file].into_iter().chain(profile[1..].iter().copied());
         world.certgen(init).run().success();
         for args in EXTRA {
             world.certgen(args.iter().copied()).run().success();
@@ -52,6 +52,23 @@ fn profiles_with(key_type: &str) {
         let context = format!("profile {}, {key_type}", profile[0]);
         judge(&world, &context, key_type);
     }
+}
+
+/// The profile with this key type for everybody, authorities included.
+fn with_key_type(profile: &str, key_type: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles").join(format!("{profile}.toml"));
+    let text = fs::read_to_string(&path).unwrap_or_else(|e| panic!("reading {}: {e}", path.display()));
+    let line = format!("key_type = \"{key_type}\"\n");
+    let mut out = String::new();
+    for written in text.lines().filter(|l| !l.starts_with("key_type")) {
+        out += &format!("{written}\n");
+        if written == "version = 1" && !text.contains("\n[defaults]\n") {
+            out += &format!("\n[defaults]\n{line}");
+        } else if written == "[defaults]" || written.starts_with("[authority.") {
+            out += &line;
+        }
+    }
+    out
 }
 
 fn judge(world: &World, context: &str, key_type: &str) {
@@ -198,4 +215,28 @@ fn constrained_intermediates() {
     crate::support::invariants::unchanged(&before, &world.pki(""), "a refusal changed something");
     check(&world.pki(""));
     judge(&world, "constrained intermediates", "ecdsa-p256");
+}
+
+/// The program that must read them reads them: the option file may hold expressions, the configuration terms.
+#[test]
+#[ignore = "needs erlang-base and erlang-public-key"]
+fn erlang_reads_what_it_is_given() {
+    for profile in PROFILES {
+        let world = World::new();
+        let init = ["init", "--profile"].into_iter().chain(profile.iter().copied());
+        world.certgen(init).run().success();
+        for name in ["inter_node_tls.config", "advanced.config", "enabled_plugins"] {
+            let file = world.pki(format!("rabbitmq/{name}"));
+            if !file.exists() {
+                assert_eq!(name, "advanced.config", "{} is missing", file.display());
+                continue;
+            }
+            let path = file.display().to_string();
+            let verdict = erl(&format!(
+                "{{ok,B}}=file:read_file(\"{path}\"),{{ok,T,_}}=erl_scan:string(unicode:characters_to_list(B)),\
+                 {{ok,E}}=erl_parse:parse_exprs(T),{{value,_,_}}=erl_eval:exprs(E,[]),io:put_chars(\"read\")."
+            ));
+            assert!(verdict.text.contains("read"), "{}: {path}\n{}", profile[0], verdict.text);
+        }
+    }
 }

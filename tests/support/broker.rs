@@ -48,7 +48,6 @@ impl Version {
 /// Hosts on one wire. Hold it as long as its hosts.
 #[derive(Debug)]
 pub(crate) struct Lab {
-    version: Version,
     hosts: Vec<Host>,
     _switch: Option<Host>,
     _turn: MutexGuard<'static, ()>,
@@ -60,7 +59,7 @@ impl Lab {
         let turn = BROKERS.lock().unwrap_or_else(PoisonError::into_inner);
         let hosts = format!("127.0.0.1 localhost {name}\n::1 localhost {name}\n");
         let host = Host::boot(version, name, &hosts, etc);
-        Self { version, hosts: vec![host], _switch: None, _turn: turn }
+        Self { hosts: vec![host], _switch: None, _turn: turn }
     }
 
     /// One host for each name, with addresses of its own; each reaches the others by their full and first names.
@@ -84,11 +83,7 @@ impl Lab {
             host.net(&format!("ip address add {}/24 dev eth0 && ip link set eth0 up", address(i)));
             booted.push(host);
         }
-        Self { version, hosts: booted, _switch: Some(switch), _turn: turn }
-    }
-
-    pub(crate) fn version(&self) -> Version {
-        self.version
+        Self { hosts: booted, _switch: Some(switch), _turn: turn }
     }
 
     pub(crate) fn hosts(&self) -> &[Host] {

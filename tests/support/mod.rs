@@ -14,4 +14,4 @@ pub(crate) mod world;
 
 pub(crate) use self::judge::{openssl, python};
 pub(crate) use self::temp::TempDir;
-pub(crate) use self::world::{Output, World};
+pub(crate) use self::world::World;
