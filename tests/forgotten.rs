@@ -25,14 +25,10 @@ fn visit(directory: &Path, owner: &Path, forgotten: &mut Vec<PathBuf>) {
         let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
         if path.is_dir() {
             let own = path.join("mod.rs");
-            if own.exists() {
-                if !is_declared(&stem) {
-                    forgotten.push(own.clone());
-                }
-                visit(&path, &own, forgotten);
-            } else if has_rust_tests(&path) {
-                forgotten.push(path);
+            if own.exists() && !is_declared(&stem) {
+                forgotten.push(own.clone());
             }
+            visit(&path, &own, forgotten);
         } else if path.extension().is_some_and(|e| e == "rs") && path != owner && !is_declared(&stem) {
             // A benchmark is a target of its own, named in Cargo.toml.
             let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
@@ -42,11 +38,4 @@ fn visit(directory: &Path, owner: &Path, forgotten: &mut Vec<PathBuf>) {
             }
         }
     }
-}
-
-fn has_rust_tests(directory: &Path) -> bool {
-    fs::read_dir(directory)
-        .expect("a directory below tests/ can be listed")
-        .flatten()
-        .any(|e| e.path().is_dir() && has_rust_tests(&e.path()) || e.path().extension().is_some_and(|x| x == "rs"))
 }

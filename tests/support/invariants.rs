@@ -80,11 +80,14 @@ pub(crate) fn unchanged(before: &BTreeMap<PathBuf, (u32, Vec<u8>)>, directory: &
     assert!(changed.is_empty(), "{why}:\n  {}", changed.join("\n  "));
 }
 
+/// What may occur once, as bytes.
+type IssuerAndSerial = (Vec<u8>, Vec<u8>);
+
 struct Checker<'a> {
     pki: &'a Path,
     found: Vec<String>,
     /// (issuer, serial) of every certificate, with the file it was first seen in and its bytes.
-    serials: BTreeMap<(Vec<u8>, Vec<u8>), (String, Vec<u8>)>,
+    serials: BTreeMap<IssuerAndSerial, (String, Vec<u8>)>,
     anchors: Vec<PathBuf>,
 }
 
