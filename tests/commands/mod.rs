@@ -1,0 +1,7 @@
+//! The commands as people and scripts call them, and what the world does to them meanwhile.
+
+mod faults;
+mod hostile_files;
+mod hostile_names;
+mod hostile_world;
+mod together;

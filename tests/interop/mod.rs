@@ -1,0 +1,41 @@
+//! Real peers as judges. The brokers start from exactly the files that `certgen` wrote; the control group starts them
+//! from files made by openssl, so that a broken test host is not mistaken for a broken product.
+
+mod celery;
+mod cluster;
+mod control;
+mod mqtt;
+mod pki;
+
+use std::fs;
+
+use crate::support::World;
+
+/// The directory of the only node (or server) of a PKI, such as `node/rabbitmq`.
+#[track_caller]
+fn only_node(world: &World) -> String {
+    let mut found = Vec::new();
+    for role in ["node", "server"] {
+        for entry in fs::read_dir(world.pki(role)).into_iter().flatten().flatten() {
+            found.push(format!("{role}/{}", entry.file_name().to_string_lossy()));
+        }
+    }
+    assert_eq!(found.len(), 1, "the profile makes one node, got {found:?}");
+    found.remove(0)
+}
+
+/// What a client needs: bundle, certificate and key of `client/NAME`.
+fn credentials(world: &World, name: &str) -> [String; 3] {
+    ["ca_certificate.pem", "client_certificate.pem", "client_key.pem"]
+        .map(|file| world.pki(format!("client/{name}/{file}")).display().to_string())
+}
+
+/// The vhost of a user in definitions.json.
+#[track_caller]
+fn vhost_of(world: &World, user: &str) -> String {
+    let definitions: serde_json::Value =
+        serde_json::from_str(&world.read("pki/rabbitmq/definitions.json")).expect("definitions.json is JSON");
+    let permissions = definitions["permissions"].as_array().expect("permissions");
+    let own = permissions.iter().find(|p| p["user"] == user).unwrap_or_else(|| panic!("{user} has a permission"));
+    own["vhost"].as_str().expect("a vhost").to_owned()
+}
