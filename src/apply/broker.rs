@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::apply::Change;
 use crate::apply::change::owner;
-use crate::emit::rabbitmq::{self, Definitions, facts};
+use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Broker, Entry, EntryRef, LoginFrom, Permissions};
@@ -47,26 +47,36 @@ impl Change<'_> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let existing = self.world.store.read_if_exists(dir.join("definitions.json"), DEFINITIONS_LIMIT)?;
-        let existing = existing.as_deref().map(|bytes| Definitions::parse(bytes)).transpose()?;
+        let users = existing.as_deref().map(|bytes| facts::existing_users(bytes)).transpose()?.unwrap_or_default();
         let mut facts = self.broker_facts(broker)?;
-        self.passwords(broker, &dir, existing.as_ref(), &access, &mut facts)?;
+        self.passwords(broker, &dir, &users, &mut facts)?;
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();
-        for file in rabbitmq::emit(&facts)? {
+        for file in facts::emit(&facts)? {
             let path = dir.join(&file.path);
             current.insert(path.clone());
             let mode = if file.secret { access.secret_mode } else { 0o644 };
             if file.path == "definitions.json" {
-                let ours = self.our_users(broker);
-                let merged = match &existing {
-                    Some(existing) => existing.merged(&facts, &ours)?,
+                let bytes = match &existing {
+                    Some(existing) => self.merged(existing, &facts, broker)?,
                     None => file.bytes,
                 };
-                self.put_if_changed(&path, merged, mode, &access)?;
+                self.put_if_changed(&path, bytes, mode, &access)?;
             } else {
                 self.emit(&path, file.bytes, mode, &access)?;
             }
         }
         self.drop_former_users(&dir, &current)
+    }
+
+    /// Our users into a definitions.json that others write into too.
+    fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, broker: &Broker) -> Result<Vec<u8>> {
+        let ours = self.our_users(broker);
+        let merged = facts::merge_definitions(existing, &Definitions::of_broker(facts)?, &ours)?;
+        for conflict in &merged.conflicts {
+            self.done.notes.push(format!("definitions.json was not changed for one user: {conflict}"));
+        }
+        self.done.notes.extend(merged.kept);
+        Ok(merged.bytes)
     }
 
     /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
@@ -133,7 +143,7 @@ impl Change<'_> {
     }
 
     /// Everything about a broker but its passwords.
-    fn broker_facts(&self, broker: &Broker) -> Result<facts::BrokerFacts> {
+    fn broker_facts(&self, broker: &Broker) -> Result<BrokerFacts> {
         let shown: Vec<&Entry> = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name)).collect();
         let first = shown.first().copied();
         let mut names: Vec<String> = Vec::new();
@@ -144,7 +154,7 @@ impl Change<'_> {
             }));
         }
         let key_password = first.and_then(|e| e.key_password_file.as_deref());
-        let mut facts = facts::BrokerFacts::single(&broker.certs_dir, &broker.config_dir);
+        let mut facts = BrokerFacts::single(&broker.certs_dir, &broker.config_dir);
         facts.name = broker.name.clone();
         facts.version = version(broker);
         facts.platform = platform(broker.platform);
@@ -156,7 +166,6 @@ impl Change<'_> {
         facts.client_certificates = client_certificates(broker);
         facts.login_from = login_from(broker.login_from);
         facts.tls_versions = broker.tls_versions.iter().map(|v| tls_version(*v)).collect();
-        facts.ports = ports(broker);
         facts.plugins = broker.plugins.clone();
         facts.nodes = broker.nodes.clone();
         facts.longnames = broker.longnames;
@@ -192,13 +201,12 @@ impl Change<'_> {
         &mut self,
         broker: &Broker,
         dir: &Path,
-        existing: Option<&Definitions>,
-        access: &Access,
-        facts: &mut facts::BrokerFacts,
+        users: &[ExistingUser],
+        facts: &mut BrokerFacts,
     ) -> Result<()> {
         if let Some(name) = &broker.administrator {
             let path = layout::administrator_password(broker.name.as_deref())?;
-            let password_hash = self.password_hash(name, &path, existing, access)?;
+            let password_hash = self.password_hash(name, &path, users)?;
             facts.administrator = Some(facts::Administrator { name: name.clone(), password_hash });
         }
         let with_password: Vec<String> = self
@@ -209,7 +217,7 @@ impl Change<'_> {
             .collect();
         for name in with_password {
             let path = dir.join(format!("{}.password", store::directory_name(&name)?));
-            let hash = self.password_hash(&name, &path, existing, access)?;
+            let hash = self.password_hash(&name, &path, users)?;
             for user in facts.users.iter_mut().filter(|u| u.name == name) {
                 user.password_hash = Some(hash.clone());
             }
@@ -217,34 +225,26 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn password_hash(
-        &mut self,
-        user: &str,
-        path: &Path,
-        existing: Option<&Definitions>,
-        access: &Access,
-    ) -> Result<String> {
-        let kept = existing.and_then(|d| d.password_hash(user)).filter(|hash| !hash.is_empty());
+    fn password_hash(&mut self, user: &str, path: &Path, users: &[ExistingUser]) -> Result<String> {
+        let known = users.iter().find(|u| u.name == user).and_then(|u| u.password_hash.clone());
+        if let Some(hash) = known.filter(|hash| !hash.is_empty()) {
+            return Ok(hash);
+        }
         let password = match self.world.store.read_if_exists(path, store::INPUT_LIMIT)? {
-            Some(bytes) => bytes,
-            None if kept.is_some() => return Ok(kept.map(str::to_owned).unwrap_or_default()),
+            Some(bytes) => {
+                let text = std::str::from_utf8(&bytes)
+                    .map_err(|_| Error::failed(format!("{} is not UTF-8", ui::path(path))))?;
+                Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())
+            }
             None => {
                 let password = crate::x509::random_password()?;
-                let mut line = Zeroizing::new(password.as_bytes().to_vec());
-                line.push(b'\n');
-                // The password of a person, not of the broker: its owner is whoever runs certgen.
-                let _ = access;
-                self.put_secret(path.to_owned(), line.to_vec());
-                self.done.passwords.push((user.to_owned(), password));
-                line
+                // The password of a person, not of the broker: it belongs to whoever runs certgen.
+                self.put_secret(path.to_owned(), format!("{}\n", *password).into_bytes());
+                self.done.passwords.push((user.to_owned(), password.clone()));
+                password
             }
         };
-        if let Some(kept) = kept {
-            return Ok(kept.to_owned());
-        }
-        let text = std::str::from_utf8(&password)
-            .map_err(|_| Error::failed(format!("{} is not UTF-8", ui::path(path))))?;
-        Ok(rabbitmq::password_hash(text.trim_end_matches(['\r', '\n']), crate::x509::random_salt()?))
+        Ok(facts::password_hash(&password, crate::x509::random_salt()?))
     }
 
     /// A host that only runs CLI tools finds its option file beside its certificate.
@@ -275,7 +275,7 @@ impl Change<'_> {
                 erl_ssl_path: broker.as_ref().and_then(|b| b.erl_ssl_path.clone()),
             };
             let access = Access { owner: owner(host.owner.as_deref())?, secret_mode: host.key_mode };
-            for file in rabbitmq::cli_host(&facts)? {
+            for file in facts::cli_host(&facts)? {
                 let mode = if file.secret { access.secret_mode } else { 0o644 };
                 self.emit(&dir.join(&file.path), file.bytes, mode, &access)?;
             }
@@ -291,25 +291,30 @@ pub fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> O
     let broker = world.manifest.brokers_of(entry).next()?;
     let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
     let shown = ui::path(env.shown(&world.store.path(path)));
-    Some(format!("to bring the user into a running broker:\n  rabbitmqctl import_definitions {}", ui::shell(&shown)))
+    // From standard input: Debian's rabbitmqctl becomes another user, who may not read the file.
+    Some(format!("to bring the user into a running broker:\n  rabbitmqctl import_definitions < {}", ui::shell(&shown)))
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
 fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
     let Some(user) = &entry.user else { return Ok(facts::UserFacts::default()) };
     let allowed = match &user.permissions {
-        Permissions::None => rabbitmq::Permissions::none(),
-        Permissions::Access(access) => rabbitmq::Permissions::of_all(access),
-        Permissions::Patterns { configure, write, read } => rabbitmq::Permissions::patterns(configure, write, read),
+        Permissions::None => facts::Permissions::none(),
+        Permissions::Access(list) => facts::Permissions::of_all(list),
+        Permissions::Patterns { configure, write, read } => facts::Permissions {
+            configure: configure.clone(),
+            write: write.clone(),
+            read: read.clone(),
+            tags: Vec::new(),
+        },
     };
     let mut tags = user.tags.clone();
     tags.extend(allowed.tags.iter().filter(|t| !user.tags.contains(t)).cloned());
-    let mut topics: Vec<facts::TopicFacts> = user
+    let topics: Vec<facts::TopicFacts> = user
         .topic
         .iter()
         .map(|t| facts::TopicFacts { exchange: t.exchange.clone(), write: t.write.clone(), read: t.read.clone() })
         .collect();
-    topics.extend(allowed.topics);
     Ok(facts::UserFacts {
         name: user_name(entry, broker.login_from)?,
         vhosts: user.vhosts.clone(),
@@ -327,7 +332,7 @@ pub(crate) fn user_name(entry: &Entry, login_from: LoginFrom) -> Result<String> 
     let first = |wanted: fn(&GeneralName) -> Option<String>, kind: &str| {
         entry.san.iter().find_map(wanted).ok_or_else(|| {
             Error::failed(format!("client {} has no {kind}, and the broker takes the user from it", ui::quote(&entry.name)))
-                .hint(format!("give it one with --san, or set login_from = \"common_name\" for the broker"))
+                .hint("give it one with --san, or set login_from = \"common_name\" for the broker")
         })
     };
     match login_from {

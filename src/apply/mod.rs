@@ -6,6 +6,7 @@
 mod archive;
 mod broker;
 mod change;
+mod guide;
 mod keys;
 mod refusals;
 pub mod request;
@@ -15,6 +16,7 @@ mod world;
 
 pub use broker::line_for_running_broker;
 pub use change::{Change, Destination, Done, Order, Written};
+pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
 pub use request::{DateNote, Dates};
 pub use trust::Trust;

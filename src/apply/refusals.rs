@@ -1,7 +1,7 @@
 //! What is refused before anything is signed, although the manifest alone would allow it.
 
 use crate::apply::{Change, World, broker};
-use crate::emit::rabbitmq::Definitions;
+use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
@@ -62,8 +62,8 @@ impl World {
             if self.inventory.current(Role::Client.as_str(), &entry.name).is_none() && !user.with_password {
                 let path = layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json");
                 let bytes = self.store.read_if_exists(&path, broker::DEFINITIONS_LIMIT)?;
-                let definitions = bytes.as_deref().map(|b| Definitions::parse(b)).transpose()?;
-                if definitions.is_some_and(|d| d.is_privileged(&name)) {
+                let users = bytes.as_deref().map(|b| existing_users(b)).transpose()?.unwrap_or_default();
+                if users.iter().any(|user| user.name == name && user.is_privileged()) {
                     return refuse("definitions.json has a user of that name with a password or a tag");
                 }
             }

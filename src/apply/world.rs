@@ -315,8 +315,10 @@ impl World {
     /// The file cannot be read or is empty, or RabbitMQ could not be told this password.
     pub fn key_password(&self, path: &Path) -> Result<Zeroizing<String>> {
         let password = store::read_passphrase(&self.store.path(path))?;
-        crate::emit::rabbitmq::check_password(&password)
-            .map_err(|e| e.context(format!("the key password in {}", ui::path(path))))?;
+        if let Some(why) = crate::emit::rabbitmq::unfit(&password) {
+            return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
+                .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
+        }
         Ok(password)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::Path;
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -11,13 +10,10 @@ use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, W
 use crate::commands::{Answer, seal};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Entry, Manifest};
-use crate::profile::{self, Profile};
+use crate::manifest::{Editor, Entry, Manifest, Value};
+use crate::profile::{self, Context, Profile};
 use crate::store::{self, Action, Store};
 use crate::ui;
-
-/// The profile that is taken where none is named.
-const DEFAULT_PROFILE: &str = "rabbitmq";
 
 /// Start a PKI from a profile: authorities, certificates, RabbitMQ's files
 ///
@@ -56,9 +52,9 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     }
     let profile = choose(args.profile.as_deref(), env)?;
     ask_settings(&profile, &mut settings, env)?;
-    let text = profile.render(&settings, &env.host_name)?;
+    let text = profile.render(&settings, &Context { host_name: env.host_name.clone() })?;
     let text = match &args.name {
-        Some(name) => profile::name_roots(&text, name)?,
+        Some(name) => named_roots(&text, name)?,
         None => text,
     };
     let manifest = Manifest::parse(&text, "certgen.toml")?;
@@ -114,8 +110,8 @@ fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env)
             .hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep"));
     }
     let world = World::read(env)?;
-    let wanted = args.profile.as_deref().unwrap_or(DEFAULT_PROFILE);
-    let wanted = Profile::find(wanted, &env.cwd)?.name().to_owned();
+    let wanted = args.profile.as_deref().unwrap_or(profile::DEFAULT);
+    let wanted = find(wanted, env)?.name().to_owned();
     let differs = |what: &str, is: &str, asked: &str| {
         Err(exists().hint(format!("its {what} was {is}, not {asked}: start another with --pki DIR")))
     };
@@ -157,15 +153,27 @@ fn settings(pairs: &[String]) -> Result<BTreeMap<String, String>> {
     Ok(settings)
 }
 
+/// A built-in profile by name, or a manifest that the user wrote.
+fn find(named: &str, env: &Env) -> Result<Profile> {
+    let path = env.cwd.join(named);
+    if !named.contains(['/', '\\', '.']) || !path.is_file() {
+        return Profile::find(named).cloned();
+    }
+    let bytes = store::read_limited(&path, store::INPUT_LIMIT)?;
+    let text = std::str::from_utf8(&bytes)
+        .map_err(|e| Error::failed(format!("{named}: byte {} is not UTF-8", e.valid_up_to())))?;
+    Profile::read(named, text)
+}
+
 fn choose(named: Option<&str>, env: &Env) -> Result<Profile> {
     if let Some(named) = named {
-        return Profile::find(named, &env.cwd);
+        return find(named, env);
     }
     if !env.interactive {
-        return Profile::find(DEFAULT_PROFILE, &env.cwd);
+        return find(profile::DEFAULT, env);
     }
     let profiles = profile::builtin();
-    let lines: Vec<String> = profiles.iter().map(|p| format!("{:28} {}", p.name(), p.summary())).collect();
+    let lines: Vec<String> = profiles.iter().map(|p| format!("{:26} {}", p.name(), p.summary())).collect();
     let chosen = ui::choose(env, "Profile", &lines, "name it with --profile P")?;
     Ok(profiles[chosen].clone())
 }
@@ -176,17 +184,29 @@ fn ask_settings(profile: &Profile, settings: &mut BTreeMap<String, String>, env:
         return Ok(());
     }
     for setting in profile.settings() {
-        if settings.contains_key(setting.key()) {
+        if settings.contains_key(&setting.key) {
             continue;
         }
-        let default = setting.default(&env.host_name).unwrap_or_default();
-        let question = format!("{} ({})", setting.help(), setting.key());
-        let answer = ui::ask(env, &question, &default, &format!("set it with --set {}=VALUE", setting.key()))?;
+        let default = setting.default.clone().unwrap_or_default().replace("{{host}}", &env.host_name);
+        let question = format!("{} ({})", setting.help, setting.key);
+        let answer = ui::ask(env, &question, &default, &format!("set it with --set {}=VALUE", setting.key))?;
         if answer != default {
-            settings.insert(setting.key().to_owned(), answer);
+            settings.insert(setting.key.clone(), answer);
         }
     }
     Ok(())
+}
+
+/// The text of a manifest whose roots carry the common name that was asked for; where there are several, each adds its own.
+fn named_roots(text: &str, name: &str) -> Result<String> {
+    let manifest = Manifest::parse(text, "certgen.toml")?;
+    let roots: Vec<&str> = manifest.authorities().iter().filter(|a| a.is_root()).map(|a| a.name.as_str()).collect();
+    let mut editor = Editor::new(text, "certgen.toml")?;
+    for root in &roots {
+        let common_name = if roots.len() == 1 { name.to_owned() } else { format!("{name} {root}") };
+        editor.set(&["authority", root], "common_name", &Value::String(common_name))?;
+    }
+    Ok(editor.into_text())
 }
 
 /// One line of `init` and `issue`: what the output shows and what `--json` prints.
@@ -274,11 +294,15 @@ pub(crate) fn profile_help(args: &[OsString]) -> Option<String> {
         Some(value) => value.strip_prefix('='),
         None => None,
     })?;
-    let profile = Profile::find(named, Path::new(".")).ok()?;
+    let profile = Profile::find(named).ok()?;
     let mut text = format!("SETTINGS OF PROFILE {}:\n", profile.name());
     for setting in profile.settings() {
-        let default = setting.default("HOST").map_or_else(|| "required".to_owned(), |d| format!("default: {d}"));
-        text.push_str(&format!("  --set {}=...\n          {} [{default}]\n", setting.key(), setting.help()));
+        let default = match &setting.default {
+            Some(default) => format!(" [default: {}]", default.replace("{{host}}", "this host's name")),
+            None if setting.required => " [required]".to_owned(),
+            None => String::new(),
+        };
+        text.push_str(&format!("  --set {}=...\n          {}{default}\n", setting.key, setting.help));
     }
     Some(text)
 }

@@ -103,7 +103,10 @@ fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
     let pem = match &entry.key_password_file {
         Some(path) => {
             let password = store::read_passphrase(path)?;
-            crate::emit::rabbitmq::check_password(&password)?;
+            if let Some(why) = crate::emit::rabbitmq::unfit(&password) {
+                return Err(Error::failed(format!("the key password {why}"))
+                    .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
+            }
             key.to_encrypted_pem(password.as_bytes())?
         }
         None => key.to_pem(),

@@ -47,12 +47,8 @@ pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
 pub use public_key::{PublicKey, PublicKeyAlgorithm};
-<<<<<<< HEAD
 pub use random::{random_password, random_salt, sha256_hex};
-pub use san::{Cidr, DnsName, GeneralName, is_uri};
-=======
 pub use san::{DnsName, GeneralName};
->>>>>>> x509
 pub use serial::SerialNumber;
 pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
 pub use time_text::TimeEncoding;

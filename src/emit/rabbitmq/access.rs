@@ -131,6 +131,19 @@ impl Access {
 }
 
 impl Permissions {
+    /// What a user gets that does several things: whatever one of them needs.
+    pub fn of_all(list: &[crate::manifest::Access]) -> Self {
+        let each: Vec<Self> = list.iter().filter_map(|a| a.to_string().parse::<Access>().ok()).map(|a| a.permissions()).collect();
+        let join = |part: fn(&Self) -> &str| {
+            let mut parts: Vec<&str> = each.iter().map(part).filter(|p| *p != nothing()).collect();
+            parts.dedup();
+            if parts.is_empty() { nothing() } else { parts.join("|") }
+        };
+        let mut tags: Vec<String> = each.iter().flat_map(|p| p.tags.clone()).collect();
+        tags.dedup();
+        Self { tags, ..Self::of(join(|p| &p.configure), join(|p| &p.write), join(|p| &p.read)) }
+    }
+
     /// What a user gets that was given no access at all: it may connect to nothing.
     pub fn none() -> Self {
         Self::of(nothing(), nothing(), nothing())

@@ -12,6 +12,7 @@ mod conf;
 mod definitions;
 mod env;
 mod erlang;
+mod existing;
 mod facts;
 mod inter_node;
 mod into;
@@ -22,6 +23,7 @@ mod plugins;
 pub use access::{Access, Permissions};
 pub use conf::unfit;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
+pub use existing::{ExistingUser, existing_users};
 pub use facts::{
     Administrator, BrokerFacts, CertificateFiles, CliFacts, ClientCertificates, InterNode, LoginFrom, Management,
     Platform, Revocation, SanKind, TlsVersion, TopicFacts, UserFacts, Version,

@@ -1,0 +1,75 @@
+//! The users of a definitions.json that is there already.
+
+use serde::Deserialize;
+
+use crate::error::{Error, Result};
+
+/// A user as RabbitMQ exported or certgen wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ExistingUser {
+    /// The name.
+    pub name: String,
+    /// The hash of the password; empty for a user that has none.
+    #[serde(default)]
+    pub password_hash: Option<String>,
+    #[serde(default)]
+    tags: Tags,
+}
+
+/// RabbitMQ reads and has written both forms.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Tags {
+    List(Vec<String>),
+    Text(String),
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl ExistingUser {
+    /// It has a password or a tag: whoever can log in under its name gets what those give.
+    pub fn is_privileged(&self) -> bool {
+        let tagged = match &self.tags {
+            Tags::List(tags) => tags.iter().any(|tag| !tag.is_empty()),
+            Tags::Text(tags) => !tags.trim().is_empty(),
+        };
+        tagged || self.password_hash.as_ref().is_some_and(|hash| !hash.is_empty())
+    }
+}
+
+/// The users in a definitions.json.
+///
+/// # Errors
+/// It is not JSON, or its users are not what RabbitMQ's are.
+pub fn existing_users(definitions: &[u8]) -> Result<Vec<ExistingUser>> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        users: Vec<ExistingUser>,
+    }
+    let file: File = serde_json::from_slice(definitions).map_err(|e| {
+        Error::failed(format!("reading definitions.json: {e}"))
+            .hint("repair the file, or move it away to have it written anew")
+    })?;
+    Ok(file.users)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_or_a_tag_makes_a_user_privileged() {
+        let users = existing_users(
+            br#"{"users":[{"name":"a","password_hash":"","tags":[]},{"name":"b","password_hash":"x","tags":""},
+                {"name":"c","tags":"administrator,monitoring"},{"name":"d","tags":["management"]},{"name":"e"}]}"#,
+        )
+        .unwrap();
+        let privileged: Vec<&str> = users.iter().filter(|u| u.is_privileged()).map(|u| u.name.as_str()).collect();
+        assert_eq!(privileged, ["b", "c", "d"]);
+    }
+}
