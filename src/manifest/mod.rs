@@ -10,6 +10,8 @@
 
 mod authority;
 mod broker;
+mod broker_keys;
+mod broker_words;
 mod edit;
 mod entry;
 mod file;
@@ -19,6 +21,7 @@ mod reader;
 mod scan;
 mod schema;
 mod settings;
+mod spec;
 mod splice;
 #[cfg(test)]
 mod tests;
@@ -28,18 +31,20 @@ mod validate;
 use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
-pub use broker::{
-    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports,
-    TlsVersion,
-};
+pub use broker::{Broker, EntryRef, Management, Ports};
+pub use broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Platform, TlsVersion};
 pub use edit::{Editor, Value};
 pub use entry::Entry;
-pub use file::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use kubernetes::Kubernetes;
 pub use message::ManifestError;
+pub use spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use user::{Access, Permissions, TopicPermission, UnknownAccess, User};
 
 pub use crate::profile::Role;
+
+/// The seal on what this room has validated: nothing outside can make one, and so none of the types that carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Checked;
 
 /// A manifest that can be followed.
 #[derive(Debug, Clone, Default)]
