@@ -28,6 +28,7 @@ mod tests;
 mod user;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
@@ -52,6 +53,7 @@ pub struct Manifest {
     defaults: validate::Defaults,
     authorities: Vec<Authority>,
     entries: Vec<Entry>,
+    specs: BTreeMap<(Role, String), EntrySpec>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
     emit: Vec<String>,
@@ -110,6 +112,11 @@ impl Manifest {
     /// The entry of that role and name.
     pub fn entry(&self, role: Role, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.role == role && entry.name == name)
+    }
+
+    /// The entry of that role and name as it is written, without defaults: what another may be made like.
+    pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
+        self.specs.get(&(role, name.to_owned()))
     }
 
     /// The broker of that name; `None` is the plain `[broker]`.

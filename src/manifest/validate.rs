@@ -189,6 +189,7 @@ impl Validation<'_> {
                 });
             let entry = entry.map_err(|p| p.within(&section(role.as_str(), &written.name)));
             self.manifest.entries.push(self.place(entry, &written.spots)?);
+            self.manifest.specs.insert((*role, written.name.clone()), written.spec.clone());
         }
         Ok(())
     }
