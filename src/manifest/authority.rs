@@ -1,10 +1,11 @@
 //! Authorities as validated, and the hierarchy that they form.
 
+use super::Checked;
 use super::entry::check_name;
-use super::file::AuthoritySpec;
 use super::message::Problem;
 use super::schema;
 use super::settings;
+use super::spec::AuthoritySpec;
 use super::user::unique;
 use crate::ui;
 use crate::x509::{DistinguishedName, Duration, GeneralName, KeyType, NameConstraints, Subtree};
@@ -42,7 +43,7 @@ pub struct Authority {
     pub ocsp_urls: Vec<String>,
     /// Certificate policies, as dotted numbers.
     pub policies: Vec<String>,
-    _checked: (),
+    checked: Checked,
 }
 
 /// A common name has 64 characters, and certgen's mark needs its share of them.
@@ -103,7 +104,7 @@ impl Authority {
             issuer_urls: list(own.issuer_urls, &defaults.issuer_urls),
             ocsp_urls: list(own.ocsp_urls, &defaults.ocsp_urls),
             policies: list(own.policies, &defaults.policies),
-            _checked: (),
+            checked: Checked,
         })
     }
 

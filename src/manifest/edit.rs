@@ -3,8 +3,9 @@
 //! Each change is a splice of the text at a place that `scan.rs` found, and is checked before it counts: the new text must
 //! parse to the old values with exactly that change. A layout that cannot be edited so is refused, never damaged.
 
-use super::file::{AuthoritySpec, EntrySpec, KubernetesSpec, section};
+use super::file::section;
 use super::message::{ManifestError, Text};
+use super::spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
 use super::validate::document;
 use super::{Role, splice};
 use crate::profile::quoted_string;

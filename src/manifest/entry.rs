@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use super::file::EntrySpec;
+use super::Checked;
 use super::kubernetes::Kubernetes;
 use super::message::Problem;
 use super::schema;
 use super::settings::Settings;
+use super::spec::EntrySpec;
 use super::user::{User, UserSettings};
 use crate::profile::Role;
 use crate::ui;
@@ -48,7 +49,7 @@ pub struct Entry {
     pub brokers: Vec<String>,
     /// It stands in the manifest, and may so be pruned from it.
     pub managed: bool,
-    _checked: (),
+    checked: Checked,
 }
 
 /// X.520 ub-common-name.
@@ -93,7 +94,7 @@ impl Entry {
             cli,
             brokers: settings.brokers.unwrap_or_default(),
             managed: true,
-            _checked: (),
+            checked: Checked,
         })
     }
 

@@ -7,9 +7,11 @@ use toml::de::{DeTable, DeValue};
 use super::message::{ManifestError, Spots, Text};
 use super::reader::{Reader, in_file_order, place_of, unknown_key, with_article};
 use super::schema::{self, Keys};
+use super::spec::{AuthoritySpec, BrokerSpec, EntrySpec, KubernetesSpec, ManagementSpec, Switch};
 use crate::profile::Role;
 use crate::ui;
 
+<<<<<<< HEAD
 /// An end entity as somebody asks for it: by an entry of the manifest, by flags, or by a row of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
@@ -148,6 +150,8 @@ pub(crate) enum Switch {
     Word(String),
 }
 
+=======
+>>>>>>> manifest
 /// A section with its name and place.
 #[derive(Debug, Default)]
 pub(crate) struct Written<T> {

@@ -5,9 +5,9 @@
 //! management listener add `.svc`; other charts and clients use the full name in the cluster's domain. A certificate that
 //! lacks one of them works until that peer calls.
 
-use super::file::KubernetesSpec;
 use super::message::Problem;
 use super::schema;
+use super::spec::KubernetesSpec;
 use crate::ui;
 use crate::x509::{DnsName, GeneralName};
 

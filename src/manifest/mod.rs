@@ -10,6 +10,8 @@
 
 mod authority;
 mod broker;
+mod broker_keys;
+mod broker_words;
 mod edit;
 mod entry;
 mod file;
@@ -26,21 +28,24 @@ mod tests;
 mod user;
 mod validate;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
-pub use broker::{
-    Broker, BrokerVersion, ClientCertificates, EntryRef, InterNodeTls, LoginFrom, Management, Platform, Ports,
-    TlsVersion,
-};
+pub use broker::{Broker, EntryRef, Management, Ports};
+pub use broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Platform, TlsVersion};
 pub use edit::{Editor, Value};
 pub use entry::Entry;
-pub use file::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use kubernetes::Kubernetes;
 pub use message::ManifestError;
+pub use spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
 pub use user::{Access, Permissions, TopicPermission, UnknownAccess, User};
 
 pub use crate::profile::Role;
+
+/// The seal on what this room has validated: nothing outside can make one, and so none of the types that carry it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Checked;
 
 /// A manifest that can be followed.
 #[derive(Debug, Clone, Default)]
@@ -48,6 +53,7 @@ pub struct Manifest {
     defaults: validate::Defaults,
     authorities: Vec<Authority>,
     entries: Vec<Entry>,
+    specs: BTreeMap<(Role, String), EntrySpec>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
     emit: Vec<String>,
@@ -106,6 +112,11 @@ impl Manifest {
     /// The entry of that role and name.
     pub fn entry(&self, role: Role, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.role == role && entry.name == name)
+    }
+
+    /// The entry of that role and name as it is written, without defaults: what another may be made like.
+    pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
+        self.specs.get(&(role, name.to_owned()))
     }
 
     /// The broker of that name; `None` is the plain `[broker]`.

@@ -3,9 +3,9 @@
 
 use std::path::PathBuf;
 
-use super::file::EntrySpec;
 use super::message::Problem;
 use super::schema;
+use super::spec::EntrySpec;
 use super::user::{UserSettings, unique};
 use crate::profile::nearest;
 use crate::ui;

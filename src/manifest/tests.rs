@@ -352,6 +352,15 @@ fn an_entry_from_flags_is_the_entry_of_a_manifest() {
 }
 
 #[test]
+fn an_entry_may_be_made_like_another() {
+    let manifest = parsed("[defaults.client]\nvhost = \"/x\"\n[client.a]\naccess = \"all\"\nkey_mode = \"0640\"\n");
+    let spec = manifest.spec(Role::Client, "a").unwrap();
+    assert_eq!((spec.access.as_deref(), spec.vhost.as_deref()), (Some(["all".to_owned()].as_slice()), None));
+    let entry = manifest.entry_from(Role::Client, "b", spec).unwrap();
+    assert_eq!((entry.key_mode, entry.user.unwrap().vhosts), (0o640, vec!["/x".to_owned()]));
+}
+
+#[test]
 fn administrators_are_only_taken_over_on_purpose() {
     let manifest = parsed("[broker]\n[client.administrator]\nexisting_user = true\n[client.guest]\ncli = true\n");
     assert!(manifest.entry(Role::Client, "administrator").unwrap().user.as_ref().unwrap().existing);

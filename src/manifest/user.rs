@@ -6,9 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::file::EntrySpec;
+use super::Checked;
 use super::message::Problem;
 use super::schema;
+use super::spec::EntrySpec;
 use crate::profile::nearest;
 use crate::ui;
 
@@ -27,7 +28,7 @@ pub struct User {
     pub with_password: bool,
     /// It may be a user that already has a password or a tag.
     pub existing: bool,
-    _checked: (),
+    checked: Checked,
 }
 
 /// What a user may do on its virtual hosts.
@@ -221,7 +222,7 @@ impl UserSettings {
             tags: self.tags.unwrap_or_default(),
             with_password: self.with_password.unwrap_or(false),
             existing: self.existing,
-            _checked: (),
+            checked: Checked,
         }
     }
 }

@@ -9,10 +9,11 @@ use toml::de::DeTable;
 use super::authority::{Authority, AuthoritySettings, check_hierarchy, check_within, unknown_issuer};
 use super::broker::Broker;
 use super::entry::Entry;
-use super::file::{AuthoritySpec, DefaultsSpec, EntrySpec, File, Written, section};
+use super::file::{DefaultsSpec, File, Written, section};
 use super::message::{ManifestError, Problem, Spots, Text};
 use super::schema;
 use super::settings::{self, Settings};
+use super::spec::{AuthoritySpec, EntrySpec};
 use super::user::unique;
 use super::{FromFile, Manifest};
 use crate::profile::{Role, nearest};
@@ -188,6 +189,7 @@ impl Validation<'_> {
                 });
             let entry = entry.map_err(|p| p.within(&section(role.as_str(), &written.name)));
             self.manifest.entries.push(self.place(entry, &written.spots)?);
+            self.manifest.specs.insert((*role, written.name.clone()), written.spec.clone());
         }
         Ok(())
     }
