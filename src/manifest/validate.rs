@@ -78,7 +78,7 @@ pub(crate) fn document<'t>(text: &Text<'t>) -> Result<Spanned<DeTable<'t>>, Mani
 }
 
 /// The parser's own words, put the way all messages are.
-fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
+pub(super) fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError {
     let offset = error.span().map_or(text.text.len(), |span| span.start);
     let message = error.message().trim().replace('\n', ", ");
     let found = text.text.get(offset..).and_then(|rest| rest.split(['\n', '\r']).next()).unwrap_or_default();
