@@ -246,7 +246,7 @@ impl<'a> Change<'a> {
         self.note_dates(entry.role.as_str(), &entry.name, &notes);
 
         let key_pem = private.map(|key| self.key_pem(&entry, &key)).transpose()?;
-        let files = identity_files(&entry, &issued, key_pem.as_deref(), trust);
+        let files = identity_files(&entry, &issued, key_pem.as_ref(), trust);
         let location = match (&destination, key_pem.is_some()) {
             (Destination::Directory(_), _) => Location::Out,
             (Destination::Archive(_), _) => Location::Archive,

@@ -118,8 +118,8 @@ impl Entry {
     /// Whether `name` is that of a pod beyond the present number of replicas. The number is a ceiling: names that a
     /// higher one brought are no reason to issue again.
     pub fn covers_former_pod(&self, name: &GeneralName) -> bool {
-        let (Some(kubernetes), GeneralName::Dns(dns)) = (&self.kubernetes, name) else { return false };
-        kubernetes.is_pod(dns.as_str())
+        let Some(kubernetes) = &self.kubernetes else { return false };
+        kubernetes.is_pod(name)
     }
 
     /// Whether one of its host names is exactly `host`.
