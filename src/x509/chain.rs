@@ -84,7 +84,7 @@ mod tests {
         let root = &HIERARCHY.root;
         let old = Draft { outer_algorithm: algorithm("1.2.840.113549.1.1.5"), ..Draft::of(root) }.certificate();
         assert_eq!(
-            order_chain(&HIERARCHY.intermediate, &[old.clone()], true),
+            order_chain(&HIERARCHY.intermediate, std::slice::from_ref(&old), true),
             [HIERARCHY.intermediate.clone(), old.clone()]
         );
         assert_eq!(order_chain(&HIERARCHY.intermediate, &[old], false).len(), 1);

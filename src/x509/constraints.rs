@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::X509Error;
+use super::cidr::Cidr;
 use super::der::{self, Fault, Reader, tag};
-use super::san::{Cidr, DnsName, GeneralName};
+use super::san::{DnsName, GeneralName};
 use crate::ui::quote;
 
 /// Names below one point: the domain and all under it, or a range of addresses.
@@ -68,7 +69,7 @@ impl Subtree {
             }),
             // A URI without a host is in no subtree (RFC 5280 4.2.1.10).
             (Self::Uri(constraint), GeneralName::Uri(uri)) => {
-                Some(super::san::uri_host(uri).is_some_and(|host| is_host(host, constraint)))
+                Some(super::uri::uri_host(uri).is_some_and(|host| is_host(host, constraint)))
             }
             _ => None,
         }

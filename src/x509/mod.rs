@@ -7,6 +7,7 @@
 mod attribute;
 mod certificate;
 mod chain;
+mod cidr;
 mod constraints;
 mod crl;
 mod csr;
@@ -24,6 +25,7 @@ mod san;
 mod serial;
 mod template;
 mod time_text;
+mod uri;
 mod validity;
 
 #[cfg(test)]
@@ -34,6 +36,7 @@ mod test_support;
 pub use attribute::StringType;
 pub use certificate::Certificate;
 pub use chain::order_chain;
+pub use cidr::Cidr;
 pub use constraints::{NameConstraints, Subtree};
 pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
 pub use csr::{Csr, CsrTemplate};
@@ -43,10 +46,11 @@ pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
 pub use public_key::{PublicKey, PublicKeyAlgorithm};
-pub use san::{Cidr, DnsName, GeneralName, is_uri};
+pub use san::{DnsName, GeneralName};
 pub use serial::SerialNumber;
 pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};
 pub use time_text::TimeEncoding;
+pub use uri::is_uri;
 pub use validity::{Duration, Validity};
 
 /// Why bytes or text are not the X.509 object they were taken for, or may not become one.

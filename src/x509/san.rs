@@ -10,6 +10,7 @@ use std::str::FromStr;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 
 use super::X509Error;
+use super::uri::{parse_uri, uri_fault};
 use crate::ui::quote;
 
 /// One subject alternative name.
@@ -221,7 +222,7 @@ fn to_a_labels(host: &str) -> Option<String> {
 }
 
 /// The preferred name syntax of RFC 1034 3.5 as relaxed by RFC 1123 2.1.
-fn check_host(host: &str) -> Result<(), &'static str> {
+pub(super) fn check_host(host: &str) -> Result<(), &'static str> {
     if host.is_empty() {
         return Err("it is empty");
     }
@@ -265,7 +266,7 @@ fn looks_like_ip(text: &str) -> bool {
         || (bare.matches(':').count() >= 2 && bare.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.'))
 }
 
-fn parse_ip(text: &str) -> Result<IpAddr, X509Error> {
+pub(super) fn parse_ip(text: &str) -> Result<IpAddr, X509Error> {
     let refuse = |why: &str| Err(X509Error::Invalid(format!("{} is not an IP address{why}", quote(text))));
     if text.contains('%') {
         return refuse(": it has a zone, which a certificate cannot say; leave out the % and what follows");
@@ -285,87 +286,10 @@ fn parse_ip(text: &str) -> Result<IpAddr, X509Error> {
 }
 
 /// An IPv4-mapped address is compared as 16 octets by some clients and as 4 by others, so it matches for half of them.
-fn unmapped(ip: Ipv6Addr, text: &str) -> Result<Ipv6Addr, X509Error> {
+pub(super) fn unmapped(ip: Ipv6Addr, text: &str) -> Result<Ipv6Addr, X509Error> {
     match ip.to_ipv4_mapped() {
         Some(v4) => Err(X509Error::Invalid(format!("{} is an IPv4 address in IPv6 notation; write {v4}", quote(text)))),
         None => Ok(ip),
-    }
-}
-
-/// `text` is an absolute URI that a certificate may hold.
-pub fn is_uri(text: &str) -> bool {
-    uri_fault(text).is_none()
-}
-
-/// RFC 3986; with an authority, RFC 5280 wants a host in it.
-fn parse_uri(text: &str) -> Result<String, X509Error> {
-    match uri_fault(text) {
-        Some(why) => Err(X509Error::Invalid(format!("{} is not a URI: {why}", quote(text)))),
-        None => Ok(text.to_owned()),
-    }
-}
-
-/// Why `text` is no absolute URI that a certificate may hold.
-pub(super) fn uri_fault(text: &str) -> Option<&'static str> {
-    let Some((scheme, rest)) = text.split_once(':') else {
-        return Some("it has no scheme, such as https:// or spiffe://");
-    };
-    let scheme_ok = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
-    if !scheme_ok {
-        return Some("its scheme is not letters, digits, +, - and .");
-    }
-    if !text.is_ascii() {
-        return Some("it has characters outside ASCII; percent-encode them");
-    }
-    if !rest.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&b)) {
-        return Some("it has a character that must be percent-encoded");
-    }
-    let mut percent = rest.split('%').skip(1);
-    if !percent.all(|escape| escape.len() >= 2 && escape.bytes().take(2).all(|b| b.is_ascii_hexdigit())) {
-        return Some("it has a % without two hexadecimal digits");
-    }
-    match rest.strip_prefix("//") {
-        Some(rest) => authority_fault(rest.split(['/', '?', '#']).next().unwrap_or_default()),
-        None if rest.is_empty() => Some("nothing follows its scheme"),
-        None => None,
-    }
-}
-
-/// The host of a URI with an authority, if it is a name and no address.
-pub(super) fn uri_host(uri: &str) -> Option<&str> {
-    let authority = uri.split_once("://")?.1.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = host.split(':').next().filter(|host| !host.is_empty() && !host.starts_with('['))?;
-    host.parse::<IpAddr>().is_err().then_some(host)
-}
-
-fn authority_fault(authority: &str) -> Option<&'static str> {
-    let host_port = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let (host, port) = match host_port.strip_prefix('[') {
-        Some(rest) => {
-            let Some((ip, port)) = rest.split_once(']') else {
-                return Some("its IPv6 address is not closed by ]");
-            };
-            if ip.parse::<Ipv6Addr>().is_err() {
-                return Some("what stands in brackets is not an IPv6 address");
-            }
-            (None, port)
-        }
-        None => {
-            let (host, port) = host_port.find(':').map_or((host_port, ""), |colon| host_port.split_at(colon));
-            (Some(host), port)
-        }
-    };
-    if !port.is_empty() && !port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()) {
-        return Some("its port is not a number");
-    }
-    match host {
-        Some("") => Some("it has no host"),
-        Some(host) if host.parse::<IpAddr>().is_err() && check_host(host).is_err() => {
-            Some("its host is not a host name")
-        }
-        _ => None,
     }
 }
 
@@ -407,111 +331,6 @@ fn local_part_fault(local: &str) -> Option<&'static str> {
         return Some("it has a character or dot where none is allowed before the @");
     }
     None
-}
-
-/// A range of addresses; no bit is set after the prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Cidr {
-    addr: IpAddr,
-    prefix: u8,
-}
-
-impl Cidr {
-    /// A prefix that is too long or bits set behind it are refused: both are slips of the pen with wide consequences.
-    pub fn new(addr: IpAddr, prefix: u8) -> Result<Self, X509Error> {
-        let shown = format!("{addr}/{prefix}");
-        let longest = if addr.is_ipv4() { 32 } else { 128 };
-        if prefix > longest {
-            return Err(X509Error::Invalid(format!(
-                "{} is not a range: its prefix is at most {longest}",
-                quote(&shown)
-            )));
-        }
-        if let IpAddr::V6(ip) = addr {
-            unmapped(ip, &shown)?;
-        }
-        let network = masked(addr, prefix);
-        if network != addr {
-            return Err(X509Error::Invalid(format!(
-                "{} is not a range: bits are set behind the prefix; write {network}/{prefix} or {addr}/{longest}",
-                quote(&shown)
-            )));
-        }
-        Ok(Self { addr, prefix })
-    }
-
-    /// The first address.
-    pub fn addr(&self) -> IpAddr {
-        self.addr
-    }
-
-    /// How many leading bits are fixed.
-    pub fn prefix(&self) -> u8 {
-        self.prefix
-    }
-
-    /// `ip` is in the range.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        ip.is_ipv4() == self.addr.is_ipv4() && masked(ip, self.prefix) == self.addr
-    }
-
-    /// Address and mask, as a name constraint holds them (RFC 5280 4.2.1.10).
-    pub(crate) fn octets(&self) -> Vec<u8> {
-        match self.addr {
-            IpAddr::V4(ip) => {
-                [ip.octets(), mask(self.prefix, 32).to_be_bytes()[12..].try_into().unwrap_or_default()].concat()
-            }
-            IpAddr::V6(ip) => [ip.octets(), mask(self.prefix, 128).to_be_bytes()].concat(),
-        }
-    }
-
-    /// The reverse, if the mask is a prefix.
-    pub(crate) fn from_octets(octets: &[u8]) -> Option<Self> {
-        let (addr, mask_octets) = octets.split_at(octets.len() / 2);
-        let (addr, width) = match octets.len() {
-            8 => (IpAddr::from(<[u8; 4]>::try_from(addr).ok()?), 32),
-            32 => (IpAddr::from(<[u8; 16]>::try_from(addr).ok()?), 128),
-            _ => return None,
-        };
-        let prefix = mask_octets.iter().map(|octet| octet.leading_ones() as u8).sum();
-        let range = Self { addr, prefix };
-        (prefix <= width && masked(addr, prefix) == addr && range.octets() == octets).then_some(range)
-    }
-}
-
-fn mask(prefix: u8, width: u32) -> u128 {
-    let ones = u128::MAX.checked_shl(width - u32::from(prefix)).unwrap_or(0);
-    if width == 32 { ones & u128::from(u32::MAX) } else { ones }
-}
-
-fn masked(addr: IpAddr, prefix: u8) -> IpAddr {
-    match addr {
-        IpAddr::V4(ip) => IpAddr::V4((ip.to_bits() & mask(prefix, 32) as u32).into()),
-        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() & mask(prefix, 128)).into()),
-    }
-}
-
-impl fmt::Display for Cidr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.addr, self.prefix)
-    }
-}
-
-/// `10.0.0.0/8`, or an address alone for the range that holds only it.
-impl FromStr for Cidr {
-    type Err = X509Error;
-
-    fn from_str(text: &str) -> Result<Self, X509Error> {
-        let Some((addr, prefix)) = text.split_once('/') else {
-            let addr = parse_ip(text)?;
-            return Self::new(addr, if addr.is_ipv4() { 32 } else { 128 });
-        };
-        let decimal = !prefix.is_empty() && prefix.len() <= 3 && prefix.bytes().all(|b| b.is_ascii_digit());
-        let prefix = decimal.then(|| prefix.parse().ok()).flatten().ok_or_else(|| {
-            X509Error::Invalid(format!("{} is not a range: its prefix is not a number of bits", quote(text)))
-        })?;
-        Self::new(parse_ip(addr)?, prefix)
-    }
 }
 
 #[cfg(test)]
@@ -636,35 +455,6 @@ mod tests {
             assert!(name.fault().is_some() && name.as_str() == bad, "{bad}");
         }
         assert_eq!(DnsName::unchecked("*.Example.com").fault(), None);
-    }
-
-    #[test]
-    fn ranges_have_no_bits_behind_the_prefix() {
-        for text in ["10.0.0.0/8", "0.0.0.0/0", "192.168.1.1/32", "2001:db8::/32", "::/0", "::1/128"] {
-            let range: Cidr = text.parse().unwrap();
-            assert_eq!(range.to_string(), text);
-            assert_eq!(Cidr::from_octets(&range.octets()), Some(range));
-        }
-        assert_eq!("10.1.2.3".parse::<Cidr>().unwrap().to_string(), "10.1.2.3/32");
-        for bad in [
-            "10.0.0.1/8",
-            "10.0.0.0/33",
-            "::/129",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "10.0.0.0/+8",
-            "10.0.0.0/8/8",
-            "::ffff:0:0/96",
-            "x/8",
-        ] {
-            assert!(bad.parse::<Cidr>().is_err(), "{bad}");
-        }
-        let range: Cidr = "10.0.0.0/8".parse().unwrap();
-        assert!(range.contains("10.255.0.1".parse().unwrap()));
-        assert!(!range.contains("11.0.0.0".parse().unwrap()) && !range.contains("::1".parse().unwrap()));
-        assert_eq!(Cidr::from_octets(&[10, 0, 0, 0, 255, 0, 255, 0]), None);
-        assert_eq!(Cidr::from_octets(&[10, 0, 0, 1, 255, 0, 0, 0]), None);
-        assert_eq!(Cidr::from_octets(&[]), None);
     }
 
     proptest! {

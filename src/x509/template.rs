@@ -269,7 +269,7 @@ fn own_extension(oid: &[u64], critical: bool, value: Vec<u8>) -> rcgen::CustomEx
 
 /// The encoder takes any text for an IA5String, so what is no URI stops here.
 fn checked_uri(uri: &str) -> Result<&str, X509Error> {
-    match super::san::uri_fault(uri) {
+    match super::uri::uri_fault(uri) {
         None => Ok(uri),
         Some(fault) => Err(X509Error::Invalid(format!("{} is not a URI: {fault}", crate::ui::quote(uri)))),
     }

@@ -129,7 +129,7 @@ fn requests_that_cannot_be_checked_say_why() {
 fn unknown_wishes_are_no_error_and_ambition_is_seen() {
     let scratch = Scratch::new();
     scratch.openssl(KEYS[0]);
-    let mut request = |extensions: &str| {
+    let request = |extensions: &str| {
         scratch.write(
             "csr.cnf",
             format!("[req]\nprompt=no\ndistinguished_name=dn\nreq_extensions=ext\nattributes=attributes\n[dn]\nCN=x\n[attributes]\nchallengePassword=secret\n[ext]\n{extensions}\n[name]\nCN=y\n"),
