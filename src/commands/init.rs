@@ -47,15 +47,23 @@ pub(crate) struct InitArgs {
 pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     let mut settings = settings(&args.settings)?;
     let store = Store::open(&env.pki);
-    if store.exists() {
-        return existing(&args, &settings, env);
+    if store.exists() && !args.keep {
+        return Err(holds_one(env)
+            .hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep"));
     }
     let profile = choose(args.profile.as_deref(), env)?;
+    let has_name = profile.settings().iter().any(|s| s.key == "name");
+    if let Some(name) = args.name.clone().filter(|_| has_name) {
+        settings.insert("name".to_owned(), name);
+    }
+    if store.exists() {
+        return existing(&args, &profile, &settings, env);
+    }
     ask_settings(&profile, &mut settings, env)?;
     let text = profile.render(&settings, &Context { host_name: env.host_name.clone() })?;
     let text = match &args.name {
-        Some(name) => named_roots(&text, name)?,
-        None => text,
+        Some(name) if !has_name => named_roots(&text, name)?,
+        _ => text,
     };
     let manifest = Manifest::parse(&text, "certgen.toml")?;
     let to = seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
@@ -102,16 +110,16 @@ fn build(
 }
 
 /// There is a PKI: `--keep` is content with one that came from the same beginnings.
-fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env) -> Result<Answer> {
+fn existing(
+    args: &InitArgs,
+    profile: &Profile,
+    settings: &BTreeMap<String, String>,
+    env: &mut Env,
+) -> Result<Answer> {
     let shown = ui::path(env.shown(&env.pki));
-    let exists = || Error::failed(format!("{shown} holds a PKI already"));
-    if !args.keep {
-        return Err(exists()
-            .hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep"));
-    }
     let world = World::read(env)?;
-    let wanted = args.profile.as_deref().unwrap_or(profile::DEFAULT);
-    let wanted = find(wanted, env)?.name().to_owned();
+    let exists = || Error::failed(format!("{shown} holds a PKI already"));
+    let wanted = profile.name();
     let differs = |what: &str, is: &str, asked: &str| {
         Err(exists().hint(format!("its {what} was {is}, not {asked}: start another with --pki DIR")))
     };
@@ -120,7 +128,7 @@ fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env)
     };
     let profile = origin.profile.as_deref().unwrap_or_default();
     if profile != wanted {
-        return differs("profile", &ui::quote(profile), &ui::quote(&wanted));
+        return differs("profile", &ui::quote(profile), &ui::quote(wanted));
     }
     if origin.settings != *settings || origin.name.as_deref() != args.name.as_deref() {
         return differs("settings", &shown_settings(&origin.settings), &shown_settings(settings));
@@ -130,6 +138,10 @@ fn existing(args: &InitArgs, settings: &BTreeMap<String, String>, env: &mut Env)
         ui::items::<Item>(env, &[])?;
     }
     Ok(Answer::Yes)
+}
+
+fn holds_one(env: &Env) -> Error {
+    Error::failed(format!("{} holds a PKI already", ui::path(env.shown(&env.pki))))
 }
 
 fn shown_settings(settings: &BTreeMap<String, String>) -> String {

@@ -360,7 +360,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        let written = EntrySpec::written_in(&world.manifest_text, MANIFEST, role, &wish.name)?;
+        let written = world.manifest.spec(role, &wish.name).cloned().unwrap_or_default();
         editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
     }
     Ok(editor.into_text())

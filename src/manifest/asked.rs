@@ -1,21 +1,9 @@
 //! What is asked for, laid over what stands in the manifest already.
 
-use toml::de::DeTable;
-
-use super::file::File;
-use super::message::{ManifestError, Text};
-use super::{Entry, EntrySpec, Manifest, Permissions, Role, validate};
+use super::message::ManifestError;
+use super::{Entry, EntrySpec, Manifest, Permissions, Role};
 
 impl EntrySpec {
-    /// What the manifest's text says about an entry itself, without defaults; empty for one that is not there.
-    pub fn written_in(text: &str, file_name: &str, role: Role, name: &str) -> Result<Self, ManifestError> {
-        let text = Text { file: file_name, text };
-        let document = DeTable::parse(text.text).map_err(|e| validate::syntax(&text, &e))?;
-        let file = File::read(&text, document.get_ref())?;
-        let found = file.entries.into_iter().find(|(r, written)| *r == role && written.name == name);
-        Ok(found.map(|(_, written)| written.spec).unwrap_or_default())
-    }
-
     /// This specification, and `below` for what it does not say. Permissions are said as a whole: a purpose replaces
     /// patterns, and patterns a purpose.
     #[must_use]
@@ -48,11 +36,14 @@ impl EntrySpec {
         }
     }
 
-    /// The virtual hosts, permissions, tags and brokers of another client, for one that shall be like it.
+    /// The virtual hosts, permissions, tags and brokers of another client, for one that shall be like it. What the model
+    /// takes from the defaults is said by name, so that the copy stays what it was.
+    #[must_use]
     pub fn user_of(model: &Entry) -> Self {
         let Some(user) = &model.user else { return Self::default() };
         let list = |values: &[String]| (!values.is_empty()).then(|| values.to_vec());
-        let mut spec = Self { vhost: list(&user.vhosts), tags: list(&user.tags), broker: list(&model.brokers), ..Self::default() };
+        let mut spec =
+            Self { vhost: list(&user.vhosts), tags: list(&user.tags), broker: list(&model.brokers), ..Self::default() };
         match &user.permissions {
             Permissions::None => {}
             Permissions::Access(access) => spec.access = Some(access.iter().map(ToString::to_string).collect()),
