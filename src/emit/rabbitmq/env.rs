@@ -48,7 +48,13 @@ impl Env {
     }
 }
 
-/// `value` as one word for `sh`.
+/// `value` as one word of a command that somebody types into a shell.
+pub(super) fn word(value: &str) -> String {
+    let quoted = quoted(value);
+    if quoted == value { quoted } else { format!("'{}'", value.replace('\'', "'\\''")) }
+}
+
+/// `value` of an assignment, for `sh`.
 pub(super) fn quoted(value: &str) -> String {
     let plain = !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-./:@,+".contains(c));
     if plain { value.to_owned() } else { format!("\"{}\"", escape(value)) }

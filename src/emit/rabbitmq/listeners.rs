@@ -2,7 +2,7 @@
 
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
-use super::facts::{BrokerFacts, ClientCertificates, LoginFrom, SanKind, slashes};
+use super::facts::{BrokerFacts, ClientCertificates, LoginFrom, SanKind, Version, slashes};
 use super::{header, inter_node};
 use crate::error::Result;
 
@@ -80,8 +80,8 @@ fn login(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     }
     conf.blank();
     conf.comment(
-        "Read at every boot: users, permissions and vhosts in it overwrite what the broker has, and nothing is deleted.\n\
-         The default user guest is not made.",
+        "Read at every boot: users, permissions and vhosts in it overwrite what the broker has (also a password, and the\n\
+         description and tags of a vhost), and nothing is deleted. The default user guest is not made.",
     );
     conf.set("load_definitions", facts.config("definitions.json"))
 }
@@ -140,6 +140,7 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         conf.blank();
         conf.comment("Metrics: https, no client certificate.");
         http_listener(conf, facts, "prometheus", 15691, true)?;
+        plain_metrics(conf, facts)?;
     }
     for (plugin, prefix, port) in [("rabbitmq_web_mqtt", "web_mqtt", 15676), ("rabbitmq_web_stomp", "web_stomp", 15673)]
     {
@@ -151,6 +152,19 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// RabbitMQ 4 keeps the plain listener beside the https one, and 3.10 does not know the key that closes it; both know
+/// where it may listen.
+fn plain_metrics(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    match facts.version {
+        Some(version) if version.major >= 4 => conf.set("prometheus.tcp.listener", "none"),
+        Some(Version { major: 3, minor: 10 }) => Ok(()),
+        _ => {
+            conf.comment("Some versions also open a plain listener, so that one stays on this host. From 4.0 on \"none\" closes it.");
+            conf.set("prometheus.tcp.ip", "127.0.0.1")
+        }
+    }
 }
 
 fn http_listener(conf: &mut Conf, facts: &BrokerFacts, prefix: &str, port: u16, verify: bool) -> Result<()> {

@@ -66,9 +66,11 @@ pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
     ])
 }
 
-/// The line that brings one user's file into a running broker; `path` as the broker's host sees it.
-pub fn import_command(path: &str) -> String {
-    format!("rabbitmqctl import_definitions {}", env::quoted(path))
+/// The lines that bring one user's file into a running broker: `path` as the broker's host sees it, `new_vhosts` those
+/// that the broker does not have yet (for one that exists `add_vhost` is not needed).
+pub fn import_commands(path: &str, new_vhosts: &[&str]) -> Vec<String> {
+    let add = new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost)));
+    add.chain([format!("rabbitmqctl import_definitions {}", env::word(path))]).collect()
 }
 
 /// The name of a file for this user: the contract's rule for directories, one to one.
@@ -110,8 +112,7 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
     vec![
         title.to_owned(),
         format!(
-            "Written by certgen for {versions}. To change it edit {table} in certgen.toml and run `certgen apply`;\n\
-             settings of your own belong into a file of their own (conf.d/ beside rabbitmq.conf)."
+            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen apply`."
         ),
     ]
 }
@@ -187,11 +188,21 @@ mod tests {
     }
 
     #[test]
+    fn a_line_to_type_survives_a_shell() {
+        assert_eq!(
+            import_commands("definitions.d/a.json", &[]),
+            ["rabbitmqctl import_definitions definitions.d/a.json"]
+        );
+        let lines = import_commands("x y.json", &["it's $HOME"]);
+        assert_eq!(lines, ["rabbitmqctl add_vhost 'it'\\''s $HOME'", "rabbitmqctl import_definitions 'x y.json'"]);
+    }
+
+    #[test]
     fn user_names_become_file_names_one_to_one() {
         for (user, file) in [
             ("celery_worker", "celery_worker"),
             ("a b", "a%20b"),
-            ("../../etc/passwd", "%2E./../etc".split("..").next().map_or("", |_| "%2E.%2F..%2Fetc%2Fpasswd")),
+            ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd"),
             ("*.example", "_wildcard.example"),
             ("CN=x,O=y", "CN%3Dx%2CO%3Dy"),
             ("é", "%C3%A9"),
