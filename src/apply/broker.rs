@@ -13,7 +13,7 @@ use crate::apply::change::owner;
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
-use crate::manifest::{Broker, Entry, EntryRef, LoginFrom, Permissions};
+use crate::manifest::{Broker, Entry, EntryRef, LoginFrom, Permissions, Platform};
 use crate::profile::Role;
 use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
@@ -192,15 +192,16 @@ impl Change<'_> {
         let mut facts = BrokerFacts::single(&broker.certs_dir, &broker.config_dir);
         facts.name = broker.name.clone();
         facts.version = version(broker);
-        facts.platform = platform(broker.platform);
+        facts.platform = broker.platform;
         facts.certificate_is_node = broker.certificates.first().is_some_and(|c| c.role == Role::Node);
         facts.certificate_names = names;
         facts.key_password = key_password.map(|path| self.world.key_password(path)).transpose()?;
         facts.management = management(broker);
-        facts.inter_node = inter_node(broker);
-        facts.client_certificates = client_certificates(broker);
-        facts.login_from = login_from(broker.login_from);
-        facts.tls_versions = broker.tls_versions.iter().map(|v| tls_version(*v)).collect();
+        facts.inter_node = broker.inter_node_tls;
+        facts.client_certificates = broker.client_certificates;
+        facts.login_from = broker.login_from;
+        facts.tls_versions.clone_from(&broker.tls_versions);
+        facts.ports = broker.ports;
         facts.plugins = broker.plugins.clone();
         facts.nodes = broker.nodes.clone();
         facts.longnames = broker.longnames;
@@ -301,11 +302,11 @@ impl Change<'_> {
             }
             let broker = self.world.manifest.brokers().first().cloned();
             let facts = facts::CliFacts {
-                platform: broker.as_ref().map_or(facts::Platform::Unix, |b| platform(b.platform)),
+                platform: broker.as_ref().map_or(Platform::Unix, |b| b.platform),
                 certs_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq/certs".to_owned(), |b| b.certs_dir.clone()),
                 config_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq".to_owned(), |b| b.config_dir.clone()),
                 key_password: host.key_password_file.as_deref().map(|p| self.world.key_password(p)).transpose()?,
-                tls_versions: broker.iter().flat_map(|b| &b.tls_versions).map(|v| tls_version(*v)).collect(),
+                tls_versions: broker.as_ref().map(|b| b.tls_versions.clone()).unwrap_or_default(),
                 longnames: broker.as_ref().is_some_and(|b| b.longnames),
                 erl_ssl_path: broker.as_ref().and_then(|b| b.erl_ssl_path.clone()),
             };
@@ -326,8 +327,12 @@ pub fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> O
     let broker = world.manifest.brokers_of(entry).next()?;
     let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
     let shown = ui::path(env.shown(&world.store.path(path)));
-    // From standard input: Debian's rabbitmqctl becomes another user, who may not read the file.
-    Some(format!("to bring the user into a running broker:\n  rabbitmqctl import_definitions < {}", ui::shell(&shown)))
+    let known = |vhost: &str| {
+        let others = world.manifest.entries().iter().filter(|e| e.name != name).filter_map(|e| e.user.as_ref());
+        broker.vhosts.iter().chain(others.flat_map(|u| &u.vhosts)).any(|other| other == vhost) || vhost == "/"
+    };
+    let new: Vec<&str> = entry.user.iter().flat_map(|u| &u.vhosts).map(String::as_str).filter(|v| !known(v)).collect();
+    Some(format!("to bring the user into a running broker:\n  {}", facts::import_commands(&shown, &new).join("\n  ")))
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
@@ -384,13 +389,6 @@ fn version(broker: &Broker) -> Option<facts::Version> {
     Some(facts::Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }
 
-fn platform(platform: crate::manifest::Platform) -> facts::Platform {
-    match platform {
-        crate::manifest::Platform::Unix => facts::Platform::Unix,
-        crate::manifest::Platform::Windows => facts::Platform::Windows,
-    }
-}
-
 /// Another certificate for people lies in a directory of its own below the broker's certificates.
 fn management(broker: &Broker) -> facts::Management {
     let certificate = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
@@ -406,38 +404,5 @@ fn certificate_files(certificate: &EntryRef, certs_dir: &str) -> facts::Certific
     facts::CertificateFiles {
         certfile: format!("{dir}/{}", certificate.role.certificate_file()),
         keyfile: format!("{dir}/{}", certificate.role.key_file()),
-    }
-}
-
-fn inter_node(broker: &Broker) -> facts::InterNode {
-    match broker.inter_node_tls {
-        crate::manifest::InterNodeTls::Off => facts::InterNode::Off,
-        crate::manifest::InterNodeTls::File => facts::InterNode::File,
-        crate::manifest::InterNodeTls::Flags => facts::InterNode::Flags,
-    }
-}
-
-fn client_certificates(broker: &Broker) -> facts::ClientCertificates {
-    match broker.client_certificates {
-        crate::manifest::ClientCertificates::Required => facts::ClientCertificates::Required,
-        crate::manifest::ClientCertificates::Optional => facts::ClientCertificates::Optional,
-        crate::manifest::ClientCertificates::None => facts::ClientCertificates::None,
-    }
-}
-
-fn login_from(login_from: LoginFrom) -> facts::LoginFrom {
-    match login_from {
-        LoginFrom::CommonName => facts::LoginFrom::CommonName,
-        LoginFrom::DistinguishedName => facts::LoginFrom::DistinguishedName,
-        LoginFrom::SanDns => facts::LoginFrom::San(facts::SanKind::Dns),
-        LoginFrom::SanEmail => facts::LoginFrom::San(facts::SanKind::Email),
-        LoginFrom::SanUri => facts::LoginFrom::San(facts::SanKind::Uri),
-    }
-}
-
-fn tls_version(version: crate::manifest::TlsVersion) -> facts::TlsVersion {
-    match version {
-        crate::manifest::TlsVersion::V1_2 => facts::TlsVersion::V1_2,
-        crate::manifest::TlsVersion::V1_3 => facts::TlsVersion::V1_3,
     }
 }

@@ -10,7 +10,7 @@ use crate::apply::{DateNote, Dates, Trust, Vault, World, archive, request};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
-use crate::manifest::{Authority, Entry};
+use crate::manifest::{Authority, Entry, EntrySpec};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
@@ -19,6 +19,8 @@ use crate::x509::{Certificate, PrivateKey};
 pub struct Order {
     /// What it should be.
     pub entry: Entry,
+    /// What was asked, for an identity that the manifest does not hold: the inventory then remembers it.
+    pub unmanaged: Option<EntrySpec>,
     /// Where its key comes from.
     pub key: KeySource,
     /// Dates asked for by name.
@@ -230,7 +232,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// The issuer cannot sign, the dates do not fit, the key password cannot be read, or our lints refuse it.
     pub fn identity(&mut self, order: Order, trust: &Trust) -> Result<()> {
-        let Order { entry, key, dates, replaces, destination } = order;
+        let Order { entry, unmanaged, key, dates, replaces, destination } = order;
         let owner = owner(entry.owner.as_deref())?;
         let (public_key, private, csr) = match key {
             KeySource::Generate(kind) => {
@@ -288,7 +290,12 @@ impl<'a> Change<'a> {
             directory,
             renewed: replaces.is_some(),
         });
-        self.world.set_entry(entry);
+        if let Some(spec) = unmanaged {
+            if let Some(event) = self.events.last_mut() {
+                event.entry = serde_json::to_value(&spec).ok();
+            }
+            self.world.set_unmanaged(entry, spec);
+        }
         Ok(())
     }
 

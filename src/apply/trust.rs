@@ -6,8 +6,9 @@
 use std::collections::BTreeSet;
 
 use crate::apply::World;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::profile::Role;
+use crate::store;
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -64,7 +65,29 @@ impl World {
                 roots.push(root);
             }
         }
+        for &role in roles {
+            self.add_foreign(role, &mut roots)?;
+        }
         Ok(roots)
+    }
+
+    /// Anchors of others, from the files that `[defaults.ROLE] trust` names; relative paths start at the manifest.
+    fn add_foreign(&self, role: Role, roots: &mut Vec<Certificate>) -> Result<()> {
+        for file in self.manifest.trust(role) {
+            let path = self.store.path(file);
+            let reading = || format!("reading {}, which [defaults.{role}] trusts", ui::path(&path));
+            let bytes = store::read_limited(&path, store::INPUT_LIMIT).context(reading)?;
+            for anchor in Certificate::all_from_bytes(&bytes).context(reading)? {
+                if !anchor.is_ca() {
+                    return Err(Error::failed(format!("{}: {} is no authority", reading(), ui::quote(&anchor.subject().to_string())))
+                        .hint("name a file with the certificates of authorities"));
+                }
+                if !roots.contains(&anchor) {
+                    roots.push(anchor);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The self-signed authority at the top of `name`.

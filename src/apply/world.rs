@@ -29,7 +29,7 @@ pub struct World {
     pub inventory: Inventory,
     authorities: BTreeMap<String, Certificate>,
     on_disk: Vec<(Role, String)>,
-    unmanaged: Vec<Entry>,
+    unmanaged: Vec<(Entry, EntrySpec)>,
 }
 
 /// What is known about an authority's key.
@@ -177,24 +177,28 @@ impl World {
 
     /// Entries that were issued without being saved in the manifest.
     pub fn unmanaged(&self) -> impl Iterator<Item = &Entry> {
-        self.unmanaged.iter()
+        self.unmanaged.iter().map(|(entry, _)| entry)
     }
 
     /// An entry of the manifest, or one that was issued without being saved there.
     pub fn entry(&self, role: Role, name: &str) -> Option<&Entry> {
-        self.manifest.entry(role, name).or_else(|| self.unmanaged.iter().find(|e| e.role == role && e.name == name))
+        self.manifest.entry(role, name).or_else(|| self.unmanaged().find(|e| e.role == role && e.name == name))
     }
 
     pub(crate) fn forget_entry(&mut self, role: Role, name: &str) {
-        self.unmanaged.retain(|e| e.role != role || e.name != name);
+        self.unmanaged.retain(|(e, _)| e.role != role || e.name != name);
         self.on_disk.retain(|(r, n)| *r != role || n != name);
     }
 
-    pub(crate) fn set_entry(&mut self, entry: Entry) {
-        if !entry.managed {
-            self.unmanaged.retain(|e| (e.role, &e.name) != (entry.role, &entry.name));
-            self.unmanaged.push(entry);
-        }
+    /// What was asked of an identity: by its entry in the manifest, or when it was issued without one.
+    pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
+        let unmanaged = || self.unmanaged.iter().find(|(e, _)| e.role == role && e.name == name).map(|(_, spec)| spec);
+        self.manifest.spec(role, name).or_else(unmanaged)
+    }
+
+    pub(crate) fn set_unmanaged(&mut self, entry: Entry, spec: EntrySpec) {
+        self.unmanaged.retain(|(e, _)| (e.role, &e.name) != (entry.role, &entry.name));
+        self.unmanaged.push((entry, spec));
     }
 
     /// The identities that have a directory here.
@@ -367,7 +371,7 @@ fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
 }
 
 /// What the inventory knows of entries that were never saved in the manifest.
-fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<Entry> {
+fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<(Entry, EntrySpec)> {
     let mut found = Vec::new();
     for ((role, name), history) in &inventory.entries {
         let Ok(role) = role.parse::<Role>() else { continue };
@@ -377,7 +381,7 @@ fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<Entry> {
         }
         let Some(asked) = inventory.events[issued.event].entry.clone() else { continue };
         let Ok(spec) = serde_json::from_value::<EntrySpec>(asked) else { continue };
-        found.extend(manifest.entry_from(role, name, &spec).ok().map(Entry::unmanaged));
+        found.extend(manifest.entry_from(role, name, &spec).ok().map(|entry| (entry.unmanaged(), spec)));
     }
     found
 }

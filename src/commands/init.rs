@@ -102,7 +102,7 @@ fn build(
         change.refuse_privileged_user(&entry)?;
         let key = KeySource::Generate(entry.key_type);
         let destination = crate::apply::Destination::Pki;
-        change.identity(Order { entry, key, dates: Dates::default(), replaces: None, destination }, &trust)?;
+        change.identity(Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination }, &trust)?;
     }
     change.manifest(text.to_owned());
     change.git_files();
@@ -271,6 +271,12 @@ pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()
     }
     for note in &done.notes {
         env.say(note);
+    }
+    for (user, password) in &done.passwords {
+        if !env.interactive {
+            break; // a log is no place for it; it stands in its file
+        }
+        env.say(format!("the password of {} is {}", ui::quote(user), **password));
     }
     for path in &done.edited {
         let shown = ui::path(env.shown(path));

@@ -230,6 +230,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     }
 
     let (todo, unchanged) = sort_out(&entries, &world, common, dates, env)?;
+    let asked = manifest.clone();
     if !common.no_save {
         world.manifest = manifest;
     }
@@ -246,7 +247,8 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                     None => KeySource::Generate(entry.key_type),
                 };
                 let destination = delivery.destination(&entry)?;
-                change.identity(Order { entry, key, dates, replaces, destination }, &trust)?;
+                let unmanaged = common.no_save.then(|| asked.spec(role, &entry.name).cloned()).flatten();
+                change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
             }
             if saves {
                 change.manifest(text);
@@ -360,7 +362,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        let written = world.manifest.spec(role, &wish.name).cloned().unwrap_or_default();
+        let written = world.spec(role, &wish.name).cloned().unwrap_or_default();
         editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
     }
     Ok(editor.into_text())

@@ -86,6 +86,12 @@ pub struct Ports {
     pub web_stomp: u16,
 }
 
+impl Default for Ports {
+    fn default() -> Self {
+        Self { amqp: 5671, mqtt: 8883, stomp: 61614, stream: 5551, prometheus: 15691, web_mqtt: 15676, web_stomp: 15673 }
+    }
+}
+
 /// A server or node of the manifest, written `node/NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EntryRef {

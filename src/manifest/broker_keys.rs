@@ -14,8 +14,6 @@ use crate::x509::{DnsName, GeneralName};
 
 const DEFAULT_ADMINISTRATOR: &str = "administrator";
 const DEFAULT_MANAGEMENT_PORT: u16 = 15671;
-const DEFAULT_PORTS: Ports =
-    Ports { amqp: 5671, mqtt: 8883, stomp: 61614, stream: 5551, prometheus: 15691, web_mqtt: 15676, web_stomp: 15673 };
 
 pub(crate) fn is_exact_host(name: &GeneralName) -> bool {
     matches!(name, GeneralName::Dns(dns) if !dns.is_wildcard())
@@ -123,7 +121,7 @@ pub(crate) fn management(spec: Option<&ManagementSpec>, entries: &[Entry]) -> Re
 }
 
 pub(crate) fn ports(spec: &BrokerSpec) -> Result<Ports, Problem> {
-    let mut ports = DEFAULT_PORTS;
+    let mut ports = Ports::default();
     for (key, number) in &spec.ports {
         let slot = match *key {
             "amqp" => &mut ports.amqp,

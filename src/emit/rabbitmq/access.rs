@@ -4,11 +4,7 @@
 //! RabbitMQ 3.10.8 (OTP 25) and 4.0.5 (OTP 27), with celery 5.7.0 (kombu 5.7.0, py-amqp 5.4.2), paho-mqtt 2.2.0 and pika
 //! 1.4.4. `tests/interop/access_probe.py` reads these very constants and repeats the measurement.
 
-use std::fmt;
-use std::str::FromStr;
-
-use crate::error::{Error, Result};
-use crate::ui;
+use crate::manifest::Access;
 
 /// How Celery, kombu and Python write an identifier of their own.
 const UUID: &str = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
@@ -66,33 +62,6 @@ const MQTT_WRITE: &[&str] = &[r"mqtt-subscription-.+qos[01]", r"amq\.topic"];
 /// MQTT: receiving, and binding to the exchange of all topics.
 const MQTT_READ: &[&str] = &[r"mqtt-subscription-.+qos[01]", r"amq\.topic"];
 
-/// What a client is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Access {
-    /// A Celery worker, or a program that sends tasks and reads results, with these task queues (none named: `celery`).
-    Celery {
-        /// The task queues; each has an exchange of the same name.
-        queues: Vec<String>,
-    },
-    /// An MQTT device: publishes and subscribes. `--topic-write` and `--topic-read` narrow the topics.
-    Mqtt,
-    /// Publishes to one exchange that exists.
-    Publish {
-        /// The exchange; `amq.default` is the one without a name, which reaches every queue of the vhost.
-        exchange: String,
-    },
-    /// Consumes from one queue that exists.
-    Consume {
-        /// The queue.
-        queue: String,
-    },
-    /// Looks at the broker: the tag `monitoring`, nothing in the vhost. Over AMQP that is the size of queues (passive
-    /// declaration); the HTTP API knows no certificates, so for it the user needs a password.
-    Monitor,
-    /// Everything in its vhosts. Still no tag.
-    All,
-}
-
 /// The permissions of one user in each of its vhosts, as RabbitMQ takes them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Permissions {
@@ -106,34 +75,35 @@ pub struct Permissions {
     pub tags: Vec<String>,
 }
 
-impl Access {
-    /// The permissions, anchored, with every given name escaped.
-    pub fn permissions(&self) -> Permissions {
-        match self {
-            Self::Celery { queues } => {
-                let default = [String::from("celery")];
-                let queues = if queues.is_empty() { &default[..] } else { queues };
-                let one = |alternatives| anchored(alternatives, queues);
-                Permissions::of(one(CELERY_CONFIGURE), one(CELERY_WRITE), one(CELERY_READ))
-            }
-            Self::Mqtt => {
-                let one = |alternatives| anchored(alternatives, &[]);
-                Permissions::of(one(MQTT_CONFIGURE), one(MQTT_WRITE), one(MQTT_READ))
-            }
-            Self::Publish { exchange } => Permissions::of(nothing(), exactly(exchange), nothing()),
-            Self::Consume { queue } => Permissions::of(nothing(), nothing(), exactly(queue)),
-            Self::Monitor => {
-                Permissions { tags: vec!["monitoring".into()], ..Permissions::of(nothing(), nothing(), nothing()) }
-            }
-            Self::All => Permissions::of(".*".into(), ".*".into(), ".*".into()),
+/// The permissions that a purpose needs, anchored, with every given name escaped.
+///
+/// `monitor` looks at the broker: the tag, and nothing in the vhost. Over AMQP that is the size of queues (passive
+/// declaration); the HTTP API knows no certificates, so for it the user needs a password too.
+pub fn permissions(access: &Access) -> Permissions {
+    match access {
+        Access::Celery { queues } => {
+            let default = [String::from("celery")];
+            let queues = if queues.is_empty() { &default[..] } else { queues };
+            let one = |alternatives| anchored(alternatives, queues);
+            Permissions::of(one(CELERY_CONFIGURE), one(CELERY_WRITE), one(CELERY_READ))
         }
+        Access::Mqtt => {
+            let one = |alternatives| anchored(alternatives, &[]);
+            Permissions::of(one(MQTT_CONFIGURE), one(MQTT_WRITE), one(MQTT_READ))
+        }
+        Access::Publish { exchange } => Permissions::of(nothing(), exactly(exchange), nothing()),
+        Access::Consume { queue } => Permissions::of(nothing(), nothing(), exactly(queue)),
+        Access::Monitor => {
+            Permissions { tags: vec!["monitoring".into()], ..Permissions::of(nothing(), nothing(), nothing()) }
+        }
+        Access::All => Permissions::of(".*".into(), ".*".into(), ".*".into()),
     }
 }
 
 impl Permissions {
     /// What a user gets that does several things: whatever one of them needs.
-    pub fn of_all(list: &[crate::manifest::Access]) -> Self {
-        let each: Vec<Self> = list.iter().filter_map(|a| a.to_string().parse::<Access>().ok()).map(|a| a.permissions()).collect();
+    pub fn of_all(list: &[Access]) -> Self {
+        let each: Vec<Self> = list.iter().map(permissions).collect();
         let join = |part: fn(&Self) -> &str| {
             let mut parts: Vec<&str> = each.iter().map(part).filter(|p| *p != nothing()).collect();
             parts.dedup();
@@ -185,72 +155,13 @@ fn escape(name: &str) -> String {
     out
 }
 
-impl FromStr for Access {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (word, rest) = match text.split_once(':') {
-            Some((word, rest)) => (word, Some(rest)),
-            None => (text, None),
-        };
-        match (word, rest) {
-            ("celery", None) => Ok(Self::Celery { queues: Vec::new() }),
-            ("celery", Some(queues)) => {
-                let queues = queues.split(',').map(|queue| name(text, "queue", queue)).collect::<Result<_>>()?;
-                Ok(Self::Celery { queues })
-            }
-            ("mqtt", None) => Ok(Self::Mqtt),
-            ("publish", Some(exchange)) => Ok(Self::Publish { exchange: name(text, "exchange", exchange)? }),
-            ("consume", Some(queue)) => Ok(Self::Consume { queue: name(text, "queue", queue)? }),
-            ("monitor", None) => Ok(Self::Monitor),
-            ("all", None) => Ok(Self::All),
-            ("publish", None) => Err(needs(text, "publish:EXCHANGE")),
-            ("consume", None) => Err(needs(text, "consume:QUEUE")),
-            _ => Err(Error::usage(format!("access {} is not known", ui::quote(text)))
-                .hint("use celery, celery:QUEUE,..., mqtt, publish:EXCHANGE, consume:QUEUE, monitor or all")),
-        }
-    }
-}
-
-fn needs(text: &str, form: &str) -> Error {
-    Error::usage(format!("access {} does not say of what", ui::quote(text))).hint(format!("write it as {form}"))
-}
-
-/// AMQP names are 1 to 255 bytes; the broker strips CR and LF, so that such a name would not be the one it compares.
-fn name(text: &str, what: &str, name: &str) -> Result<String> {
-    let why = if name.is_empty() {
-        "is empty"
-    } else if name.len() > 255 {
-        "is longer than 255 bytes"
-    } else if name.chars().any(char::is_control) {
-        "has a control character"
-    } else {
-        return Ok(name.to_owned());
-    };
-    Err(Error::usage(format!("access {}: the name of the {what} {why}", ui::quote(text))))
-}
-
-impl fmt::Display for Access {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Celery { queues } if queues.is_empty() => f.write_str("celery"),
-            Self::Celery { queues } => write!(f, "celery:{}", queues.join(",")),
-            Self::Mqtt => f.write_str("mqtt"),
-            Self::Publish { exchange } => write!(f, "publish:{exchange}"),
-            Self::Consume { queue } => write!(f, "consume:{queue}"),
-            Self::Monitor => f.write_str("monitor"),
-            Self::All => f.write_str("all"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_word_means_what_was_measured() {
-        let celery = "celery".parse::<Access>().unwrap().permissions();
+        let celery = permissions(&"celery".parse::<Access>().unwrap());
         assert!(
             celery
                 .configure
@@ -259,37 +170,28 @@ mod tests {
         assert!(celery.write.contains(r"|amq\.default|"));
         assert!(!celery.configure.contains("amq"));
         assert!(celery.tags.is_empty());
-        let mqtt = "mqtt".parse::<Access>().unwrap().permissions();
+        let mqtt = permissions(&"mqtt".parse::<Access>().unwrap());
         assert_eq!(mqtt.configure, "^(mqtt-subscription-.+qos[01])$");
         assert_eq!(mqtt.write, r"^(mqtt-subscription-.+qos[01]|amq\.topic)$");
         assert_eq!(mqtt.read, mqtt.write);
-        let publish = "publish:events.x".parse::<Access>().unwrap().permissions();
+        let publish = permissions(&"publish:events.x".parse::<Access>().unwrap());
         assert_eq!(
             (publish.configure.as_str(), publish.write.as_str(), publish.read.as_str()),
             ("^$", r"^events\.x$", "^$")
         );
-        let consume = "consume:in".parse::<Access>().unwrap().permissions();
+        let consume = permissions(&"consume:in".parse::<Access>().unwrap());
         assert_eq!((consume.write.as_str(), consume.read.as_str()), ("^$", "^in$"));
-        assert_eq!("monitor".parse::<Access>().unwrap().permissions().tags, ["monitoring"]);
-        assert_eq!("all".parse::<Access>().unwrap().permissions().read, ".*");
+        assert_eq!(permissions(&"monitor".parse::<Access>().unwrap()).tags, ["monitoring"]);
+        assert_eq!(permissions(&"all".parse::<Access>().unwrap()).read, ".*");
     }
 
     #[test]
     fn queue_names_replace_the_default_and_are_escaped() {
         let access: Access = "celery:images.hi-res,a|b".parse().unwrap();
         assert_eq!(access.to_string(), "celery:images.hi-res,a|b");
-        let write = access.permissions().write;
+        let write = permissions(&access).write;
         assert!(write.starts_with(r"^(images\.hi-res|a\|b|amq\.default|"), "{write}");
         assert!(!write.contains("(celery|"));
         assert_eq!(escape(r"a.b*c+d?e^f$g{h}i(j)k[l]m\n|о"), r"a\.b\*c\+d\?e\^f\$g\{h\}i\(j\)k\[l\]m\\n\|о");
-    }
-
-    #[test]
-    fn what_is_not_an_access_says_what_is() {
-        for text in ["", "Celery", "celery:", "celery:a,,b", "publish", "consume:", "mqtt:x", "publish:a\nb", "all:x"] {
-            assert!(text.parse::<Access>().is_err(), "{text:?}");
-        }
-        let long = format!("consume:{}", "q".repeat(256));
-        assert!(long.parse::<Access>().unwrap_err().message().contains("longer than 255 bytes"));
     }
 }

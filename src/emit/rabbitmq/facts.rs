@@ -4,6 +4,8 @@
 
 use zeroize::Zeroizing;
 
+use crate::manifest::{ClientCertificates, InterNodeTls, LoginFrom, Platform, Ports, TlsVersion};
+
 /// One broker (or the nodes of one cluster, which share their configuration).
 #[derive(Debug, Clone)]
 pub struct BrokerFacts {
@@ -26,13 +28,15 @@ pub struct BrokerFacts {
     /// The management UI, and what else is served over HTTP.
     pub management: Management,
     /// Whether nodes and CLI tools talk TLS, and how they are told to.
-    pub inter_node: InterNode,
+    pub inter_node: InterNodeTls,
     /// Whether AMQP, MQTT, STOMP and stream clients must show a certificate.
     pub client_certificates: ClientCertificates,
     /// What in a client's certificate is the user name.
     pub login_from: LoginFrom,
     /// The protocol versions to offer; empty: TLS 1.3 and 1.2.
     pub tls_versions: Vec<TlsVersion>,
+    /// The ports of the listeners that have TLS; a listener exists where its plugin is on.
+    pub ports: Ports,
     /// Plugins beyond those that follow from the rest (`rabbitmq_mqtt`, `rabbitmq_stream`, ...).
     pub plugins: Vec<String>,
     /// The host names of the cluster's members, or whole node names; empty for a single node.
@@ -60,16 +64,6 @@ pub struct Version {
     pub minor: u8,
 }
 
-/// What the broker runs on: it decides the file for environment variables and how paths are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Platform {
-    /// Linux, macOS, BSD, containers.
-    #[default]
-    Unix,
-    /// Windows.
-    Windows,
-}
-
 /// The HTTP listeners: they have TLS options of their own and ask for no client certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Management {
@@ -94,72 +88,6 @@ pub struct CertificateFiles {
     pub certfile: String,
     /// The private key; not encrypted.
     pub keyfile: String,
-}
-
-/// Inter-node TLS.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum InterNode {
-    /// Prepared, not active.
-    #[default]
-    Off,
-    /// Through `inter_node_tls.config`.
-    File,
-    /// Through flags on the command line of the Erlang virtual machine ("strategy one").
-    Flags,
-}
-
-/// Whether clients show certificates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ClientCertificates {
-    /// Who has none does not get in.
-    #[default]
-    Required,
-    /// Who has one logs in with it, others with a password.
-    Optional,
-    /// Nobody is asked; everybody has a password.
-    None,
-}
-
-/// Where RabbitMQ finds the user name in a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LoginFrom {
-    /// The common name.
-    #[default]
-    CommonName,
-    /// The whole subject, in RFC 4514 form.
-    DistinguishedName,
-    /// The first subject alternative name of a kind.
-    San(SanKind),
-}
-
-/// The kinds of subject alternative names that can be a user name. (An IP address cannot: RabbitMQ takes its raw bytes.)
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SanKind {
-    /// A DNS name.
-    Dns,
-    /// An e-mail address.
-    Email,
-    /// A URI.
-    Uri,
-}
-
-/// A protocol version.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum TlsVersion {
-    /// TLS 1.2
-    V1_2,
-    /// TLS 1.3
-    V1_3,
-}
-
-impl TlsVersion {
-    /// As RabbitMQ and Erlang write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::V1_2 => "tlsv1.2",
-            Self::V1_3 => "tlsv1.3",
-        }
-    }
 }
 
 /// The administrator.
@@ -242,10 +170,11 @@ impl BrokerFacts {
             certificate_names: Vec::new(),
             key_password: None,
             management: Management::default(),
-            inter_node: InterNode::Off,
+            inter_node: InterNodeTls::Off,
             client_certificates: ClientCertificates::Required,
             login_from: LoginFrom::CommonName,
             tls_versions: Vec::new(),
+            ports: Ports::default(),
             plugins: Vec::new(),
             nodes: Vec::new(),
             longnames: false,
@@ -314,6 +243,14 @@ fn newest_first(versions: &[TlsVersion]) -> Vec<TlsVersion> {
 pub(super) fn join(platform: Platform, directory: &str, file: &str) -> String {
     let directory = slashes(platform, directory);
     format!("{}/{file}", directory.trim_end_matches('/'))
+}
+
+/// A version of TLS as RabbitMQ and Erlang write it.
+pub(super) fn protocol(version: TlsVersion) -> &'static str {
+    match version {
+        TlsVersion::V1_2 => "tlsv1.2",
+        TlsVersion::V1_3 => "tlsv1.3",
+    }
 }
 
 /// A path as Erlang wants it on this platform.

@@ -7,7 +7,8 @@
 use super::bat::{self, Bat};
 use super::env::{self, Env};
 use super::erlang::{self, Term, atom, pair, text};
-use super::facts::{BrokerFacts, CliFacts, InterNode, Platform, TlsVersion, slashes};
+use super::facts::{BrokerFacts, CliFacts, protocol, slashes};
+use crate::manifest::{InterNodeTls, Platform, TlsVersion};
 use super::header;
 use crate::error::{Error, Result};
 
@@ -70,7 +71,7 @@ fn hostname_check() -> Term {
 
 /// As `{versions, [..]}`.
 pub(super) fn versions(versions: &[TlsVersion]) -> Term {
-    pair("versions", Term::List(versions.iter().map(|version| atom(version.as_str())).collect()))
+    pair("versions", Term::List(versions.iter().map(|version| atom(protocol(*version))).collect()))
 }
 
 /// What to give Erlang, one option with its values each; the same for the server and for CLI tools.
@@ -78,7 +79,7 @@ pub(super) fn arguments(facts: &BrokerFacts) -> Result<Vec<String>> {
     let path = |what: &str, path: String| argument(facts.platform, what, &path);
     let mut all = code_path(facts.platform, facts.erl_ssl_path.as_deref())?;
     all.push("-proto_dist inet_tls".into());
-    if facts.inter_node != InterNode::Flags {
+    if facts.inter_node != InterNodeTls::Flags {
         all.push(format!("-ssl_dist_optfile {}", path("config_dir", facts.config("inter_node_tls.config"))?));
         return Ok(all);
     }
@@ -109,7 +110,7 @@ fn argument(platform: Platform, what: &str, path: &str) -> Result<String> {
 
 /// Refuses what inter-node TLS cannot work with.
 pub(super) fn check(facts: &BrokerFacts) -> Result<()> {
-    if facts.inter_node == InterNode::Off {
+    if facts.inter_node == InterNodeTls::Off {
         return Ok(());
     }
     if !facts.certificate_is_node {
@@ -118,7 +119,7 @@ pub(super) fn check(facts: &BrokerFacts) -> Result<()> {
         )
         .hint("issue one for the node: certgen issue node NAME, and name it as certificate = \"node/NAME\" in [broker]"));
     }
-    if facts.inter_node == InterNode::Flags { check_flags(facts) } else { Ok(()) }
+    if facts.inter_node == InterNodeTls::Flags { check_flags(facts) } else { Ok(()) }
 }
 
 fn check_flags(facts: &BrokerFacts) -> Result<()> {
@@ -164,7 +165,7 @@ pub(super) fn node_name(facts: &BrokerFacts, node: &str) -> String {
 
 /// The variables of a node, in whichever file the platform has: file name and text.
 pub(super) fn environment(facts: &BrokerFacts) -> Result<(&'static str, String)> {
-    let active = facts.inter_node != InterNode::Off;
+    let active = facts.inter_node != InterNodeTls::Off;
     let arguments = match arguments(facts) {
         Ok(arguments) => arguments,
         // Nothing uses the path yet, so it is not worth a refusal.
@@ -301,7 +302,7 @@ mod tests {
         let off = environment(&facts()).unwrap().1;
         assert!(off.lines().all(|line| line.is_empty() || line.starts_with('#')), "{off}");
         let mut facts = facts();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         facts.longnames = true;
         facts.erl_ssl_path = Some("/usr/lib/erlang/lib/ssl-10/ebin".into());
         let (name, on) = environment(&facts).unwrap();
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn flags_are_complete() {
         let mut facts = facts();
-        facts.inter_node = InterNode::Flags;
+        facts.inter_node = InterNodeTls::Flags;
         let all = arguments(&facts).unwrap().join(" ");
         for side in ["server", "client"] {
             for option in ["certfile /etc", "cacertfile /etc", "verify verify_peer"] {
@@ -331,7 +332,7 @@ mod tests {
         let mut facts = facts();
         facts.platform = Platform::Windows;
         facts.config_dir = r"C:\Users\rmq user\AppData\Roaming\RabbitMQ".into();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         let (name, text) = environment(&facts).unwrap();
         assert_eq!(name, "rabbitmq-env-conf.bat");
         let expected = "set CTL_ERL_ARGS=-proto_dist inet_tls -ssl_dist_optfile \"C:/Users/rmq user/AppData/Roaming/RabbitMQ/inter_node_tls.config\"\r\n";
@@ -341,11 +342,11 @@ mod tests {
     #[test]
     fn what_cannot_work_is_refused() {
         let mut facts = facts();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         facts.certificate_is_node = false;
         assert!(check(&facts).unwrap_err().message().contains("servers only"));
         facts.certificate_is_node = true;
-        facts.inter_node = InterNode::Flags;
+        facts.inter_node = InterNodeTls::Flags;
         facts.certificate_names = vec!["*.nodes.example".into()];
         assert!(check(&facts).unwrap_err().message().contains("wildcard"));
         facts.certificate_names = vec!["a.example".into(), "a".into()];

@@ -8,7 +8,8 @@ use std::fmt;
 
 use super::conf::{self, Conf};
 use super::env::Env;
-use super::facts::{BrokerFacts, InterNode, Platform};
+use super::facts::BrokerFacts;
+use crate::manifest::{InterNodeTls, Platform};
 use super::merge::{Conflict, merge_definitions};
 use super::{bat::Bat, definitions::Definitions, erlang, header, inter_node, listeners, plugins};
 use crate::error::{Context, Error, Result};
@@ -208,7 +209,7 @@ impl Planner<'_> {
         let new = inter_node::option_file(self.facts);
         match self.text(path) {
             Some(theirs) if !theirs.contains(MADE_HERE) && theirs != new => {
-                if self.facts.inter_node == InterNode::Off {
+                if self.facts.inter_node == InterNodeTls::Off {
                     self.plan.notes.push(format!("{path} is somebody else's and stays"));
                 } else {
                     self.against(path, 1, "the whole file", "", "own; move it away to let certgen write its own");
@@ -226,7 +227,7 @@ impl Planner<'_> {
         };
         let (rest, _) = without_block(&theirs)
             .ok_or_else(|| Error::failed(format!("reading {path}: the line {BEGIN:?} has no line {END:?} after it")))?;
-        let active = self.facts.inter_node != InterNode::Off;
+        let active = self.facts.inter_node != InterNodeTls::Off;
         self.environment_contradictions(path, &theirs, active);
         let new = if active || self.facts.longnames { self.with_block(&rest)? } else { rest };
         self.put(path, new, false);
@@ -277,7 +278,7 @@ impl Planner<'_> {
     /// `rest` with our block at its end: a later assignment wins, and takes up what an earlier one said.
     fn with_block(&self, rest: &str) -> Result<String> {
         let arguments = inter_node::arguments(self.facts)?;
-        let active = self.facts.inter_node != InterNode::Off;
+        let active = self.facts.inter_node != InterNodeTls::Off;
         let mut out = rest.to_owned();
         if !out.is_empty() && !out.ends_with('\n') {
             out.push('\n');
@@ -499,7 +500,7 @@ mod tests {
     #[test]
     fn their_files_are_extended_and_the_second_run_finds_nothing_to_do() {
         let mut facts = facts();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         let existing = files(&[
             ("rabbitmq.conf", "vm_memory_high_watermark.relative = 0.6\nlog.file.level = info\n"),
             ("rabbitmq-env.conf", "# mine\nRABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"+S 4\"\nNODENAME=rabbit"),
@@ -524,7 +525,7 @@ RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS \\
         assert!(environment.contains("\nRABBITMQ_CTL_ERL_ARGS=\"-proto_dist inet_tls"));
         assert!(environment.ends_with("# <<< certgen <<<\n"));
         assert_eq!(plan(&facts, &after).changes, []);
-        facts.inter_node = InterNode::Off;
+        facts.inter_node = InterNodeTls::Off;
         let off = plan(&facts, &after);
         let environment = off.changes.iter().find(|change| change.path == "rabbitmq-env.conf").unwrap();
         assert_eq!(environment.new, b"# mine\nRABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"+S 4\"\nNODENAME=rabbit\n");
@@ -533,7 +534,7 @@ RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS \\
     #[test]
     fn what_stands_against_us_is_named_with_file_and_line() {
         let mut facts = facts();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         facts.longnames = true;
         facts.nodes = vec!["a.example".into()];
         let existing = files(&[
@@ -610,7 +611,7 @@ RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS \\
     #[test]
     fn an_open_block_is_not_guessed_at() {
         let mut facts = facts();
-        facts.inter_node = InterNode::File;
+        facts.inter_node = InterNodeTls::File;
         let existing = files(&[("rabbitmq-env.conf", "# >>> certgen >>>\nX=1\n")]);
         assert!(plan_into(&facts, &existing, &BTreeSet::new()).is_err());
     }

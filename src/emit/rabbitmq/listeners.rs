@@ -2,7 +2,8 @@
 
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
-use super::facts::{BrokerFacts, ClientCertificates, LoginFrom, SanKind, Version, slashes};
+use super::facts::{BrokerFacts, Version, protocol, slashes};
+use crate::manifest::{ClientCertificates, LoginFrom};
 use super::{header, inter_node};
 use crate::error::Result;
 
@@ -24,7 +25,7 @@ fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     conf.blank();
     conf.comment("AMQP: TLS alone.");
     conf.set("listeners.tcp", "none")?;
-    conf.set("listeners.ssl.default", "5671")?;
+    conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?;
     conf.blank();
     conf.comment(
         "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
@@ -54,7 +55,7 @@ fn verification(facts: &BrokerFacts) -> (&'static str, &'static str) {
 
 fn versions(conf: &mut Conf, prefix: &str, facts: &BrokerFacts) -> Result<()> {
     for (index, version) in facts.versions().iter().enumerate() {
-        conf.set(format!("{prefix}.versions.{}", index + 1), version.as_str())?;
+        conf.set(format!("{prefix}.versions.{}", index + 1), protocol(*version))?;
     }
     Ok(())
 }
@@ -90,17 +91,17 @@ fn login_from(conf: &mut Conf, from: LoginFrom) -> Result<()> {
     match from {
         LoginFrom::CommonName => conf.set("ssl_cert_login_from", "common_name"),
         LoginFrom::DistinguishedName => conf.set("ssl_cert_login_from", "distinguished_name"),
-        LoginFrom::San(kind) => {
-            conf.set("ssl_cert_login_from", "subject_alternative_name")?;
-            let kind = match kind {
-                SanKind::Dns => "dns",
-                SanKind::Email => "email",
-                SanKind::Uri => "uri",
-            };
-            conf.set("ssl_cert_login_san_type", kind)?;
-            conf.set("ssl_cert_login_san_index", "0")
-        }
+        LoginFrom::SanDns => alternative_name(conf, "dns"),
+        LoginFrom::SanEmail => alternative_name(conf, "email"),
+        LoginFrom::SanUri => alternative_name(conf, "uri"),
     }
+}
+
+/// The first subject alternative name of a kind.
+fn alternative_name(conf: &mut Conf, kind: &str) -> Result<()> {
+    conf.set("ssl_cert_login_from", "subject_alternative_name")?;
+    conf.set("ssl_cert_login_san_type", kind)?;
+    conf.set("ssl_cert_login_san_index", "0")
 }
 
 fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
@@ -109,7 +110,7 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         conf.blank();
         conf.comment("MQTT: TLS alone, with ssl_options above.");
         conf.set("mqtt.listeners.tcp", "none")?;
-        conf.set("mqtt.listeners.ssl.default", "8883")?;
+        conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
         conf.set("mqtt.ssl_cert_login", certificate_login)?;
         conf.set("mqtt.allow_anonymous", "false")?;
     }
@@ -117,14 +118,14 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         conf.blank();
         conf.comment("STOMP: TLS alone, with ssl_options above.");
         conf.set("stomp.listeners.tcp", "none")?;
-        conf.set("stomp.listeners.ssl.default", "61614")?;
+        conf.set("stomp.listeners.ssl.default", facts.ports.stomp.to_string())?;
         conf.set("stomp.ssl_cert_login", certificate_login)?;
     }
     if facts.has_plugin("rabbitmq_stream") || facts.has_plugin("rabbitmq_stream_management") {
         conf.blank();
         conf.comment("Streams: TLS alone, with ssl_options above.");
         conf.set("stream.listeners.tcp", "none")?;
-        conf.set("stream.listeners.ssl.default", "5551")?;
+        conf.set("stream.listeners.ssl.default", facts.ports.stream.to_string())?;
     }
     Ok(())
 }
@@ -139,11 +140,14 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     if facts.has_plugin("rabbitmq_prometheus") {
         conf.blank();
         conf.comment("Metrics: https, no client certificate.");
-        http_listener(conf, facts, "prometheus", 15691, true)?;
+        http_listener(conf, facts, "prometheus", facts.ports.prometheus, true)?;
         plain_metrics(conf, facts)?;
     }
-    for (plugin, prefix, port) in [("rabbitmq_web_mqtt", "web_mqtt", 15676), ("rabbitmq_web_stomp", "web_stomp", 15673)]
-    {
+    let web = [
+        ("rabbitmq_web_mqtt", "web_mqtt", facts.ports.web_mqtt),
+        ("rabbitmq_web_stomp", "web_stomp", facts.ports.web_stomp),
+    ];
+    for (plugin, prefix, port) in web {
         if facts.has_plugin(plugin) {
             conf.blank();
             conf.comment("WebSockets: https, no client certificate; users log in with a password.");
@@ -240,7 +244,8 @@ pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{CertificateFiles, Platform, Revocation, UserFacts};
+    use super::super::facts::{CertificateFiles, Revocation, UserFacts};
+    use crate::manifest::Platform;
     use super::*;
 
     fn facts() -> BrokerFacts {

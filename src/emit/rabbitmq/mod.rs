@@ -20,13 +20,12 @@ mod listeners;
 mod merge;
 mod plugins;
 
-pub use access::{Access, Permissions};
+pub use access::{Permissions, permissions};
 pub use conf::unfit;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, existing_users};
 pub use facts::{
-    Administrator, BrokerFacts, CertificateFiles, CliFacts, ClientCertificates, InterNode, LoginFrom, Management,
-    Platform, Revocation, SanKind, TlsVersion, TopicFacts, UserFacts, Version,
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, TopicFacts, UserFacts, Version,
 };
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
@@ -67,10 +66,11 @@ pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
 }
 
 /// The lines that bring one user's file into a running broker: `path` as the broker's host sees it, `new_vhosts` those
-/// that the broker does not have yet (for one that exists `add_vhost` is not needed).
+/// that the broker does not have yet (for one that exists `add_vhost` is not needed). The file goes in by standard input:
+/// Debian's rabbitmqctl becomes another user, who may not read it.
 pub fn import_commands(path: &str, new_vhosts: &[&str]) -> Vec<String> {
     let add = new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost)));
-    add.chain([format!("rabbitmqctl import_definitions {}", env::word(path))]).collect()
+    add.chain([format!("rabbitmqctl import_definitions < {}", env::word(path))]).collect()
 }
 
 /// The name of a file for this user: the contract's rule for directories, one to one.
@@ -112,7 +112,7 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
     vec![
         title.to_owned(),
         format!(
-            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen apply`."
+            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit rabbitmq`."
         ),
     ]
 }
@@ -124,7 +124,7 @@ mod tests {
     fn celery() -> BrokerFacts {
         let mut facts = BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq");
         facts.administrator = Some(Administrator { name: "administrator".into(), password_hash: "HASH".into() });
-        let permissions = Access::Celery { queues: vec![] }.permissions();
+        let permissions = permissions(&crate::manifest::Access::Celery { queues: vec![] });
         facts.users = vec![UserFacts {
             name: "celery_worker".into(),
             vhosts: vec!["celery".into()],
