@@ -22,6 +22,18 @@ use crate::x509::GeneralName;
 /// Definitions of a broker may be large; what is beyond this is something else.
 pub(crate) const DEFINITIONS_LIMIT: u64 = 256 << 20;
 
+/// What `emit` needs to write a broker's files somewhere else.
+pub struct PreparedBroker {
+    /// The facts, passwords included.
+    pub facts: BrokerFacts,
+    /// The users that certgen made at any time.
+    pub ours: BTreeSet<String>,
+    /// The owner of the broker's certificate.
+    pub owner: Option<store::Owner>,
+    /// The mode of files with a secret.
+    pub secret_mode: u32,
+}
+
 /// A broker may read configuration that holds secrets only if it has the owner and mode of the broker's own key.
 struct Access {
     owner: Option<store::Owner>,
@@ -43,11 +55,34 @@ impl Change<'_> {
         self.refresh_cli_hosts()
     }
 
+    /// A broker's files as facts, for another place than `rabbitmq/`.
+    ///
+    /// # Errors
+    /// As [`Change::refresh_brokers`].
+    pub fn prepared(&mut self, broker: &Broker) -> Result<PreparedBroker> {
+        let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
+        let access = self.access(broker)?;
+        let users = self.users_of(&dir)?;
+        let mut facts = self.broker_facts(broker)?;
+        self.passwords(broker, &dir, &users, &mut facts)?;
+        Ok(PreparedBroker { facts, ours: self.our_users(broker), owner: access.owner, secret_mode: access.secret_mode })
+    }
+
+    /// The users in the definitions.json of a broker: as staged by this change, else as it lies there.
+    fn users_of(&self, dir: &Path) -> Result<Vec<ExistingUser>> {
+        let path = dir.join("definitions.json");
+        if let Some(staged) = self.files.iter().find(|f| f.path == path) {
+            return facts::existing_users(&staged.bytes);
+        }
+        let bytes = self.world.store.read_if_exists(&path, DEFINITIONS_LIMIT)?;
+        Ok(bytes.as_deref().map(|bytes| facts::existing_users(bytes)).transpose()?.unwrap_or_default())
+    }
+
     fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let existing = self.world.store.read_if_exists(dir.join("definitions.json"), DEFINITIONS_LIMIT)?;
-        let users = existing.as_deref().map(|bytes| facts::existing_users(bytes)).transpose()?.unwrap_or_default();
+        let users = self.users_of(&dir)?;
         let mut facts = self.broker_facts(broker)?;
         self.passwords(broker, &dir, &users, &mut facts)?;
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();

@@ -1,0 +1,124 @@
+//! `certgen emit rabbitmq --into DIR`: ours into a configuration directory that somebody else set up.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::apply::PreparedBroker;
+use crate::commands::Answer;
+use crate::emit::{diff, rabbitmq};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::store::{self, OutputFile, Store, Transaction};
+use crate::ui;
+
+/// The files of a configuration directory that matter; `conf.d/` comes on top.
+const FILES: [&str; 7] = [
+    "rabbitmq.conf",
+    "advanced.config",
+    "inter_node_tls.config",
+    "rabbitmq-env.conf",
+    "rabbitmq-env-conf.bat",
+    "enabled_plugins",
+    "definitions.json",
+];
+/// Definitions of a broker may be large.
+const LIMIT: u64 = 256 << 20;
+
+/// A file that changes.
+#[derive(Debug, Serialize)]
+struct Item {
+    target: &'static str,
+    path: String,
+    action: &'static str,
+}
+
+/// Shows the difference, asks on a terminal, and writes.
+pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, only_show: bool, env: &mut Env) -> Result<Answer> {
+    if !dir.is_dir() {
+        return Err(Error::failed(format!("--into {}: there is no such directory", ui::path(env.shown(dir))))
+            .hint("name the broker's configuration directory, or write a new one with --out DIR"));
+    }
+    let existing = existing(dir)?;
+    let plan = rabbitmq::plan_into(&prepared.facts, &existing, &prepared.ours)?;
+    for change in &plan.changes {
+        let text = if change.secret && change.path == "definitions.json" {
+            // Hashes of passwords belong on no screen.
+            format!("{}: users, permissions and vhosts of certgen's clients\n", change.path)
+        } else {
+            diff(change.old.as_deref(), &change.new, &change.path)
+        };
+        if !env.json {
+            env.out().write_all(text.as_bytes())?;
+        }
+    }
+    for note in &plan.notes {
+        env.say(note);
+    }
+    for conflict in &plan.conflicts {
+        env.warn(conflict);
+    }
+    if !plan.contradictions.is_empty() {
+        let mut error = Error::failed(format!(
+            "nothing was written to {}: settings there stand against certgen's",
+            ui::path(env.shown(dir))
+        ));
+        for contradiction in &plan.contradictions {
+            error = error.hint(contradiction.to_string());
+        }
+        return Err(error.hint("take them out, or set the same in [broker] of certgen.toml, and run this again"));
+    }
+    let action = if only_show { "differs" } else { "wrote" };
+    let items: Vec<Item> = plan
+        .changes
+        .iter()
+        .map(|c| Item { target: "rabbitmq", path: ui::path(env.shown(&dir.join(&c.path))), action })
+        .collect();
+    if !only_show && !items.is_empty() {
+        if env.interactive && !ui::confirm(env, "Write these changes?", "answer on a terminal, or use --no-input")? {
+            return Err(Error::failed("nothing was written"));
+        }
+        write(dir, plan.changes, prepared)?;
+    }
+    if env.json {
+        ui::items(env, &items)?;
+    } else if items.is_empty() {
+        env.say(format!("{} has everything already", ui::path(env.shown(dir))));
+    } else if !only_show {
+        for item in &items {
+            writeln!(env.out(), "wrote  {}", item.path)?;
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn existing(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut names: Vec<String> = FILES.iter().map(|name| (*name).to_owned()).collect();
+    let conf_d = Store::open(dir).file_names("conf.d")?;
+    names.extend(conf_d.into_iter().filter(|n| n.ends_with(".conf")).map(|n| format!("conf.d/{n}")));
+    let mut files = BTreeMap::new();
+    for name in names {
+        let path = dir.join(&name);
+        if path.is_file() {
+            files.insert(name, store::read_limited(&path, LIMIT)?.to_vec());
+        }
+    }
+    Ok(files)
+}
+
+/// A file that is there keeps its owner and mode; a new one belongs to whom the directory belongs to.
+fn write(dir: &Path, changes: Vec<rabbitmq::Change>, prepared: &PreparedBroker) -> Result<()> {
+    let mut transaction = Transaction::outside(dir)?;
+    let of_directory = prepared.owner.clone().or_else(|| store::facts(dir).map(|facts| facts.owner).unwrap_or_default());
+    for change in changes {
+        let facts = store::facts(&dir.join(&change.path));
+        let (mode, owner) = match facts {
+            Some(facts) => (facts.mode, facts.owner),
+            None if change.secret => (prepared.secret_mode, of_directory.clone()),
+            None => (0o644, of_directory.clone()),
+        };
+        transaction.put(OutputFile::public(change.path, change.new).with_mode(mode).owned_by(owner))?;
+    }
+    transaction.commit()
+}
