@@ -11,7 +11,7 @@ use crate::commands::shared::{self, KeyArgs, NameArgs};
 use crate::commands::{Answer, issue::deliver::Delivery};
 use crate::env::{Env, parse_time};
 use crate::error::{Error, Result};
-use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest};
+use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest, Value};
 use crate::plan::Reason;
 use crate::profile::Role;
 use crate::store::{self, seal::SealTo};
@@ -428,6 +428,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
+    keep_only_issuer(&world.manifest, &mut editor)?;
     for name in &args.names {
         world.refuse_existing_authority(name)?;
         editor.put_authority(name, &authority_spec(args))?;
@@ -451,6 +452,14 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     drop(locked);
     warn_unsealed(seal.as_ref(), env);
     tell(&done, &[], Role::Server, &world, env)
+}
+
+/// Where the only authority signs whatever does not name its issuer, it goes on doing so beside another one.
+fn keep_only_issuer(manifest: &Manifest, editor: &mut Editor) -> Result<()> {
+    if let [only] = manifest.authorities() {
+        editor.set(&["defaults"], "issuer", &Value::String(only.name.clone()))?;
+    }
+    Ok(())
 }
 
 fn authority_spec(args: &AuthorityArgs) -> AuthoritySpec {
