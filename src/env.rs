@@ -121,6 +121,7 @@ impl Env {
     /// One sentence on standard error, unless `--quiet`.
     pub fn say(&mut self, sentence: impl std::fmt::Display) {
         if !self.quiet {
+            self.keep_order();
             // Nobody is left to tell when standard error is gone.
             let _ = writeln!(self.err, "{sentence}");
         }
@@ -128,7 +129,13 @@ impl Env {
 
     /// A warning on standard error: also with `--quiet`, because it is about what was just done.
     pub fn warn(&mut self, sentence: impl std::fmt::Display) {
+        self.keep_order();
         let _ = writeln!(self.err, "certgen: warning: {sentence}");
+    }
+
+    /// What was printed before stands before what is said now. A failure stays in the buffer and shows itself at the end.
+    fn keep_order(&mut self) {
+        let _ = self.out.flush();
     }
 
     /// Prints an error with its hints.

@@ -7,5 +7,7 @@
 mod cases;
 mod commands;
 mod forgotten;
+mod golden;
+mod house;
 mod interop;
 mod support;

@@ -50,8 +50,11 @@ struct Cli {
     command: Command,
 }
 
+/// The heading of what every command takes.
+const GLOBAL_OPTIONS: &str = "Global options";
+
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Global options")]
+#[command(next_help_heading = GLOBAL_OPTIONS)]
 struct GlobalArgs {
     /// The PKI directory [default: $CERTGEN_PKI, else ./pki]
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -7,7 +7,7 @@ use crate::error::Error;
 /// `--color`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Colour {
-    /// Where a terminal shows it and `NO_COLOR` is not set.
+    /// Where a terminal shows it and NO_COLOR is not set.
     #[default]
     Auto,
     /// Always.

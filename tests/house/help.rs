@@ -1,0 +1,161 @@
+//! The words of `--help`: they fit a terminal, speak of flags that exist, and every line below EXAMPLES runs.
+
+use std::collections::BTreeSet;
+
+use super::shell::Shell;
+use crate::support::World;
+
+/// Every command with the words that lead to it: `certgen`, `certgen init`, `certgen issue client` ...
+fn every_command() -> Vec<(Vec<String>, clap::Command)> {
+    fn visit(words: Vec<String>, command: &clap::Command, into: &mut Vec<(Vec<String>, clap::Command)>) {
+        for sub in command.get_subcommands() {
+            let mut words = words.clone();
+            words.push(sub.get_name().to_owned());
+            visit(words, sub, into);
+        }
+        into.push((words, command.clone()));
+    }
+    let mut root = certgen::command();
+    root.build();
+    let mut all = Vec::new();
+    visit(Vec::new(), &root, &mut all);
+    all
+}
+
+#[test]
+fn every_help_fits_a_terminal_and_names_only_flags_that_exist() {
+    let world = World::new();
+    let commands = every_command();
+    let known: BTreeSet<String> = commands
+        .iter()
+        .flat_map(|(_, c)| c.get_arguments().filter_map(|a| a.get_long()).map(|l| format!("--{l}")).collect::<Vec<_>>())
+        .chain(["--help".to_owned(), "--version".to_owned()])
+        .collect();
+    for (words, _) in &commands {
+        for flag in ["--help", "-h"] {
+            let help = world.certgen(words.iter().map(String::as_str).chain([flag])).run().success().stdout;
+            for line in help.lines() {
+                assert!(line.chars().count() <= 100, "certgen {} {flag}: over 100 columns:\n{line}", words.join(" "));
+            }
+            for mentioned in flags_in(&help) {
+                assert!(known.contains(&mentioned), "certgen {} {flag} speaks of {mentioned}\n{help}", words.join(" "));
+            }
+        }
+    }
+}
+
+/// `--flag` wherever it stands in prose.
+fn flags_in(text: &str) -> BTreeSet<String> {
+    let mut flags = BTreeSet::new();
+    for (at, _) in text.match_indices("--") {
+        if text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '"') {
+            continue;
+        }
+        let name: String = text[at + 2..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        if name.starts_with(|c: char| c.is_ascii_lowercase()) {
+            flags.insert(format!("--{}", name.trim_end_matches('-')));
+        }
+    }
+    flags
+}
+
+#[test]
+fn every_command_has_a_sentence_and_examples() {
+    for (words, command) in every_command() {
+        let name = words.join(" ");
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        assert!(about.starts_with(|c: char| c.is_ascii_uppercase()) && !about.ends_with('.'), "certgen {name}: {about:?}");
+        if words.len() < 2 {
+            assert!(!examples(&command).is_empty(), "certgen {name} has no EXAMPLES");
+        }
+    }
+}
+
+#[test]
+fn every_example_runs() {
+    let mut wrong = String::new();
+    for (words, command) in every_command() {
+        for example in examples(&command) {
+            let shell = prepared(words.first().map_or("", String::as_str), &example);
+            let line = inside(&example, &shell);
+            let said = shell.run(&line);
+            if said.code != Some(0) {
+                wrong += &format!("certgen {} --help\n$ {example}\n({:?})\n{}\n", words.join(" "), said.code, said.text);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The lines below EXAMPLES; what stands behind a wide gap is a remark.
+fn examples(command: &clap::Command) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let Some((_, below)) = help.split_once("EXAMPLES:\n") else { return Vec::new() };
+    let lines = below.lines().take_while(|l| l.starts_with("  "));
+    lines.map(|l| l.trim().split("    ").next().unwrap_or_default().trim().to_owned()).collect()
+}
+
+/// The example with the machine's directories moved into the world.
+fn inside(example: &str, shell: &Shell) -> String {
+    let root = shell.directory().display().to_string();
+    let root = root.trim_end_matches('/');
+    let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {example}");
+    for place in ["/etc/", "/usr/local/"] {
+        line = line.replace(&format!(" {place}"), &format!(" {root}{place}"));
+    }
+    line
+}
+
+/// A world in which the examples of `command` make sense.
+fn prepared(command: &str, example: &str) -> Shell {
+    let shell = Shell::new();
+    // What stands after a pipe is somebody else's program.
+    shell.stub("jq", "cat >/dev/null");
+    shell.stub("openssl", "cat pki/node/*/server_certificate.pem");
+    for directory in ["etc/bash_completion.d", "zsh", ".config/fish/completions", "etc/rabbitmq"] {
+        std::fs::create_dir_all(shell.world.path(directory)).expect("a world is writable");
+    }
+    let needs_no_pki = command == "init" || example.starts_with("certgen init");
+    if !needs_no_pki {
+        shell.prepare("certgen init --profile celery --set hostname=rabbit.example.com");
+        shell.prepare("certgen issue server rabbit.example.com --validity 30d");
+    }
+    match command {
+        "" if !needs_no_pki => shell.prepare("certgen issue client reporting --like celery_worker"),
+        "issue" => {
+            shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
+        }
+        "request" => {
+            shell.prepare("certgen request client sensor-17 --out etc/sensor && cp etc/sensor/request.pem .");
+            shell.prepare("certgen issue client sensor-17 --csr request.pem --out answer && cp answer/sensor-17/* .");
+            if example.starts_with("certgen issue") {
+                shell.prepare("certgen remove client/sensor-17");
+            } else if !example.contains("--finish") {
+                shell.prepare("rm -r etc/sensor");
+            }
+        }
+        "inspect" | "verify" => {
+            shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem server.pem; cp pki/ca/root/ca_certificate.pem ca.pem");
+            shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
+        }
+        "remove" => shell.prepare("certgen issue client reporting"),
+        "seal" | "unseal" => seal(&shell, command, example),
+        _ => {}
+    }
+    shell
+}
+
+fn seal(shell: &Shell, command: &str, example: &str) {
+    let identity = age::x25519::Identity::generate();
+    shell.world.write("key.txt", age::secrecy::ExposeSecret::expose_secret(&identity.to_string()));
+    for name in ["passphrase.txt", "old.txt", "new.txt"] {
+        shell.world.write(name, format!("correct horse {name}\n"));
+    }
+    if example.contains("--identity") {
+        shell.prepare(&format!("certgen seal --recipient {}", identity.to_public()));
+    } else if example.contains("old.txt") {
+        shell.prepare("certgen seal --passphrase-file old.txt");
+    } else if command == "unseal" {
+        shell.prepare("certgen seal --passphrase-file passphrase.txt");
+    }
+}

@@ -1,0 +1,127 @@
+//! The transcripts of README.md. Each section (`## ...`) has a world of its own, in which its `console` blocks run in
+//! order. A block that needs more than certgen and a directory has `<!-- not run: reason -->` in front of it.
+
+use std::fs;
+use std::path::Path;
+
+use super::shell::Shell;
+use crate::support::redact::{diff, redact};
+
+/// What a transcript may run besides certgen: what reads and moves files, and nothing that varies with the machine.
+const ALLOWED: [&str; 9] = ["certgen", "cat", "cd", "cp", "find", "grep", "head", "ls", "mkdir"];
+
+/// The host that the README is written on.
+const HOST: &str = "rabbit.example.com";
+
+#[test]
+fn every_transcript_of_the_readme_is_true() {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("there is a README");
+    let mut ran = 0;
+    let mut wrong = String::new();
+    for (title, blocks) in sections(&text) {
+        let shell = Shell::new();
+        for block in blocks {
+            for (line, expected) in commands(&block) {
+                let first = line.split_whitespace().next().unwrap_or_default();
+                assert!(
+                    ALLOWED.contains(&first),
+                    "README, {title}: `{first}` is not run here; put <!-- not run: reason --> before the block"
+                );
+                let found = shell.run(&line).text;
+                ran += 1;
+                let (expected, found) = (level(&expected, &shell), level(&found, &shell));
+                if expected != found {
+                    wrong += &format!("README, {title}\n$ {line}\n{}\n", diff(&expected, &found));
+                }
+            }
+        }
+    }
+    assert!(ran > 10, "the README has transcripts");
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Every section with its blocks that are to be run.
+fn sections(text: &str) -> Vec<(String, Vec<String>)> {
+    let mut sections = vec![("the beginning".to_owned(), Vec::new())];
+    let mut before = "";
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(title) = line.strip_prefix("## ") {
+            sections.push((title.to_owned(), Vec::new()));
+        }
+        if let Some(language) = line.strip_prefix("```") {
+            let block: Vec<&str> = lines.by_ref().take_while(|l| *l != "```").collect();
+            if language == "console" && !before.starts_with("<!-- not run: ") {
+                let (_, blocks) = sections.last_mut().expect("there is a first");
+                blocks.push(block.join("\n") + "\n");
+            }
+        }
+        if !line.is_empty() {
+            before = line;
+        }
+    }
+    sections
+}
+
+/// The command lines of a block, each with what it prints.
+fn commands(block: &str) -> Vec<(String, String)> {
+    let mut commands: Vec<(String, String)> = Vec::new();
+    let mut continues = false;
+    for line in block.lines() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            commands.push((command.to_owned(), String::new()));
+        } else if let Some((command, output)) = commands.last_mut() {
+            let into = if continues { command } else { output };
+            if continues {
+                into.push('\n');
+            }
+            into.push_str(line);
+            if !continues {
+                into.push('\n');
+            }
+        } else {
+            panic!("a console block begins with a command: {block}");
+        }
+        continues = commands.last().is_some_and(|(c, output)| c.ends_with('\\') && output.is_empty());
+    }
+    commands
+}
+
+/// What may differ made equal: serials, dates, the marks of authorities, the machine's name, the width of columns.
+fn level(text: &str, shell: &Shell) -> String {
+    let directory = shell.directory();
+    let text = redact(text, directory.to_str().expect("a UTF-8 path").trim_end_matches('/'));
+    let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let mut out = String::new();
+    for line in text.lines() {
+        let words: Vec<String> = line.split_whitespace().map(|word| mark(&replace_word(word, host.trim(), HOST))).collect();
+        out += words.join(" ").trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+/// The mark of an authority is eight hexadecimal digits.
+fn mark(word: &str) -> String {
+    let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_mark = bare.len() == 8 && bare.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase());
+    if is_mark { word.replace(bare, "[MARK]") } else { word.to_owned() }
+}
+
+/// `name` where it stands between characters that no host name has.
+fn replace_word(text: &str, name: &str, with: &str) -> String {
+    if name.is_empty() {
+        return text.to_owned();
+    }
+    let inside = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(name) {
+        let (head, tail) = (&rest[..at], &rest[at + name.len()..]);
+        let whole = !head.ends_with(inside) && !tail.starts_with(inside);
+        out += head;
+        out += if whole { with } else { name };
+        rest = tail;
+    }
+    out + rest
+}
