@@ -217,15 +217,23 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let csr = read_csr(common.csr.as_deref(), &args.identity.names, env)?;
-    let wishes = wishes(role, args, csr.as_ref(), &world, env)?;
+    let mut wishes = wishes(role, args, csr.as_ref(), &world, env)?;
     refuse_twins(&wishes)?;
+    for wish in &mut wishes {
+        let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+        wish.spec = std::mem::take(&mut wish.spec).over(known);
+    }
 
+    for wish in &wishes {
+        // First as typed, without a place in a file that does not hold it yet.
+        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec)?;
+        world.refuse_privileged_user(&entry)?;
+    }
     let text = edited(role, &wishes, &world)?;
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_case_twin(entry)?;
-        world.refuse_privileged_user(entry)?;
         world.refuse_leaked(entry, common.force, env)?;
     }
 
@@ -362,8 +370,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        let written = world.spec(role, &wish.name).cloned().unwrap_or_default();
-        editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
+        editor.put_entry(role, &wish.name, &wish.spec)?;
     }
     Ok(editor.into_text())
 }
@@ -431,6 +438,13 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     keep_only_issuer(&world.manifest, &mut editor)?;
     for name in &args.names {
         world.refuse_existing_authority(name)?;
+        if world.manifest.authority(name).is_some() {
+            if authority_spec(args) == AuthoritySpec::default() {
+                continue;
+            }
+            return Err(Error::failed(format!("authority {} stands in certgen.toml already", ui::quote(name)))
+                .hint(format!("change it there, then: certgen issue authority {}", ui::shell(name))));
+        }
         editor.put_authority(name, &authority_spec(args))?;
     }
     let text = editor.into_text();
