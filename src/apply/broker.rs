@@ -377,7 +377,7 @@ pub(crate) fn user_name(entry: &Entry, login_from: LoginFrom) -> Result<String> 
     };
     match login_from {
         LoginFrom::CommonName => Ok(entry.name.clone()),
-        LoginFrom::DistinguishedName => Ok(super::request::subject(entry)?.to_string()),
+        LoginFrom::DistinguishedName => Ok(entry.full_subject()?.to_string()),
         LoginFrom::SanDns => first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name"),
         LoginFrom::SanEmail => first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address"),
         LoginFrom::SanUri => first(|n| if let GeneralName::Uri(u) = n { Some(u.clone()) } else { None }, "URI"),

@@ -5,7 +5,6 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::apply::request;
 use crate::manifest::Entry;
 use crate::plan::is_due;
 use crate::ui;
@@ -176,10 +175,10 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
     if issuer != Some(entry.issuer.as_str()) {
         found.push(Reason::Issuer { is: issuer.map(str::to_owned), should_be: entry.issuer.clone() });
     }
-    if !request::has_usages_of(entry.role, certificate) {
+    if !entry.role.fits(certificate) {
         found.push(Reason::Purpose);
     }
-    if let Ok(subject) = request::subject(entry)
+    if let Ok(subject) = entry.full_subject()
         && subject.der() != certificate.subject().der()
     {
         found.push(Reason::Subject { is: certificate.subject().clone(), should_be: subject });
