@@ -8,10 +8,7 @@ use crate::lint::Purpose;
 use crate::manifest::{Authority, Entry};
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{
-    BasicConstraints, Certificate, Csr, KeyType, KeyUsage, PublicKey,
-    PublicKeyAlgorithm, Validity,
-};
+use crate::x509::{BasicConstraints, Certificate, Csr, KeyType, KeyUsage, PublicKey, PublicKeyAlgorithm, Validity};
 
 /// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
 const BACKDATE: time::Duration = time::Duration::hours(1);

@@ -326,7 +326,9 @@ fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
     let mut names = Vec::new();
     for name in csr.subject_alt_names() {
         let text = name.to_string();
-        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}"))) {
+        if role == Role::Client
+            && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}")))
+        {
             continue;
         }
         names.push(text);
@@ -402,7 +404,8 @@ fn sort_out(
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
         let reasons = world.reasons(entry, env)?;
-        let differences = differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
+        let differences =
+            differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
         if !differences.is_empty() && !common.force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",

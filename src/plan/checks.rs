@@ -117,12 +117,9 @@ impl fmt::Display for Reason {
                 write!(f, "issuer: not signed by the present authority {}", ui::quote(should_be))
             }
             Self::Purpose => f.write_str("its extended key usage is not that of its role"),
-            Self::Subject { is, should_be } => write!(
-                f,
-                "subject: is {}, should be {}",
-                ui::quote(&is.to_string()),
-                ui::quote(&should_be.to_string())
-            ),
+            Self::Subject { is, should_be } => {
+                write!(f, "subject: is {}, should be {}", ui::quote(&is.to_string()), ui::quote(&should_be.to_string()))
+            }
             Self::Names { lacks, surplus } => {
                 f.write_str("names:")?;
                 if !lacks.is_empty() {

@@ -94,7 +94,8 @@ fn level(text: &str, shell: &Shell) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut out = String::new();
     for line in text.lines() {
-        let words: Vec<String> = line.split_whitespace().map(|word| mark(&replace_word(word, host.trim(), HOST))).collect();
+        let words: Vec<String> =
+            line.split_whitespace().map(|word| mark(&replace_word(word, host.trim(), HOST))).collect();
         out += words.join(" ").trim_end();
         out.push('\n');
     }
