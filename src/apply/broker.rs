@@ -371,15 +371,22 @@ fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
 pub(crate) fn user_name(entry: &Entry, login_from: LoginFrom) -> Result<String> {
     let first = |wanted: fn(&GeneralName) -> Option<String>, kind: &str| {
         entry.san.iter().find_map(wanted).ok_or_else(|| {
-            Error::failed(format!("client {} has no {kind}, and the broker takes the user from it", ui::quote(&entry.name)))
-                .hint("give it one with --san, or set login_from = \"common_name\" for the broker")
+            Error::failed(format!(
+                "client {} has no {kind}, and the broker takes the user from it",
+                ui::quote(&entry.name)
+            ))
+            .hint("give it one with --san, or set login_from = \"common_name\" for the broker")
         })
     };
     match login_from {
         LoginFrom::CommonName => Ok(entry.name.clone()),
-        LoginFrom::DistinguishedName => Ok(super::request::subject(entry)?.to_string()),
-        LoginFrom::SanDns => first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name"),
-        LoginFrom::SanEmail => first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address"),
+        LoginFrom::DistinguishedName => Ok(entry.full_subject()?.to_string()),
+        LoginFrom::SanDns => {
+            first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name")
+        }
+        LoginFrom::SanEmail => {
+            first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address")
+        }
         LoginFrom::SanUri => first(|n| if let GeneralName::Uri(u) = n { Some(u.clone()) } else { None }, "URI"),
     }
 }

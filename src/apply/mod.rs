@@ -9,7 +9,7 @@ mod change;
 mod guide;
 mod keys;
 mod refusals;
-pub mod request;
+mod request;
 mod revocation;
 mod trust;
 mod world;

@@ -19,9 +19,11 @@ impl World {
     /// There is another identity of that role whose name is equal but for case.
     pub fn refuse_case_twin(&self, entry: &Entry) -> Result<()> {
         let on_disk = self.directories().iter().filter(|(role, _)| *role == entry.role).map(|(_, name)| name.as_str());
-        let known = self.inventory.entries.iter().filter(|((role, _), history)| {
-            role == entry.role.as_str() && history.current().is_some()
-        });
+        let known = self
+            .inventory
+            .entries
+            .iter()
+            .filter(|((role, _), history)| role == entry.role.as_str() && history.current().is_some());
         let names = on_disk.chain(known.map(|((_, name), _)| name.as_str())).filter(|name| *name != entry.name);
         match equal_but_for_case(&entry.name, names) {
             Some(twin) => Err(Error::failed(format!(

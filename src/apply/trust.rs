@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::apply::World;
 use crate::error::{Context, Error, Result};
+use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store;
 use crate::ui;
@@ -51,12 +52,15 @@ impl Trust {
 
 impl World {
     /// The roots above everything that is issued in one of `roles`, and above what would be by default.
+    ///
+    /// Command line tools do not count: no listener has to know them, and no node those who sign for them beside its peers.
     fn roots_for(&self, roles: &[Role]) -> Result<Vec<Certificate>> {
         let mut issuers: BTreeSet<String> = BTreeSet::new();
         for &role in roles {
+            let counts = |entry: &&Entry| entry.role == role && !entry.cli;
             issuers.extend(self.manifest.default_issuer(role).map(str::to_owned));
-            issuers.extend(self.manifest.entries().iter().filter(|e| e.role == role).map(|e| e.issuer.clone()));
-            issuers.extend(self.unmanaged().filter(|e| e.role == role).map(|e| e.issuer.clone()));
+            issuers.extend(self.manifest.entries().iter().filter(counts).map(|e| e.issuer.clone()));
+            issuers.extend(self.unmanaged().filter(counts).map(|e| e.issuer.clone()));
         }
         let mut roots: Vec<Certificate> = Vec::new();
         for issuer in &issuers {
@@ -79,8 +83,12 @@ impl World {
             let bytes = store::read_limited(&path, store::INPUT_LIMIT).context(reading)?;
             for anchor in Certificate::all_from_bytes(&bytes).context(reading)? {
                 if !anchor.is_ca() {
-                    return Err(Error::failed(format!("{}: {} is no authority", reading(), ui::quote(&anchor.subject().to_string())))
-                        .hint("name a file with the certificates of authorities"));
+                    return Err(Error::failed(format!(
+                        "{}: {} is no authority",
+                        reading(),
+                        ui::quote(&anchor.subject().to_string())
+                    ))
+                    .hint("name a file with the certificates of authorities"));
                 }
                 if !roots.contains(&anchor) {
                     roots.push(anchor);

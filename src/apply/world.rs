@@ -288,7 +288,8 @@ impl World {
     /// The list cannot be read.
     pub fn revocation_list_number(&self, name: &str) -> Result<u128> {
         let Some(bytes) = self.store.read_if_exists(layout::crl(name)?, CRL_LIMIT)? else { return Ok(0) };
-        let crl = Crl::from_bytes(&bytes).context(|| format!("reading the revocation list of authority {}", ui::quote(name)))?;
+        let crl = Crl::from_bytes(&bytes)
+            .context(|| format!("reading the revocation list of authority {}", ui::quote(name)))?;
         Ok(crl.number().unwrap_or(0))
     }
 

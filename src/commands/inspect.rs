@@ -15,8 +15,10 @@ use crate::ui;
 /// Certificates, requests, revocation lists and keys, PEM or DER, recognised by their content and never by their names.
 /// Of a private key it tells everything but the key.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
-                        openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
+                        openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -"
+)]
 pub(crate) struct InspectArgs {
     /// A file, - for standard input, or an identity (NAME or ROLE/NAME)
     #[arg(value_name = "THING", required = true, add = shared::complete_names())]

@@ -11,7 +11,7 @@ use crate::commands::shared::{self, KeyArgs, NameArgs};
 use crate::commands::{Answer, issue::deliver::Delivery};
 use crate::env::{Env, parse_time};
 use crate::error::{Error, Result};
-use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest};
+use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest, Value};
 use crate::plan::Reason;
 use crate::profile::Role;
 use crate::store::{self, seal::SealTo};
@@ -217,15 +217,23 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let csr = read_csr(common.csr.as_deref(), &args.identity.names, env)?;
-    let wishes = wishes(role, args, csr.as_ref(), &world, env)?;
+    let mut wishes = wishes(role, args, csr.as_ref(), &world, env)?;
     refuse_twins(&wishes)?;
+    for wish in &mut wishes {
+        let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+        wish.spec = std::mem::take(&mut wish.spec).over(known);
+    }
 
+    for wish in &wishes {
+        // First as typed, without a place in a file that does not hold it yet.
+        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec)?;
+        world.refuse_privileged_user(&entry)?;
+    }
     let text = edited(role, &wishes, &world)?;
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_case_twin(entry)?;
-        world.refuse_privileged_user(entry)?;
         world.refuse_leaked(entry, common.force, env)?;
     }
 
@@ -318,7 +326,9 @@ fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
     let mut names = Vec::new();
     for name in csr.subject_alt_names() {
         let text = name.to_string();
-        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}"))) {
+        if role == Role::Client
+            && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}")))
+        {
             continue;
         }
         names.push(text);
@@ -362,8 +372,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        let written = world.spec(role, &wish.name).cloned().unwrap_or_default();
-        editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
+        editor.put_entry(role, &wish.name, &wish.spec)?;
     }
     Ok(editor.into_text())
 }
@@ -395,7 +404,8 @@ fn sort_out(
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
         let reasons = world.reasons(entry, env)?;
-        let differences = differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
+        let differences =
+            differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
         if !differences.is_empty() && !common.force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",
@@ -428,8 +438,16 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
+    keep_only_issuer(&world.manifest, &mut editor)?;
     for name in &args.names {
         world.refuse_existing_authority(name)?;
+        if world.manifest.authority(name).is_some() {
+            if authority_spec(args) == AuthoritySpec::default() {
+                continue;
+            }
+            return Err(Error::failed(format!("authority {} stands in certgen.toml already", ui::quote(name)))
+                .hint(format!("change it there, then: certgen issue authority {}", ui::shell(name))));
+        }
         editor.put_authority(name, &authority_spec(args))?;
     }
     let text = editor.into_text();
@@ -451,6 +469,14 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     drop(locked);
     warn_unsealed(seal.as_ref(), env);
     tell(&done, &[], Role::Server, &world, env)
+}
+
+/// Where the only authority signs whatever does not name its issuer, it goes on doing so beside another one.
+fn keep_only_issuer(manifest: &Manifest, editor: &mut Editor) -> Result<()> {
+    if let [only] = manifest.authorities() {
+        editor.set(&["defaults"], "issuer", &Value::String(only.name.clone()))?;
+    }
+    Ok(())
 }
 
 fn authority_spec(args: &AuthorityArgs) -> AuthoritySpec {
@@ -477,8 +503,8 @@ fn warn_unsealed(seal: Option<&SealTo>, env: &mut Env) {
 fn cli_host(written: &apply::Written, env: &Env) -> String {
     let from = ui::path(env.shown(&written.directory));
     format!(
-        "next, on that host: {from}/*.pem go to /etc/rabbitmq/certs, inter_node_tls.config and rabbitmq-env.conf to \
-         /etc/rabbitmq, and the Erlang cookie of the nodes to ~/.erlang.cookie"
+        "next, on that host: {from}/*.pem go to /etc/rabbitmq/certs, the other two files to /etc/rabbitmq,\n\
+         and the Erlang cookie of the nodes to ~/.erlang.cookie"
     )
 }
 

@@ -17,7 +17,8 @@ const MANIFEST_PAGE: &str = include_str!("../../man/certgen.toml.5");
 /// What certgen(1) says beyond its command line.
 const ROOT_SECTIONS: &str = include_str!("man.roff");
 
-const SEE_ALSO: &str = ".SH \"SEE ALSO\"\n\\fBcertgen\\fR(1) has the global options, \\fBcertgen.toml\\fR(5) the manifest.\n";
+const SEE_ALSO: &str =
+    ".SH \"SEE ALSO\"\n\\fBcertgen\\fR(1) has the global options, \\fBcertgen.toml\\fR(5) the manifest.\n";
 
 /// Write the manual pages into a directory
 #[derive(Debug, clap::Args)]

@@ -98,7 +98,7 @@ fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
     }
     let key = PrivateKey::generate(entry.key_type)?;
     let template = CsrTemplate {
-        subject: crate::apply::request::subject(entry)?,
+        subject: entry.full_subject()?,
         subject_alt_names: entry.san.clone(),
         key_usage: entry.role.key_usage(entry.key_type),
         extended_key_usage: entry.role.extended_key_usage(),

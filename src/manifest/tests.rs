@@ -70,6 +70,16 @@ fn a_long_host_name_lives_in_the_alternative_names() {
 }
 
 #[test]
+fn those_who_vouch_for_nodes_vouch_for_command_line_tools() {
+    let manifest = parsed(concat!(
+        "[authority.clients]\n[defaults.node]\nissuer = \"root\"\n[defaults.client]\nissuer = \"clients\"\n",
+        "[client.a]\n[client.ops]\ncli = true\n[client.other]\ncli = true\nissuer = \"clients\"\n",
+    ));
+    let issuer = |name| manifest.entry(Role::Client, name).unwrap().issuer.as_str();
+    assert_eq!((issuer("a"), issuer("ops"), issuer("other")), ("clients", "root", "clients"));
+}
+
+#[test]
 fn layers_of_defaults() {
     let manifest = parsed(concat!(
         "[defaults]\nvalidity = \"30d\"\nkey_type = \"ed25519\"\nsubject = \"O=All\"\nowner = \"all\"\n",

@@ -271,9 +271,9 @@ pub(crate) fn authority_from(
 
 fn build_entry(manifest: &Manifest, role: Role, name: &str, spec: &EntrySpec) -> Result<Entry, Problem> {
     let own = Settings::read(spec)?;
-    // The command line tools of a host talk to nodes, and nodes trust those whom the nodes' own authority vouches for.
-    let issued_as = if spec.cli == Some(true) { Role::Node } else { role };
-    let issuer = issuer_of(manifest, issued_as, own.issuer.as_deref())?;
+    // Command line tools talk to nodes as a node does, so those who vouch for nodes vouch for them.
+    let signed_as = if spec.cli == Some(true) { Role::Node } else { role };
+    let issuer = issuer_of(manifest, signed_as, own.issuer.as_deref())?;
     let entry = Entry::new(role, name, spec, own, manifest.defaults.of(role), issuer.name.clone())?;
     check_within(entry.validity, entry.validity_is_default, issuer)?;
     Ok(entry)

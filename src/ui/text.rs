@@ -27,7 +27,14 @@ pub fn path(path: &Path) -> String {
 
 /// A date as people read it, in UTC.
 pub fn date(time: OffsetDateTime) -> String {
-    format!("{:04}-{:02}-{:02} {:02}:{:02}", time.year(), u8::from(time.month()), time.day(), time.hour(), time.minute())
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute()
+    )
 }
 
 /// A stretch of time in its largest unit that still says something: `89 days`, `5 hours`.

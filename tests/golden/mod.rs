@@ -46,7 +46,10 @@ const CASES: &[Case] = &[
         name: "encrypted-key",
         init: &["--profile", "rabbitmq", "--set", HOST],
         manifest: &[
-            ("[node.\"rabbit.example.com\"]\n", "[node.\"rabbit.example.com\"]\nkey_password_file = \"../password.txt\"\n"),
+            (
+                "[node.\"rabbit.example.com\"]\n",
+                "[node.\"rabbit.example.com\"]\nkey_password_file = \"../password.txt\"\n",
+            ),
             ("[broker]\n", "[broker]\ninter_node_tls = true\n"),
         ],
         then: &[],

@@ -64,7 +64,10 @@ fn every_command_has_a_sentence_and_examples() {
     for (words, command) in every_command() {
         let name = words.join(" ");
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-        assert!(about.starts_with(|c: char| c.is_ascii_uppercase()) && !about.ends_with('.'), "certgen {name}: {about:?}");
+        assert!(
+            about.starts_with(|c: char| c.is_ascii_uppercase()) && !about.ends_with('.'),
+            "certgen {name}: {about:?}"
+        );
         if words.len() < 2 {
             assert!(!examples(&command).is_empty(), "certgen {name} has no EXAMPLES");
         }
@@ -80,7 +83,8 @@ fn every_example_runs() {
             let line = inside(&example, &shell);
             let said = shell.run(&line);
             if said.code != Some(0) {
-                wrong += &format!("certgen {} --help\n$ {example}\n({:?})\n{}\n", words.join(" "), said.code, said.text);
+                wrong +=
+                    &format!("certgen {} --help\n$ {example}\n({:?})\n{}\n", words.join(" "), said.code, said.text);
             }
         }
     }

@@ -10,7 +10,9 @@ fn help_lists_every_profile_and_its_settings() {
     let world = World::new();
     let all = world.certgen(["init", "--help"]).run().success().stdout;
     let mut count = 0;
-    for file in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles")).expect("there are profiles").flatten() {
+    for file in
+        fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("profiles")).expect("there are profiles").flatten()
+    {
         let text = fs::read_to_string(file.path()).expect("a profile is text");
         let name = file.path().file_stem().expect("a name").to_string_lossy().into_owned();
         let summary = text.lines().next().unwrap_or_default().trim_start_matches("# ").trim_end_matches('.').to_owned();
@@ -28,7 +30,11 @@ fn help_lists_every_profile_and_its_settings() {
             count += 1;
         }
         let declared = text.lines().filter(|l| l.starts_with("# set: ")).count();
-        assert_eq!(help.matches("--set ").count(), declared + help_mentions(&all), "{name} lists something else\n{help}");
+        assert_eq!(
+            help.matches("--set ").count(),
+            declared + help_mentions(&all),
+            "{name} lists something else\n{help}"
+        );
     }
     assert!(count > 20, "the profiles have settings");
 }

@@ -105,7 +105,8 @@ fn level(text: &str, shell: &Shell) -> String {
     let host = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let mut out = String::new();
     for line in text.lines() {
-        let mut words: Vec<String> = line.split_whitespace().map(|w| mark(&replace_word(w, host.trim(), HOST))).collect();
+        let mut words: Vec<String> =
+            line.split_whitespace().map(|w| mark(&replace_word(w, host.trim(), HOST))).collect();
         for at in 1..words.len() {
             // The moment of a test may lie on either side of a day's end.
             if words[at].trim_matches(|c: char| !c.is_ascii_alphanumeric()) == "days" {

@@ -6,9 +6,13 @@ use super::{credentials, only_node, vhost_of};
 use crate::support::World;
 use crate::support::broker::{Checks, Etc, Lab, Version};
 use crate::support::invariants::check;
+use crate::support::judge::Verdict;
 
 /// What a client hears when its certificate is not good enough; TLS 1.2 and 1.3, OpenSSL's words.
 const TLS_REFUSALS: &[&str] = &["alert", "ALERT", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"];
+
+/// Where the operator of the broker's host has put a copy of the PKI.
+const OPERATORS: &str = "/var/lib/rabbitmq/operator";
 
 fn celery(version: Version) {
     let world = World::new();
@@ -66,7 +70,7 @@ fn celery(version: Version) {
     let output = world.certgen(["issue", "client", "reporting", "--like", "celery_worker"]).run().success();
     checks.that("issue answers in milliseconds", output.took.as_millis() < 500, &format!("{:?}", output.took));
     let printed = output.stdout.clone() + &output.stderr;
-    match printed.lines().find(|l| l.contains("import_definitions")) {
+    match printed.lines().find(|l| l.contains("import_definitions")).map(str::trim) {
         Some(line) => {
             let [_, cert, key] = credentials(&world, "reporting");
             let unknown = login(&ca, &cert, &key);
@@ -88,24 +92,12 @@ fn celery(version: Version) {
     checks.finish(&lab);
 }
 
-/// Runs the line that `issue client` printed as an operator on the broker's host, where the file has been copied to the
-/// broker's directory.
-fn import(world: &World, lab: &Lab, line: &str) -> crate::support::judge::Verdict {
-    let from = line.find("rabbitmqctl").unwrap_or_default();
-    let words: Vec<String> = line[from..]
-        .split_whitespace()
-        .map(|w| w.trim_matches(['`', '\'', '"']))
-        .map(|w| {
-            if w.ends_with("reporting.json") {
-                "/etc/rabbitmq/definitions.d/reporting.json".into()
-            } else {
-                w.to_owned()
-            }
-        })
-        .collect();
-    lab.host()
-        .install(&world.pki("rabbitmq/definitions.d/reporting.json"), "/etc/rabbitmq/definitions.d/reporting.json");
-    lab.host().shell(&words.join(" "))
+/// Runs the line that `issue client` printed, as it stands, where an operator on the broker's host would: the directory
+/// was copied there, and what is in it can be read by root alone.
+fn import(world: &World, lab: &Lab, line: &str) -> Verdict {
+    let file = "pki/rabbitmq/definitions.d/reporting.json";
+    lab.host().install(&world.path(file), &format!("{OPERATORS}/{file}"));
+    lab.host().shell(&format!("chown -R root:root {OPERATORS}; chmod 0700 {OPERATORS}; cd {OPERATORS} && {line}"))
 }
 
 fn ui(world: &World, lab: &Lab, checks: &mut Checks, ca: &str) {

@@ -4,6 +4,7 @@
 mod celery;
 mod cluster;
 mod control;
+mod management;
 mod mqtt;
 mod pki;
 

@@ -111,12 +111,12 @@ fn check(leaf: &Certificate, csr: &Csr, env: &mut Env) -> Result<()> {
 fn role_of(dir: &Path, leaf: &Certificate) -> Result<Role> {
     let role = if dir.join(Role::Client.key_file()).exists() {
         Role::Client
-    } else if crate::apply::request::has_usages_of(Role::Node, leaf) {
+    } else if Role::Node.fits(leaf) {
         Role::Node
     } else {
         Role::Server
     };
-    if !crate::apply::request::has_usages_of(role, leaf) {
+    if !role.fits(leaf) {
         return Err(Error::failed(format!("the certificate is not one for a {role}"))
             .hint(format!("have it issued with certgen issue {role} NAME --csr {REQUEST_FILE}")));
     }

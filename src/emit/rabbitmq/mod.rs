@@ -32,6 +32,7 @@ pub use merge::{Conflict, Merged, merge_definitions};
 
 use super::OutputFile;
 use crate::error::Result;
+use crate::store::directory_name;
 
 /// Every file that the broker needs, with paths relative to `rabbitmq/`.
 ///
@@ -49,7 +50,7 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     files.push(OutputFile::open("enabled_plugins", plugins_file(facts)?));
     files.push(OutputFile::secret_if("definitions.json", true, Definitions::of_broker(facts)?.to_json()));
     for user in &facts.users {
-        let path = format!("definitions.d/{}.json", file_name(&user.name));
+        let path = format!("definitions.d/{}.json", directory_name(&user.name)?);
         files.push(OutputFile::secret_if(&path, true, Definitions::of_user(user)?.to_json()));
     }
     Ok(files)
@@ -71,27 +72,6 @@ pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
 pub fn import_commands(path: &str, new_vhosts: &[&str]) -> Vec<String> {
     let add = new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost)));
     add.chain([format!("rabbitmqctl import_definitions < {}", env::word(path))]).collect()
-}
-
-/// The name of a file for this user: the contract's rule for directories, one to one.
-pub fn file_name(user: &str) -> String {
-    let mut out = String::with_capacity(user.len());
-    let rest = match user.strip_prefix("*.") {
-        Some(rest) => {
-            out.push_str("_wildcard.");
-            rest
-        }
-        None => user,
-    };
-    for (index, &byte) in rest.as_bytes().iter().enumerate() {
-        let first = index == 0 && out.is_empty();
-        if byte.is_ascii_alphanumeric() || (!first && b"._@-".contains(&byte)) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 fn plugins_file(facts: &BrokerFacts) -> Result<String> {
@@ -191,25 +171,9 @@ mod tests {
     fn a_line_to_type_survives_a_shell() {
         assert_eq!(
             import_commands("definitions.d/a.json", &[]),
-            ["rabbitmqctl import_definitions definitions.d/a.json"]
+            ["rabbitmqctl import_definitions < definitions.d/a.json"]
         );
         let lines = import_commands("x y.json", &["it's $HOME"]);
-        assert_eq!(lines, ["rabbitmqctl add_vhost 'it'\\''s $HOME'", "rabbitmqctl import_definitions 'x y.json'"]);
-    }
-
-    #[test]
-    fn user_names_become_file_names_one_to_one() {
-        for (user, file) in [
-            ("celery_worker", "celery_worker"),
-            ("a b", "a%20b"),
-            ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd"),
-            ("*.example", "_wildcard.example"),
-            ("CN=x,O=y", "CN%3Dx%2CO%3Dy"),
-            ("é", "%C3%A9"),
-            ("_wildcard.example", "%5Fwildcard.example"),
-            ("a%20b", "a%2520b"),
-        ] {
-            assert_eq!(file_name(user), file);
-        }
+        assert_eq!(lines, ["rabbitmqctl add_vhost 'it'\\''s $HOME'", "rabbitmqctl import_definitions < 'x y.json'"]);
     }
 }
