@@ -99,7 +99,7 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Result<Cert
         serial: SerialNumber::random()?,
         key_usage: request.key_usage,
         extended_key_usage: request.extended_key_usage.clone(),
-        basic_constraints: request.basic_constraints.clone(),
+        basic_constraints: request.basic_constraints,
         name_constraints: request.name_constraints.clone(),
         crl_distribution_points: publication.crl_urls.clone(),
         authority_info_access: AuthorityInfoAccess {
