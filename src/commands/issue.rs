@@ -499,6 +499,15 @@ fn warn_unsealed(seal: Option<&SealTo>, env: &mut Env) {
     }
 }
 
+/// Where the files of a host that only runs CLI tools go.
+fn cli_host(written: &apply::Written, env: &Env) -> String {
+    let from = ui::path(env.shown(&written.directory));
+    format!(
+        "next, on that host: {from}/*.pem go to /etc/rabbitmq/certs, the other two files to /etc/rabbitmq,\n\
+         and the Erlang cookie of the nodes to ~/.erlang.cookie"
+    )
+}
+
 /// Says what was done: facts on standard output, the next step on standard error.
 fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
     crate::commands::init::tell(done, unchanged, env)?;
@@ -512,6 +521,8 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
             }
             if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
                 env.say(line);
+            } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
+                env.say(cli_host(written, env));
             }
         }
     }

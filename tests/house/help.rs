@@ -103,7 +103,9 @@ fn examples(command: &clap::Command) -> Vec<String> {
 fn inside(example: &str, shell: &Shell) -> String {
     let root = shell.directory().display().to_string();
     let root = root.trim_end_matches('/');
-    let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {example}");
+    // Here nobody can answer a question.
+    let asks = if example == "certgen seal" { "CERTGEN_PASSPHRASE=passphrase " } else { "" };
+    let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {asks}{example}");
     for place in ["/etc/", "/usr/local/"] {
         line = line.replace(&format!(" {place}"), &format!(" {root}{place}"));
     }
