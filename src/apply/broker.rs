@@ -125,15 +125,25 @@ impl Change<'_> {
         };
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
+            self.drop_beside(&key);
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
         }
         if recorded.as_ref() == Some(&old_hash) || self.force {
             self.put(path, bytes, mode, access);
+            self.drop_beside(&key);
             return self.emitted(&key, hash);
         }
         let beside = PathBuf::from(format!("{key}.new"));
         self.done.edited.push(self.world.store.path(path));
         self.put_if_changed(&beside, bytes, mode, access)
+    }
+
+    /// A text that waited beside its file is out of date once the file has it.
+    fn drop_beside(&mut self, key: &str) {
+        let beside = PathBuf::from(format!("{key}.new"));
+        if self.world.store.holds(&beside) {
+            self.removals.push(beside);
+        }
     }
 
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {

@@ -513,6 +513,12 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
     crate::commands::init::tell(done, unchanged, env)?;
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
+            if world.entry(role, &written.name).and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {
+                env.say(format!(
+                    "the user {} may do nothing yet: give it --vhost V --access ACCESS, or set [defaults.client]",
+                    ui::quote(&written.name)
+                ));
+            }
             if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
                 env.say(line);
             } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
