@@ -142,6 +142,11 @@ impl<'a> Change<'a> {
         found.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))
     }
 
+    /// A progress bar over the identities of the manifest.
+    pub fn progress(&self, what: &str) -> ui::Progress {
+        ui::Progress::new(self.env, what, self.world.manifest.entries().len())
+    }
+
     /// The identities of the manifest.
     pub fn entries(&self) -> Vec<Entry> {
         self.world.manifest.entries().to_vec()

@@ -249,6 +249,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         let mut change = Change::new(&mut world, &mut vault, env);
         if !todo.is_empty() || saves {
             let trust = change.trust()?;
+            let progress = ui::Progress::new(env, "issuing", todo.len());
             for (entry, replaces) in todo {
                 let key = match &csr {
                     Some(csr) => KeySource::Request(Box::new(csr.clone())),
@@ -257,6 +258,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                 let destination = delivery.destination(&entry)?;
                 let unmanaged = common.no_save.then(|| asked.spec(role, &entry.name).cloned()).flatten();
                 change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
+                progress.step();
             }
             if saves {
                 change.manifest(text);
