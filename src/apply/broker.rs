@@ -126,6 +126,9 @@ impl Change<'_> {
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
             self.drop_beside(&key);
+            if self.changes_owner(path, access) {
+                self.put(path, bytes, mode, access);
+            }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
         }
         if recorded.as_ref() == Some(&old_hash) || self.force {
@@ -146,12 +149,19 @@ impl Change<'_> {
         }
     }
 
+    /// The manifest gives the broker's files to somebody who does not own this one yet.
+    fn changes_owner(&self, path: &Path, access: &Access) -> bool {
+        let Some(owner) = &access.owner else { return false };
+        store::facts(&self.world.store.path(path)).and_then(|f| f.owner).is_some_and(|is| !owner.covers(&is))
+    }
+
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
         self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
     fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
-        if self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_none_or(|old| *old != bytes) {
+        let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
+        if !same || self.changes_owner(path, access) {
             self.put(path, bytes, mode, access);
         }
         Ok(())
