@@ -31,7 +31,7 @@ const MANIFEST: &str = "certgen.toml";
     arg_required_else_help = true,
     after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                   certgen issue server api.example.com --san 10.0.0.7\n  \
-                  certgen issue node rabbit-2.example.com --owner rabbitmq\n  \
+                  certgen issue node rabbit-2.example.com --owner 999:999\n  \
                   certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5\n  \
                   certgen issue client sensor-17 --csr sensor-17.csr --access mqtt\n  \
                   certgen issue authority devices --issuer root --path-length 0"
@@ -44,12 +44,22 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// A server certificate: TLS server authentication
+    #[command(after_help = "EXAMPLES:\n  certgen issue server api.example.com --san 10.0.0.7\n  \
+                            certgen issue server \"*.example.com\" --key-type rsa-2048")]
     Server(IdentityArgs),
     /// A RabbitMQ node: server of its clients and peers, client of its peers
+    #[command(after_help = "EXAMPLES:\n  certgen issue node rabbit-2.example.com --owner 999:999\n  \
+                            certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5")]
     Node(IdentityArgs),
     /// A client: its name is the common name and so the RabbitMQ user
+    #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
+                            certgen issue client collector --access consume:reports --validity 90d\n  \
+                            certgen issue client --from devices.csv --access mqtt\n  \
+                            certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
+    #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority web --permit example.com --validity 5y")]
     Authority(AuthorityArgs),
 }
 
