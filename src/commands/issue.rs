@@ -487,7 +487,7 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
     crate::commands::init::tell(done, unchanged, env)?;
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
-            if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
+            if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
                 env.say(line);
             }
         }
