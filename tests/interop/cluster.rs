@@ -1,9 +1,9 @@
 //! Three nodes over inter-node TLS, from the files of the profiles `cluster` and `kubernetes`.
 
 use super::credentials;
-use crate::support::{World, openssl};
 use crate::support::broker::{Checks, Etc, Lab, Version};
 use crate::support::invariants::check;
+use crate::support::{World, openssl};
 
 const HOSTS: [&str; 3] = ["a.rabbit.test", "b.rabbit.test", "c.rabbit.test"];
 

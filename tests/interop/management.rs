@@ -34,7 +34,8 @@ fn own_certificate(version: Version) {
         openssl(["x509", "-noout", "-serial", "-in", &world.pki(file).display().to_string()]).accepted().to_owned()
     };
     let shown = |port: &str| {
-        let line = format!("openssl s_client -connect localhost:{port} 2>/dev/null </dev/null | openssl x509 -noout -serial");
+        let line =
+            format!("openssl s_client -connect localhost:{port} 2>/dev/null </dev/null | openssl x509 -noout -serial");
         host.run("sh", ["-c", &line]).text
     };
     let ui = shown("15671");
