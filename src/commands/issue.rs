@@ -531,7 +531,7 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
                     ui::quote(&written.name)
                 ));
             }
-            if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
+            if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
                 env.say(line);
             } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
                 env.say(cli_host(written, env));
