@@ -19,8 +19,9 @@ use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
 use crate::x509::GeneralName;
 
-/// Definitions of a broker may be large; what is beyond this is something else.
-pub(crate) const DEFINITIONS_LIMIT: u64 = 256 << 20;
+/// A quarter of a million users fit. The file is edited as text, so it is held twice and written once more: what is beyond
+/// this would take more memory than a command may have.
+pub(crate) const DEFINITIONS_LIMIT: u64 = 24 << 20;
 
 /// What `emit` needs to write a broker's files somewhere else.
 pub struct PreparedBroker {

@@ -243,6 +243,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
+        world.refuse_owner(entry)?;
         world.refuse_case_twin(entry)?;
         world.refuse_leaked(entry, common.force, env)?;
     }
@@ -288,7 +289,7 @@ fn wishes(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: 
     let mut wishes: Vec<Wish> =
         args.identity.names.iter().map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
     if let Some(from) = &args.identity.common.from {
-        wishes.extend(bulk::read(role, from, &spec, env)?);
+        wishes.extend(bulk::read(role, from, &spec, world, env)?);
     }
     Ok(wishes)
 }
