@@ -251,10 +251,7 @@ fn refused_alternative_names_change_nothing() {
 #[test]
 fn wildcards_and_international_names_become_what_the_standards_say() {
     let world = World::initialised([]);
-    world
-        .certgen(["issue", "server", "*.example.com", "--san", "bücher.example"])
-        .run()
-        .success();
+    world.certgen(["issue", "server", "*.example.com", "--san", "bücher.example"]).run().success();
     let path = world.pki("server/_wildcard.example.com/server_certificate.pem");
     let text = openssl(["x509", "-noout", "-text", "-in", &path.display().to_string()]);
     for wanted in ["DNS:*.example.com", "DNS:xn--bcher-kva.example"] {

@@ -189,6 +189,9 @@ mod tests {
              rabbitmqctl import_definitions /etc/rabbitmq/definitions.d/a.json"
         );
         let line = import_line(Platform::Unix, "x y.json", "/etc/rabbitmq", &["it's $HOME".into()]);
-        assert!(line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"), "{line}");
+        assert!(
+            line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"),
+            "{line}"
+        );
     }
 }
