@@ -60,9 +60,7 @@ impl Vault {
         let certificate = world.authority_certificate(name)?.clone();
         let key = PrivateKey::from_pem(&self.key_pem(world, name, env)?, None)
             .map_err(|e| Error::from(e).context(format!("reading the key of authority {}", ui::quote(name))))?;
-        let mut chain = world.chain_from(name)?;
-        chain.pop(); // the root: every peer has it, and none may take it from its counterpart
-        LocalIssuer::new(name, certificate, key, chain, world.publication(name))
+        LocalIssuer::new(name, certificate, key, world.chain_from(name)?, world.publication(name))
     }
 
     /// The authority's key in the clear, as PEM.

@@ -25,13 +25,13 @@ pub struct LocalIssuer {
     name: String,
     certificate: Certificate,
     key: PrivateKey,
-    /// From this authority up to, but not including, the root; empty when it is the root.
-    chain: Vec<Certificate>,
+    /// From this authority up to the root; nothing but itself when it is the root.
+    path: Vec<Certificate>,
     publication: Publication,
 }
 
 impl LocalIssuer {
-    /// An authority that can sign: `chain` leads from it towards the root, nearest first, without the root.
+    /// An authority that can sign: `path` leads from it to the root, both included.
     ///
     /// # Errors
     /// The key is not the certificate's.
@@ -39,7 +39,7 @@ impl LocalIssuer {
         name: &str,
         certificate: Certificate,
         key: PrivateKey,
-        chain: Vec<Certificate>,
+        path: Vec<Certificate>,
         publication: Publication,
     ) -> Result<Self> {
         if key.public_key() != certificate.public_key() {
@@ -49,7 +49,7 @@ impl LocalIssuer {
             ))
             .hint("put back the key and the certificate that belong together"));
         }
-        Ok(Self { name: name.to_owned(), certificate, key, chain, publication })
+        Ok(Self { name: name.to_owned(), certificate, key, path, publication })
     }
 
     /// Makes a root: the request is signed by its own key.
@@ -59,7 +59,7 @@ impl LocalIssuer {
     pub fn self_signed(request: &PreparedRequest, key: &PrivateKey) -> Result<Certificate> {
         let template = template(request, &Publication::default())?;
         let tbs = template.to_be_signed(&Signer::self_signed(key))?;
-        lint_before_signing(&tbs, None, request)?;
+        lint_before_signing(&tbs, None, &[], request)?;
         Ok(tbs.sign(key)?)
     }
 
@@ -84,8 +84,10 @@ impl Issuer for LocalIssuer {
 
     fn issue(&self, request: &PreparedRequest) -> Result<Issued> {
         let tbs = template(request, &self.publication)?.to_be_signed(&self.signer()?)?;
-        lint_before_signing(&tbs, Some(&self.certificate), request)?;
-        Ok(Issued { certificate: tbs.sign(&self.key)?, chain: self.chain.clone() })
+        lint_before_signing(&tbs, Some(&self.certificate), self.path.get(1..).unwrap_or_default(), request)?;
+        // Without the root: every peer has it, and none may take it from its counterpart.
+        let below_root = self.path.len().saturating_sub(1);
+        Ok(Issued { certificate: tbs.sign(&self.key)?, chain: self.path[..below_root].to_vec() })
     }
 }
 
@@ -113,9 +115,14 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Result<Cert
 
 /// Signs the very bytes that are to be signed with a throwaway key and lints the result, as public authorities do
 /// before they use the real one: what fails is never signed.
-fn lint_before_signing(tbs: &ToBeSigned, issuer: Option<&Certificate>, request: &PreparedRequest) -> Result<()> {
+fn lint_before_signing(
+    tbs: &ToBeSigned,
+    issuer: Option<&Certificate>,
+    above: &[Certificate],
+    request: &PreparedRequest,
+) -> Result<()> {
     let rehearsal = tbs.sign_with_throwaway()?;
-    let findings = lint::check(&lint::Context { certificate: &rehearsal, issuer, role: request.purpose });
+    let findings = lint::check(&lint::Context { certificate: &rehearsal, issuer, above, role: request.purpose });
     let Some(worst) = findings.iter().find(|f| f.severity == lint::Severity::Error) else { return Ok(()) };
     Err(Error::failed(format!(
         "the certificate of {} would break a rule and was not signed: {worst}",
