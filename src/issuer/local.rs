@@ -33,8 +33,8 @@ pub struct LocalIssuer {
     name: String,
     certificate: Certificate,
     key: PrivateKey,
-    /// From this authority up to, but not including, the root; empty when it is the root.
-    chain: Vec<Certificate>,
+    /// From this authority up to the root; nothing but itself when it is the root.
+    path: Vec<Certificate>,
     publication: Publication,
     /// The shape that was rehearsed last.
     rehearsed: Mutex<Option<Arc<Rehearsed>>>,
@@ -47,7 +47,7 @@ struct Rehearsed {
 }
 
 impl LocalIssuer {
-    /// An authority that can sign: `chain` leads from it towards the root, nearest first, without the root.
+    /// An authority that can sign: `path` leads from it to the root, both included.
     ///
     /// # Errors
     /// The key is not the certificate's.
@@ -55,7 +55,7 @@ impl LocalIssuer {
         name: &str,
         certificate: Certificate,
         key: PrivateKey,
-        chain: Vec<Certificate>,
+        path: Vec<Certificate>,
         publication: Publication,
     ) -> Result<Self> {
         if key.public_key() != certificate.public_key() {
@@ -65,7 +65,7 @@ impl LocalIssuer {
             ))
             .hint("put back the key and the certificate that belong together"));
         }
-        Ok(Self { name: name.to_owned(), certificate, key, chain, publication, rehearsed: Mutex::default() })
+        Ok(Self { name: name.to_owned(), certificate, key, path, publication, rehearsed: Mutex::default() })
     }
 
     /// Makes a root: the request is signed by its own key.
@@ -75,7 +75,7 @@ impl LocalIssuer {
     pub fn self_signed(request: &PreparedRequest, key: &PrivateKey) -> Result<Certificate> {
         let template = template(request, &Publication::default())?;
         let tbs = template.to_be_signed(&Signer::self_signed(key))?;
-        lint_before_signing(&tbs.sign_with_throwaway()?, None, request)?;
+        lint_before_signing(&tbs.sign_with_throwaway()?, None, &[], request)?;
         Ok(tbs.sign(key)?)
     }
 
@@ -103,12 +103,14 @@ impl Issuer for LocalIssuer {
         let certificate = match known {
             Some(rehearsed) => {
                 let tbs = rehearsed.shape.to_be_signed(&particulars(request, &SerialNumber::random()?))?;
-                lint_before_signing(tbs.unsigned(), Some(&self.certificate), request)?;
+                lint_before_signing(tbs.unsigned(), Some(&self.certificate), self.above(), request)?;
                 tbs.sign(&self.key)?
             }
             None => self.issue_first(request)?,
         };
-        Ok(Issued { certificate, chain: self.chain.clone() })
+        // Without the root: every peer has it, and none may take it from its counterpart.
+        let below_root = self.path.len().saturating_sub(1);
+        Ok(Issued { certificate, chain: self.path[..below_root].to_vec() })
     }
 }
 
@@ -118,9 +120,15 @@ impl LocalIssuer {
         let template = template(request, &self.publication)?;
         let shape = template.shape(&self.signer()?)?;
         let tbs = shape.to_be_signed(&particulars(request, &template.serial))?;
-        lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), request)?;
-        *self.rehearsed() = Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
+        lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), self.above(), request)?;
+        *self.rehearsed() =
+            Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
         Ok(tbs.sign(&self.key)?)
+    }
+
+    /// The authorities above this one.
+    fn above(&self) -> &[Certificate] {
+        self.path.get(1..).unwrap_or_default()
     }
 
     /// A thread that panicked left a whole shape or none.
@@ -193,9 +201,10 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Result<Cert
 fn lint_before_signing(
     certificate: &Certificate,
     issuer: Option<&Certificate>,
+    above: &[Certificate],
     request: &PreparedRequest,
 ) -> Result<()> {
-    let findings = lint::check(&lint::Context { certificate, issuer, role: request.purpose });
+    let findings = lint::check(&lint::Context { certificate, issuer, above, role: request.purpose });
     let Some(worst) = findings.iter().find(|f| f.severity == lint::Severity::Error) else { return Ok(()) };
     Err(Error::failed(format!(
         "the certificate of {} would break a rule and was not signed: {worst}",
