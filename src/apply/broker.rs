@@ -19,8 +19,9 @@ use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
 use crate::x509::GeneralName;
 
-/// Definitions of a broker may be large; what is beyond this is something else.
-pub(crate) const DEFINITIONS_LIMIT: u64 = 256 << 20;
+/// A quarter of a million users fit. The file is edited as text, so it is held twice and written once more: what is beyond
+/// this would take more memory than a command may have.
+pub(crate) const DEFINITIONS_LIMIT: u64 = 24 << 20;
 
 /// What `emit` needs to write a broker's files somewhere else.
 pub struct PreparedBroker {
@@ -106,6 +107,9 @@ impl Change<'_> {
     /// Our users into a definitions.json that others write into too.
     fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, broker: &Broker) -> Result<Vec<u8>> {
         let ours = self.our_users(broker);
+        let known = facts::existing_vhosts(existing)?;
+        let new = Definitions::of_broker(facts)?.vhosts.into_iter().filter(|vhost| !known.contains(vhost)).collect();
+        self.done.new_vhosts.insert(broker.name.clone(), new);
         let merged = facts::merge_definitions(existing, &Definitions::of_broker(facts)?, &ours)?;
         for conflict in &merged.conflicts {
             self.done.notes.push(format!("definitions.json was not changed for one user: {conflict}"));
@@ -341,18 +345,16 @@ impl Change<'_> {
 }
 
 /// The line that brings a client's user into a running broker, if it has one.
-pub fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> Option<String> {
+pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &str, env: &Env) -> Option<String> {
     let entry = world.entry(Role::Client, name)?;
-    entry.user.as_ref()?;
+    let user = entry.user.as_ref()?;
     let broker = world.manifest.brokers_of(entry).next()?;
     let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
     let shown = ui::path(env.shown(&world.store.path(path)));
-    let known = |vhost: &str| {
-        let others = world.manifest.entries().iter().filter(|e| e.name != name).filter_map(|e| e.user.as_ref());
-        broker.vhosts.iter().chain(others.flat_map(|u| &u.vhosts)).any(|other| other == vhost) || vhost == "/"
-    };
-    let new: Vec<&str> = entry.user.iter().flat_map(|u| &u.vhosts).map(String::as_str).filter(|v| !known(v)).collect();
-    Some(format!("to bring the user into a running broker:\n  {}", facts::import_commands(&shown, &new).join("\n  ")))
+    let new = done.new_vhosts.get(&broker.name).into_iter().flatten();
+    let new: Vec<String> = new.filter(|vhost| user.vhosts.contains(vhost)).cloned().collect();
+    let line = facts::import_line(broker.platform, &shown, &broker.config_dir, &new);
+    Some(format!("to bring the user into a running broker, on its host:\n  {line}"))
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.

@@ -68,6 +68,8 @@ pub struct Done {
     pub notes: Vec<String>,
     /// Users for whom a password was made just now.
     pub passwords: Vec<(String, Zeroizing<String>)>,
+    /// Vhosts that a broker's definitions did not have before, by the broker's name.
+    pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
 }

@@ -8,6 +8,7 @@ mod broker;
 mod change;
 mod guide;
 mod keys;
+mod rebuild;
 mod refusals;
 mod request;
 mod revocation;

@@ -1,5 +1,6 @@
 //! What is refused before anything is signed, although the manifest alone would allow it.
 
+use crate::apply::change::owner;
 use crate::apply::{Change, World, broker};
 use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
@@ -71,6 +72,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// An owner is refused before anything is signed, when nothing has happened yet.
+    ///
+    /// # Errors
+    /// There is no such user, or we may not give files away.
+    pub fn refuse_owner(&self, entry: &Entry) -> Result<()> {
+        owner(entry.owner.as_deref()).map(drop)
     }
 
     /// A key that leaked still opens what its name opens, wherever the revocation is not checked.

@@ -243,6 +243,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
+        world.refuse_owner(entry)?;
         world.refuse_case_twin(entry)?;
         world.refuse_leaked(entry, common.force, env)?;
     }
@@ -288,7 +289,7 @@ fn wishes(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: 
     let mut wishes: Vec<Wish> =
         args.identity.names.iter().map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
     if let Some(from) = &args.identity.common.from {
-        wishes.extend(bulk::read(role, from, &spec, env)?);
+        wishes.extend(bulk::read(role, from, &spec, world, env)?);
     }
     Ok(wishes)
 }
@@ -531,7 +532,7 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
                     ui::quote(&written.name)
                 ));
             }
-            if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
+            if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
                 env.say(line);
             } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
                 env.say(cli_host(written, env));

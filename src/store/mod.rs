@@ -55,7 +55,7 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use event::{Action, Event, Location, Timestamp};
-pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, read_limited, read_passphrase};
+pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase};
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
