@@ -119,7 +119,8 @@ impl LocalIssuer {
         let shape = template.shape(&self.signer()?)?;
         let tbs = shape.to_be_signed(&particulars(request, &template.serial))?;
         lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), request)?;
-        *self.rehearsed() = Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
+        *self.rehearsed() =
+            Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
         Ok(tbs.sign(&self.key)?)
     }
 

@@ -4,6 +4,8 @@
 //! rcgen could not hold them anyway. A certificate by itself is the only one of its shape; for a million devices the
 //! encoding, most of the work around a signature, is done once.
 
+use std::sync::Arc;
+
 use super::der::{self, Fault, Reader, tag};
 use super::encode;
 use super::template::{Signer, ToBeSigned};
@@ -18,7 +20,7 @@ pub struct Shape {
     has_subject: bool,
     has_names: bool,
     key_type: KeyType,
-    signer: PublicKey,
+    signer: Arc<PublicKey>,
 }
 
 /// What differs between the certificates of a shape.
@@ -55,8 +57,7 @@ impl CertificateTemplate {
     /// The same for a root as well, whose issuer is the subject of this template.
     pub(super) fn shape_of_one(&self, signer: &Signer<'_>) -> Result<Shape, X509Error> {
         let issuer = signer.rcgen_issuer();
-        let certificate =
-            self.parameters()?.signed_by(issuer.key(), issuer).map_err(|error| encode::failed(&error))?;
+        let certificate = self.parameters()?.signed_by(issuer.key(), issuer).map_err(|error| encode::failed(&error))?;
         let name = signer.name().unwrap_or(&self.subject);
         let pieces = take_apart(certificate.der(), name);
         let (version, issuer, extensions) =
@@ -68,7 +69,7 @@ impl CertificateTemplate {
             has_subject: !self.subject.is_empty(),
             has_names: !self.subject_alt_names.is_empty(),
             key_type: signer.key().key_type(),
-            signer: signer.key().public_key().clone(),
+            signer: Arc::new(signer.key().public_key().clone()),
         })
     }
 
@@ -86,7 +87,9 @@ impl Shape {
     /// The bytes that a signature will cover.
     pub fn to_be_signed(&self, one: &Particulars<'_>) -> Result<ToBeSigned, X509Error> {
         if one.subject.is_empty() == self.has_subject || one.subject_alt_names.is_empty() == self.has_names {
-            return Err(X509Error::Invalid("a certificate of this shape has a subject and names as its first has".into()));
+            return Err(X509Error::Invalid(
+                "a certificate of this shape has a subject and names as its first has".into(),
+            ));
         }
         encode::check_serial(one.serial)?;
         let extensions = self.extensions(one)?;
@@ -100,7 +103,7 @@ impl Shape {
         content.extend_from_slice(key);
         der::write_header(&mut content, tag::constructed(3), der::whole_length(extensions.len()));
         der::write(&mut content, tag::SEQUENCE, &extensions);
-        ToBeSigned::of(&content, self.key_type, self.signer.clone())
+        ToBeSigned::of(&content, self.key_type, Arc::clone(&self.signer))
     }
 
     fn extensions(&self, one: &Particulars<'_>) -> Result<Vec<u8>, X509Error> {
