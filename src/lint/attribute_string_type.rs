@@ -11,7 +11,7 @@ pub(super) const LINT: Lint =
 
 fn check(context: &Context<'_>) -> Outcome {
     for attribute in context.certificate.subject().attributes() {
-        let allowed: &[StringType] = match attribute.short_name.as_str() {
+        let allowed: &[StringType] = match &*attribute.short_name {
             "C" | "serialNumber" | "dnQualifier" => &[StringType::Printable],
             "DC" | "emailAddress" => &[StringType::Ia5],
             // A type that is only a number may be of any syntax.

@@ -22,7 +22,7 @@ const KNOWN: [&str; 9] = [
 
 fn check(context: &Context<'_>) -> Outcome {
     let unknown = |extension: &&Extension| {
-        extension.critical && !KNOWN.contains(&extension.oid.as_str()) && !JUDGED.contains(&extension.oid.as_str())
+        extension.critical && !KNOWN.contains(&&*extension.oid) && !JUDGED.contains(&&*extension.oid)
     };
     match context.certificate.extensions().iter().find(unknown) {
         Some(extension) => {

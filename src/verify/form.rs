@@ -128,7 +128,7 @@ fn algorithms(at: Place<'_>, findings: &mut Findings) {
 fn extensions(at: Place<'_>, findings: &mut Findings) {
     let mut seen = HashSet::new();
     for extension in at.certificate.extensions() {
-        let dotted = extension.oid.as_str();
+        let dotted = &*extension.oid;
         if !seen.insert(dotted) {
             findings.problem(at, Check::Form, "each extension once", format!("extension {} again", ui::plain(dotted)));
         }

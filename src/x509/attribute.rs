@@ -78,7 +78,12 @@ const ANY_BOUND: usize = 1_024;
 
 /// The abbreviation of a type, or its identifier.
 pub(crate) fn short_name(oid: &str) -> &str {
-    row(oid).map_or(oid, |row| row.1)
+    abbreviation(oid).unwrap_or(oid)
+}
+
+/// The abbreviation of a type that has one.
+pub(super) fn abbreviation(oid: &str) -> Option<&'static str> {
+    row(oid).map(|row| row.1)
 }
 
 /// The upper bound of RFC 5280 Appendix A, where the type has one.

@@ -4,6 +4,7 @@
 //! of a name, an extension that stands there twice - is what general parsers normalise away, and a certificate is read
 //! after each signature, so it has to be cheap. `x509-parser` is its judge in the tests.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,8 +38,8 @@ struct Places {
 
 struct Contents {
     /// The dotted identifiers.
-    outer_algorithm: String,
-    inner_algorithm: String,
+    outer_algorithm: Cow<'static, str>,
+    inner_algorithm: Cow<'static, str>,
     version: u32,
     serial: SerialNumber,
     issuer: DistinguishedName,
@@ -332,7 +333,7 @@ fn read(der: Vec<u8>) -> Result<Certificate, X509Error> {
     };
     let mut outer = Reader::only(&der, tag::SEQUENCE).map_err(whole)?;
     let tbs = outer.element(tag::SEQUENCE).map_err(whole)?;
-    let algorithm = |reader: &mut Reader<'_>| -> Result<(String, Range<usize>), Fault> {
+    let algorithm = |reader: &mut Reader<'_>| -> Result<(Cow<'static, str>, Range<usize>), Fault> {
         let whole = reader.element(tag::SEQUENCE)?;
         let mut inside = Reader::new(whole.content);
         let oid = inside.oid()?;

@@ -260,7 +260,7 @@ impl Crl {
             tbs: place(der, tbs.whole),
             revoked: place(der, revoked),
             signature: place(der, signature),
-            signature_algorithm: Reader::new(outer_algorithm.content).oid()?,
+            signature_algorithm: Reader::new(outer_algorithm.content).oid()?.into_owned(),
             issuer,
             this_update,
             next_update,

@@ -4,6 +4,8 @@
 //! shown to policy. rcgen is not used to read them: it takes the curve from the signature algorithm (rustls/rcgen#448),
 //! refuses extensions that it does not know and honours `CA:TRUE`.
 
+use std::borrow::Cow;
+
 use super::der::{Fault, Reader, tag};
 use super::encode::{self, NullKey, signed, with_raw_fields};
 use super::extension::{self, oid};
@@ -129,7 +131,7 @@ struct Parts<'a> {
     info: &'a [u8],
     subject: &'a [u8],
     public_key: &'a [u8],
-    wishes: Vec<(String, &'a [u8])>,
+    wishes: Vec<(Cow<'static, str>, &'a [u8])>,
     algorithm: String,
     signature: &'a [u8],
 }
@@ -148,18 +150,18 @@ impl<'a> Parts<'a> {
         let attributes = fields.optional(tag::constructed(0))?.unwrap_or_default();
         fields.end()?;
         let wishes = read_wishes(Reader::new(attributes))?;
-        Ok(Self { info: info.whole, subject, public_key, wishes, algorithm, signature })
+        Ok(Self { info: info.whole, subject, public_key, wishes, algorithm: algorithm.into_owned(), signature })
     }
 }
 
 /// The extensions in the extension request attributes.
-fn read_wishes(mut attributes: Reader<'_>) -> Result<Vec<(String, &[u8])>, Fault> {
+fn read_wishes(mut attributes: Reader<'_>) -> Result<Vec<(Cow<'static, str>, &[u8])>, Fault> {
     let mut wishes = Vec::new();
     while !attributes.is_empty() {
         let mut attribute = attributes.enter(tag::SEQUENCE)?;
         let oid = attribute.oid()?;
         let mut values = attribute.enter(tag::SET)?;
-        if !EXTENSION_REQUESTS.contains(&oid.as_str()) || values.is_empty() {
+        if !EXTENSION_REQUESTS.contains(&&*oid) || values.is_empty() {
             continue;
         }
         let mut extensions = values.enter(tag::SEQUENCE)?;

@@ -3,6 +3,7 @@
 //! Names, times and serial numbers have to survive byte for byte and be judged as they are written, which the parsers
 //! around us do not offer. The reader never recurses and never allocates, so hostile input costs its length and no more.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Universal and context tags that RFC 5280 uses.
@@ -156,8 +157,12 @@ impl<'a> Reader<'a> {
     }
 
     /// An OBJECT IDENTIFIER in dotted form.
-    pub(crate) fn oid(&mut self) -> Result<String, Fault> {
-        dotted(self.expect(tag::OID)?)
+    pub(crate) fn oid(&mut self) -> Result<Cow<'static, str>, Fault> {
+        let content = self.expect(tag::OID)?;
+        match COMMON.iter().find(|(known, _)| *known == content) {
+            Some((_, dotted)) => Ok(Cow::Borrowed(dotted)),
+            None => dotted(content).map(Cow::Owned),
+        }
     }
 
     /// `BOOLEAN DEFAULT FALSE`. An explicit FALSE is common in the field and harmless, so it is read.
@@ -169,6 +174,25 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+/// What nearly every certificate holds, so that its identifiers are neither computed nor allocated.
+const COMMON: [(&[u8], &str); 15] = [
+    (&[0x55, 0x1d, 35], "2.5.29.35"),
+    (&[0x55, 0x1d, 17], "2.5.29.17"),
+    (&[0x55, 0x1d, 15], "2.5.29.15"),
+    (&[0x55, 0x1d, 37], "2.5.29.37"),
+    (&[0x55, 0x1d, 14], "2.5.29.14"),
+    (&[0x55, 0x1d, 19], "2.5.29.19"),
+    (&[0x55, 0x1d, 31], "2.5.29.31"),
+    (&[0x55, 4, 3], "2.5.4.3"),
+    (&[0x55, 4, 10], "2.5.4.10"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2], "1.2.840.10045.4.3.2"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1], "1.2.840.10045.2.1"),
+    (&[0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7], "1.2.840.10045.3.1.7"),
+    (&[0x2b, 6, 1, 5, 5, 7, 3, 1], "1.3.6.1.5.5.7.3.1"),
+    (&[0x2b, 6, 1, 5, 5, 7, 3, 2], "1.3.6.1.5.5.7.3.2"),
+    (&[0x2b, 0x65, 0x70], "1.3.101.112"),
+];
 
 fn length(bytes: &[u8]) -> Result<(usize, &[u8]), Fault> {
     let (&first, rest) = bytes.split_first().ok_or(Fault::Truncated)?;
@@ -333,6 +357,9 @@ mod tests {
         }
         for bad in ["", "1", "3.1", "1.40", "2.5.", "2..5", "2.05", "2.5.x", "-1.2"] {
             assert_eq!(oid_content(bad), None, "{bad}");
+        }
+        for (content, known) in COMMON {
+            assert_eq!(dotted(content).unwrap(), known);
         }
         assert_eq!(dotted(&[0x55, 0x80, 0x01]), Err(Fault::Value));
         assert_eq!(dotted(&[0x55, 0x84]), Err(Fault::Value));

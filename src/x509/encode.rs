@@ -46,7 +46,14 @@ pub(super) fn signed(to_be_signed: &[u8], key: &PrivateKey) -> Result<Vec<u8>, X
 
 /// The same before it is signed: `content` is what stands inside the first SEQUENCE, and the signature is empty.
 pub(super) fn unsigned(content: &[u8], key_type: KeyType) -> Vec<u8> {
-    framed(&der::element(tag::SEQUENCE, content), signature_algorithm(key_type), &[])
+    let algorithm = signature_algorithm(key_type);
+    let length = der::whole_length(content.len()) + algorithm.len() + der::whole_length(1);
+    let mut out = Vec::with_capacity(der::whole_length(length));
+    der::write_header(&mut out, tag::SEQUENCE, length);
+    der::write(&mut out, tag::SEQUENCE, content);
+    out.extend_from_slice(algorithm);
+    der::write(&mut out, tag::BIT_STRING, &[0]);
+    out
 }
 
 pub(super) fn framed(to_be_signed: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! Extensions (RFC 5280 4.2): the raw list, and what the ones that matter here say.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::AuthorityInfoAccess;
@@ -50,7 +51,7 @@ pub mod oid {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extension {
     /// The dotted object identifier.
-    pub oid: String,
+    pub oid: Cow<'static, str>,
     /// Whoever does not know the extension must refuse the certificate.
     pub critical: bool,
     /// The DER inside the OCTET STRING.
@@ -111,7 +112,7 @@ impl Parsed {
     fn add(&mut self, extension: &Extension) -> Result<(), (&'static str, Fault)> {
         let value = extension.value.as_slice();
         let named = |name| move |fault| (name, fault);
-        match extension.oid.as_str() {
+        match &*extension.oid {
             oid::SUBJECT_ALT_NAME => {
                 self.subject_alt_names = Some(general_names(value).map_err(named("subject alternative name"))?);
             }
@@ -257,7 +258,7 @@ fn authority_info_access(value: &[u8]) -> Result<AuthorityInfoAccess, Fault> {
         let location = general_name(description.next()?)?;
         description.end()?;
         if let GeneralName::Uri(uri) = location {
-            match method.as_str() {
+            match &*method {
                 oid::CA_ISSUERS => access.ca_issuers.push(uri),
                 oid::OCSP => access.ocsp.push(uri),
                 _ => {}
@@ -272,7 +273,7 @@ fn policies(value: &[u8]) -> Result<Vec<String>, Fault> {
     let mut policies = Vec::new();
     while !reader.is_empty() {
         let mut policy = reader.enter(tag::SEQUENCE)?;
-        policies.push(policy.oid()?);
+        policies.push(policy.oid()?.into_owned());
         policy.optional(tag::SEQUENCE)?;
         policy.end()?;
     }

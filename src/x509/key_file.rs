@@ -51,7 +51,7 @@ pub(super) fn read_pem_key(pem: &[u8], password: Option<&[u8]>) -> Result<Privat
 /// The dotted curve of an `EC PARAMETERS` block, which `openssl ecparam -genkey` writes before the key.
 fn curve_in_front(blocks: &[PemBlock]) -> Option<String> {
     let parameters = blocks.iter().rfind(|block| block.label.as_str() == "EC PARAMETERS")?;
-    Reader::new(&parameters.der).oid().ok()
+    Reader::new(&parameters.der).oid().ok().map(|curve| curve.into_owned())
 }
 
 /// PKCS#8 (RFC 5208) and its second version (RFC 5958).
@@ -65,7 +65,7 @@ pub(super) fn read_pkcs8(der: &[u8]) -> Result<PrivateKey, X509Error> {
     let identifier = fields.element(tag::SEQUENCE).map_err(broken)?;
     let key = fields.element(tag::OCTET_STRING).map_err(broken)?;
     let mut parameters = Reader::new(identifier.content);
-    match parameters.oid().map_err(broken)?.as_str() {
+    match &*parameters.oid().map_err(broken)? {
         EC_PUBLIC_KEY => {
             let key_type = read_curve(parameters)?;
             // Without attributes and version 2 fields, which aws-lc-rs need not understand.
@@ -172,7 +172,7 @@ fn check_scheme(der: &[u8]) -> Result<(), X509Error> {
         fields.end()?;
         scheme.oid()
     };
-    match scheme(der).map_err(|fault| damaged("the encrypted private key", fault))?.as_str() {
+    match &*scheme(der).map_err(|fault| damaged("the encrypted private key", fault))? {
         PBES2 => Ok(()),
         _ => Err(old_encryption("PBES1, an old scheme")),
     }

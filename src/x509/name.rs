@@ -4,6 +4,7 @@
 //! multi-valued attributes and old string types survive. A name that is written is checked first, because brokers take
 //! the common name for a user: what nobody can see or type must not be in it.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write};
 use std::hash::{Hash, Hasher};
 
@@ -16,9 +17,9 @@ use crate::ui::quote;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attribute {
     /// The type as a dotted object identifier.
-    pub oid: String,
+    pub oid: Cow<'static, str>,
     /// The type as RFC 4514 and everyone's tools abbreviate it (`CN`, `O`, `emailAddress`), or the dotted identifier.
-    pub short_name: String,
+    pub short_name: Cow<'static, str>,
     /// The value; one that is no text is `#` and its DER in hexadecimal.
     pub value: String,
     /// How the value is encoded.
@@ -157,14 +158,20 @@ fn encode(attribute: &Attribute) -> Vec<u8> {
     der::element(tag::SEQUENCE, &pair)
 }
 
-fn read_attribute(oid: String, value: der::Element<'_>, joined: bool) -> Attribute {
+/// The abbreviation of a type, or its identifier.
+fn short_name(oid: &Cow<'static, str>) -> Cow<'static, str> {
+    attribute::abbreviation(oid).map_or_else(|| oid.clone(), Cow::Borrowed)
+}
+
+fn read_attribute(oid: Cow<'static, str>, value: der::Element<'_>, joined: bool) -> Attribute {
     let (text, string_type) = attribute::decode(value);
-    Attribute { short_name: attribute::short_name(&oid).to_owned(), oid, value: text, string_type, joined }
+    Attribute { short_name: short_name(&oid), oid, value: text, string_type, joined }
 }
 
 impl Attribute {
     pub(super) fn new(oid: &str, value: String, string_type: StringType) -> Self {
-        Self { oid: oid.into(), short_name: attribute::short_name(oid).into(), value, string_type, joined: false }
+        let oid = Cow::Owned(oid.to_owned());
+        Self { short_name: short_name(&oid), oid, value, string_type, joined: false }
     }
 }
 

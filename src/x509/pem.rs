@@ -122,27 +122,40 @@ pub fn read_pem_up_to(input: &[u8], limit: usize) -> Result<Vec<PemBlock>, X509E
 
 /// One block with lines of 64 characters, ending in a newline.
 pub fn write_pem(label: &Label, der: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let characters = der.len().div_ceil(3) * 4;
     // Exact, so that a key is never left behind by a buffer that grew.
-    let mut out = String::with_capacity(characters + characters.div_ceil(64) + 2 * label.as_str().len() + 32);
-    out.push_str("-----BEGIN ");
-    out.push_str(label.as_str());
-    out.push_str("-----\n");
+    let mut out = Vec::with_capacity(characters + characters.div_ceil(64) + 2 * label.as_str().len() + 32);
+    let boundary = |out: &mut Vec<u8>, word: &str| {
+        [word, label.as_str(), "-----\n"].iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
+    };
+    boundary(&mut out, "-----BEGIN ");
     for line in der.chunks(48) {
-        for group in line.chunks(3) {
-            let value = u32::from_be_bytes([0, group[0], *group.get(1).unwrap_or(&0), *group.get(2).unwrap_or(&0)]);
-            for position in 0..4 {
-                let digit = ALPHABET[(value >> (18 - 6 * position)) as usize & 0x3f];
-                out.push(if position <= group.len() { char::from(digit) } else { '=' });
-            }
+        let mut groups = line.chunks_exact(3);
+        for group in &mut groups {
+            out.extend_from_slice(&digits(group[0], group[1], group[2]));
         }
-        out.push('\n');
+        match *groups.remainder() {
+            [one] => {
+                let [a, b, ..] = digits(one, 0, 0);
+                out.extend_from_slice(&[a, b, b'=', b'=']);
+            }
+            [one, two] => {
+                let [a, b, c, _] = digits(one, two, 0);
+                out.extend_from_slice(&[a, b, c, b'=']);
+            }
+            _ => {}
+        }
+        out.push(b'\n');
     }
-    out.push_str("-----END ");
-    out.push_str(label.as_str());
-    out.push_str("-----\n");
-    out
+    boundary(&mut out, "-----END ");
+    String::from_utf8(out).expect("base64 is ASCII and the label is text")
+}
+
+/// Three octets as four characters of base64.
+fn digits(a: u8, b: u8, c: u8) -> [u8; 4] {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let value = u32::from_be_bytes([0, a, b, c]);
+    [18, 12, 6, 0].map(|shift| ALPHABET[(value >> shift) as usize & 0x3f])
 }
 
 fn read_block(label: &[u8], begin: usize, lines: &mut Lines<'_>) -> Result<PemBlock, X509Error> {

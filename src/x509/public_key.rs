@@ -88,10 +88,14 @@ impl PublicKey {
             KeyType::Rsa3072 => (PublicKeyAlgorithm::Rsa, 3072, SPKI_RSA),
             KeyType::Rsa4096 => (PublicKeyAlgorithm::Rsa, 4096, SPKI_RSA),
         };
-        let mut content = Vec::with_capacity(public.len() + 40);
-        content.extend_from_slice(identifier);
-        der::write(&mut content, tag::BIT_STRING, &[&[0], public].concat());
-        let spki = der::element(tag::SEQUENCE, &content);
+        let bits_length = public.len() + 1;
+        let length = identifier.len() + der::whole_length(bits_length);
+        let mut spki = Vec::with_capacity(der::whole_length(length));
+        der::write_header(&mut spki, tag::SEQUENCE, length);
+        spki.extend_from_slice(identifier);
+        der::write_header(&mut spki, tag::BIT_STRING, bits_length);
+        spki.push(0);
+        spki.extend_from_slice(public);
         Self { key_start: spki.len() - public.len(), spki, algorithm, bits }
     }
 
@@ -275,12 +279,12 @@ fn read_spki(spki: &[u8]) -> Result<(PublicKeyAlgorithm, u32, usize), Fault> {
 
 fn read_algorithm(mut identifier: Reader<'_>, key: &[u8]) -> Result<(PublicKeyAlgorithm, u32), Fault> {
     let oid = identifier.oid()?;
-    Ok(match oid.as_str() {
+    Ok(match &*oid {
         EC_PUBLIC_KEY if identifier.peek() == Some(tag::OID) => {
             let curve = identifier.oid()?;
             match curve_name(&curve) {
                 Some((name, bits)) => (PublicKeyAlgorithm::Ecdsa(name), bits),
-                None => (PublicKeyAlgorithm::Other(curve), 0),
+                None => (PublicKeyAlgorithm::Other(curve.into_owned()), 0),
             }
         }
         EC_PUBLIC_KEY => (PublicKeyAlgorithm::Ecdsa("explicit"), 0),
@@ -288,7 +292,7 @@ fn read_algorithm(mut identifier: Reader<'_>, key: &[u8]) -> Result<(PublicKeyAl
         ED448 => (PublicKeyAlgorithm::Ed448, 456),
         RSA_ENCRYPTION => (PublicKeyAlgorithm::Rsa, modulus_bits(Reader::only(key, tag::SEQUENCE)?)?),
         RSA_PSS => (PublicKeyAlgorithm::RsaPss, modulus_bits(Reader::only(key, tag::SEQUENCE)?)?),
-        _ => (PublicKeyAlgorithm::Other(oid), 0),
+        _ => (PublicKeyAlgorithm::Other(oid.into_owned()), 0),
     })
 }
 

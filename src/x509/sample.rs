@@ -140,7 +140,7 @@ impl Draft {
 
     pub(crate) fn with(mut self, oid: &str, critical: bool, value: Vec<u8>) -> Self {
         self = self.without(oid);
-        self.extensions.push(Extension { oid: oid.into(), critical, value });
+        self.extensions.push(Extension { oid: oid.to_owned().into(), critical, value });
         self
     }
 

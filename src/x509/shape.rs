@@ -4,6 +4,8 @@
 //! rcgen could not hold them anyway. A certificate by itself is the only one of its shape; for a million devices the
 //! encoding, most of the work around a signature, is done once.
 
+use std::sync::Arc;
+
 use super::der::{self, Fault, Reader, tag};
 use super::encode;
 use super::template::{Signer, ToBeSigned};
@@ -18,7 +20,7 @@ pub struct Shape {
     has_subject: bool,
     has_names: bool,
     key_type: KeyType,
-    signer: PublicKey,
+    signer: Arc<PublicKey>,
 }
 
 /// What differs between the certificates of a shape.
@@ -67,7 +69,7 @@ impl CertificateTemplate {
             has_subject: !self.subject.is_empty(),
             has_names: !self.subject_alt_names.is_empty(),
             key_type: signer.key().key_type(),
-            signer: signer.key().public_key().clone(),
+            signer: Arc::new(signer.key().public_key().clone()),
         })
     }
 
@@ -101,7 +103,7 @@ impl Shape {
         content.extend_from_slice(key);
         der::write_header(&mut content, tag::constructed(3), der::whole_length(extensions.len()));
         der::write(&mut content, tag::SEQUENCE, &extensions);
-        ToBeSigned::of(&content, self.key_type, self.signer.clone())
+        ToBeSigned::of(&content, self.key_type, Arc::clone(&self.signer))
     }
 
     fn extensions(&self, one: &Particulars<'_>) -> Result<Vec<u8>, X509Error> {

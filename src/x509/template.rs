@@ -6,7 +6,7 @@
 //! Building and signing are two steps so that lint can look at exactly the bytes that will be signed, before the
 //! authority's key touches them.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -208,12 +208,12 @@ impl AuthorityInfoAccess {
 pub struct ToBeSigned {
     unsigned: Certificate,
     key_type: KeyType,
-    signer: PublicKey,
+    signer: Arc<PublicKey>,
 }
 
 impl ToBeSigned {
     /// `content` is what stands inside the SEQUENCE. It is read here, so that what is linted and what is signed are one.
-    pub(super) fn of(content: &[u8], key_type: KeyType, signer: PublicKey) -> Result<Self, X509Error> {
+    pub(super) fn of(content: &[u8], key_type: KeyType, signer: Arc<PublicKey>) -> Result<Self, X509Error> {
         let unsigned = Certificate::from_owned_der(encode::unsigned(content, key_type))?;
         Ok(Self { unsigned, key_type, signer })
     }
@@ -230,7 +230,7 @@ impl ToBeSigned {
 
     /// Signs with the authority's key.
     pub fn sign(&self, key: &PrivateKey) -> Result<Certificate, X509Error> {
-        if *key.public_key() != self.signer {
+        if *key.public_key() != *self.signer {
             return Err(X509Error::Invalid("this is not the key that the certificate was prepared for".into()));
         }
         Ok(self.unsigned.with_signature(&key.sign(self.der())?))

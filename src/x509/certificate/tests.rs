@@ -25,7 +25,7 @@ fn everything_is_read_as_another_parser_reads_it() {
         assert_eq!(ours.signature(), &*theirs.signature_value.data);
         assert_eq!(ours.tbs(), theirs.tbs_certificate.as_ref());
         let extensions: Vec<_> = theirs.extensions().iter().map(|e| (e.oid.to_id_string(), e.critical)).collect();
-        let read: Vec<_> = ours.extensions().iter().map(|e| (e.oid.clone(), e.critical)).collect();
+        let read: Vec<_> = ours.extensions().iter().map(|e| (e.oid.to_string(), e.critical)).collect();
         assert_eq!(read, extensions);
         assert_eq!(ours.is_ca(), theirs.is_ca());
         let usage = theirs.key_usage().unwrap().unwrap().value;

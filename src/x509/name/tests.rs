@@ -13,7 +13,7 @@ fn why(text: &str) -> String {
 #[test]
 fn text_and_der_have_opposite_orders() {
     let name = parse("O=Example\\, Inc,C=DE").with_common_name("rabbit").unwrap();
-    assert_eq!(name.attributes().map(|a| a.short_name.as_str()).collect::<Vec<_>>(), ["C", "O", "CN"]);
+    assert_eq!(name.attributes().map(|a| &*a.short_name).collect::<Vec<_>>(), ["C", "O", "CN"]);
     assert_eq!(name.to_string(), "CN=rabbit,O=Example\\, Inc,C=DE");
     assert_eq!(name.common_name(), Some("rabbit"));
     assert_eq!(DistinguishedName::from_der(name.der()).unwrap(), name);
