@@ -183,7 +183,7 @@ impl<'a> Change<'a> {
     /// Its issuer cannot sign, or our lints refuse it.
     pub fn authority(&mut self, authority: &Authority, dates: Dates, to: Option<&SealTo>) -> Result<()> {
         let key = PrivateKey::generate(authority.key_type)?;
-        let (certificate, chain) = self.sign_authority(authority, &key, dates)?;
+        let certificate = self.sign_authority(authority, &key, dates)?;
         self.world.add_authority(&authority.name, certificate.clone());
         let pem = key.to_pem();
         let files = vec![
@@ -213,7 +213,7 @@ impl<'a> Change<'a> {
             &authority.name,
             certificate.clone(),
             key,
-            chain,
+            self.world.chain_from(&authority.name)?,
             self.world.publication(&authority.name),
         )?);
         self.done.issued.push(Written {
@@ -227,25 +227,19 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn sign_authority(
-        &mut self,
-        authority: &Authority,
-        key: &PrivateKey,
-        dates: Dates,
-    ) -> Result<(Certificate, Vec<Certificate>)> {
+    fn sign_authority(&mut self, authority: &Authority, key: &PrivateKey, dates: Dates) -> Result<Certificate> {
         let public = key.public_key().clone();
         let Some(parent) = &authority.issuer else {
             let (request, notes) = request::authority(authority, public, None, None, dates, self.env.now)?;
             self.note_dates("authority", &authority.name, &notes);
-            return Ok((LocalIssuer::self_signed(&request, key)?, Vec::new()));
+            return LocalIssuer::self_signed(&request, key);
         };
         let issuer = self.vault.issuer(self.world, parent, self.env)?;
         let (request, notes) =
             request::authority(authority, public, None, Some(issuer.certificate()), dates, self.env.now)?;
-        let Issued { certificate, mut chain } = issuer.issue(&request)?;
+        let Issued { certificate, .. } = issuer.issue(&request)?;
         self.note_dates("authority", &authority.name, &notes);
-        chain.insert(0, certificate.clone());
-        Ok((certificate, chain))
+        Ok(certificate)
     }
 
     /// Issues the certificate of a server, node or client and stages its directory.
