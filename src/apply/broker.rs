@@ -19,8 +19,9 @@ use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
 use crate::x509::GeneralName;
 
-/// Definitions of a broker may be large; what is beyond this is something else.
-pub(crate) const DEFINITIONS_LIMIT: u64 = 256 << 20;
+/// A quarter of a million users fit. The file is edited as text, so it is held twice and written once more: what is beyond
+/// this would take more memory than a command may have.
+pub(crate) const DEFINITIONS_LIMIT: u64 = 24 << 20;
 
 /// What `emit` needs to write a broker's files somewhere else.
 pub struct PreparedBroker {
@@ -128,10 +129,15 @@ impl Change<'_> {
         };
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
+            self.drop_beside(&key);
+            if self.changes_owner(path, access) {
+                self.put(path, bytes, mode, access);
+            }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
         }
         if recorded.as_ref() == Some(&old_hash) || self.force {
             self.put(path, bytes, mode, access);
+            self.drop_beside(&key);
             return self.emitted(&key, hash);
         }
         let beside = PathBuf::from(format!("{key}.new"));
@@ -139,12 +145,27 @@ impl Change<'_> {
         self.put_if_changed(&beside, bytes, mode, access)
     }
 
+    /// A text that waited beside its file is out of date once the file has it.
+    fn drop_beside(&mut self, key: &str) {
+        let beside = PathBuf::from(format!("{key}.new"));
+        if self.world.store.holds(&beside) {
+            self.removals.push(beside);
+        }
+    }
+
+    /// The manifest gives the broker's files to somebody who does not own this one yet.
+    fn changes_owner(&self, path: &Path, access: &Access) -> bool {
+        let Some(owner) = &access.owner else { return false };
+        store::facts(&self.world.store.path(path)).and_then(|f| f.owner).is_some_and(|is| !owner.covers(&is))
+    }
+
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
         self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
     fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
-        if self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_none_or(|old| *old != bytes) {
+        let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
+        if !same || self.changes_owner(path, access) {
             self.put(path, bytes, mode, access);
         }
         Ok(())
@@ -372,15 +393,22 @@ fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
 pub(crate) fn user_name(entry: &Entry, login_from: LoginFrom) -> Result<String> {
     let first = |wanted: fn(&GeneralName) -> Option<String>, kind: &str| {
         entry.san.iter().find_map(wanted).ok_or_else(|| {
-            Error::failed(format!("client {} has no {kind}, and the broker takes the user from it", ui::quote(&entry.name)))
-                .hint("give it one with --san, or set login_from = \"common_name\" for the broker")
+            Error::failed(format!(
+                "client {} has no {kind}, and the broker takes the user from it",
+                ui::quote(&entry.name)
+            ))
+            .hint("give it one with --san, or set login_from = \"common_name\" for the broker")
         })
     };
     match login_from {
         LoginFrom::CommonName => Ok(entry.name.clone()),
-        LoginFrom::DistinguishedName => Ok(super::request::subject(entry)?.to_string()),
-        LoginFrom::SanDns => first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name"),
-        LoginFrom::SanEmail => first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address"),
+        LoginFrom::DistinguishedName => Ok(entry.full_subject()?.to_string()),
+        LoginFrom::SanDns => {
+            first(|n| if let GeneralName::Dns(d) = n { Some(d.as_str().to_owned()) } else { None }, "DNS name")
+        }
+        LoginFrom::SanEmail => {
+            first(|n| if let GeneralName::Email(e) = n { Some(e.clone()) } else { None }, "e-mail address")
+        }
         LoginFrom::SanUri => first(|n| if let GeneralName::Uri(u) = n { Some(u.clone()) } else { None }, "URI"),
     }
 }

@@ -126,9 +126,10 @@ impl<'a> Change<'a> {
     pub fn authorities_in_order(&self) -> Vec<Authority> {
         let mut waiting: Vec<Authority> = self.world.manifest.authorities().to_vec();
         let mut ordered: Vec<Authority> = Vec::new();
-        while let Some(at) = waiting.iter().position(|a| {
-            a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer))
-        }) {
+        while let Some(at) = waiting
+            .iter()
+            .position(|a| a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer)))
+        {
             ordered.push(waiting.remove(at));
         }
         ordered
@@ -143,6 +144,11 @@ impl<'a> Change<'a> {
         found.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))
     }
 
+    /// A progress bar over the identities of the manifest.
+    pub fn progress(&self, what: &str) -> ui::Progress {
+        ui::Progress::new(self.env, what, self.world.manifest.entries().len())
+    }
+
     /// The identities of the manifest.
     pub fn entries(&self) -> Vec<Entry> {
         self.world.manifest.entries().to_vec()
@@ -152,7 +158,12 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// An event cannot be made.
-    pub fn initialized(&mut self, profile: &str, settings: &BTreeMap<String, String>, name: Option<&str>) -> Result<()> {
+    pub fn initialized(
+        &mut self,
+        profile: &str,
+        settings: &BTreeMap<String, String>,
+        name: Option<&str>,
+    ) -> Result<()> {
         let mut event = self.event(Action::Initialized, "", "")?;
         (event.role, event.name) = (None, name.map(str::to_owned));
         event.profile = Some(profile.to_owned());
@@ -186,7 +197,15 @@ impl<'a> Change<'a> {
         self.directories.push(NewDirectory { path: directory.clone(), mode: SECRET_DIRECTORY, owner: None, files });
         let directory = self.world.store.path(directory);
         let issuer = authority.issuer.clone().unwrap_or_else(|| authority.name.clone());
-        self.record(Action::AuthorityCreated, "authority", &authority.name, &certificate, &issuer, Location::Pki, true)?;
+        self.record(
+            Action::AuthorityCreated,
+            "authority",
+            &authority.name,
+            &certificate,
+            &issuer,
+            Location::Pki,
+            true,
+        )?;
         if let Some(to) = to {
             self.sealed(&authority.name, to)?;
         }
@@ -240,7 +259,8 @@ impl<'a> Change<'a> {
         let issuer = self.vault.issuer(self.world, &entry.issuer, self.env)?;
         let (prepared, notes) =
             request::end_entity(&entry, public_key, csr, issuer.certificate(), dates, self.env.now)?;
-        let issued = issuer.issue(&prepared).context(|| format!("issuing {} {}", entry.role, ui::quote(&entry.name)))?;
+        let issued =
+            issuer.issue(&prepared).context(|| format!("issuing {} {}", entry.role, ui::quote(&entry.name)))?;
         self.note_dates(entry.role.as_str(), &entry.name, &notes);
 
         let key_pem = private.map(|key| self.key_pem(&entry, &key)).transpose()?;
@@ -320,7 +340,9 @@ impl<'a> Change<'a> {
         if let Some(old) = replaces {
             self.keep_in_history(entry, directory, old)?;
         }
-        self.files.extend(files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), ..f }.owned_by(owner.clone())));
+        self.files.extend(
+            files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), ..f }.owned_by(owner.clone())),
+        );
         Ok(())
     }
 
@@ -501,7 +523,12 @@ impl NewDirectory {
 }
 
 /// The files of a complete identity directory: mount or copy it as it stands.
-fn identity_files(entry: &Entry, issued: &Issued, key_pem: Option<&Zeroizing<Vec<u8>>>, trust: &Trust) -> Vec<OutputFile> {
+fn identity_files(
+    entry: &Entry,
+    issued: &Issued,
+    key_pem: Option<&Zeroizing<Vec<u8>>>,
+    trust: &Trust,
+) -> Vec<OutputFile> {
     let mut chain = issued.certificate.pem();
     chain.extend(issued.chain.iter().map(Certificate::pem));
     let mut files: Vec<OutputFile> =

@@ -58,8 +58,12 @@ impl Vault {
 
     fn open(&mut self, world: &World, name: &str, env: &Env) -> Result<LocalIssuer> {
         let certificate = world.authority_certificate(name)?.clone();
-        let key = PrivateKey::from_pem(&self.key_pem(world, name, env)?, None)
-            .map_err(|e| Error::from(e).context(format!("reading the key of authority {}", ui::quote(name))))?;
+        let key = PrivateKey::from_pem(&self.key_pem(world, name, env)?, None).map_err(|e| {
+            let plain = layout::ca_key(name).ok().filter(|path| world.store.holds(path));
+            let path = plain.or_else(|| layout::ca_key_sealed(name).ok()).unwrap_or_default();
+            let shown = ui::path(env.shown(&world.store.path(path)));
+            Error::from(e).context(format!("reading {shown}, the key of authority {}", ui::quote(name)))
+        })?;
         LocalIssuer::new(name, certificate, key, world.chain_from(name)?, world.publication(name))
     }
 
@@ -73,9 +77,9 @@ impl Vault {
         }
         let Some(file) = world.store.read_if_exists(layout::ca_key_sealed(name)?, store::INPUT_LIMIT)? else {
             return Err(Error::failed(format!(
-                "authority {} cannot sign here: its key is not in {}",
+                "authority {} cannot sign here: its key {} is not here",
                 ui::quote(name),
-                ui::path(env.shown(&world.store.path(layout::ca_dir(name)?)))
+                ui::path(env.shown(&world.store.path(layout::ca_key(name)?)))
             ))
             .hint("run this where the key is, or name another authority with --issuer NAME"));
         };

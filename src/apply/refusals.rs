@@ -1,5 +1,6 @@
 //! What is refused before anything is signed, although the manifest alone would allow it.
 
+use crate::apply::change::owner;
 use crate::apply::{Change, World, broker};
 use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
@@ -19,9 +20,11 @@ impl World {
     /// There is another identity of that role whose name is equal but for case.
     pub fn refuse_case_twin(&self, entry: &Entry) -> Result<()> {
         let on_disk = self.directories().iter().filter(|(role, _)| *role == entry.role).map(|(_, name)| name.as_str());
-        let known = self.inventory.entries.iter().filter(|((role, _), history)| {
-            role == entry.role.as_str() && history.current().is_some()
-        });
+        let known = self
+            .inventory
+            .entries
+            .iter()
+            .filter(|((role, _), history)| role == entry.role.as_str() && history.current().is_some());
         let names = on_disk.chain(known.map(|((_, name), _)| name.as_str())).filter(|name| *name != entry.name);
         match equal_but_for_case(&entry.name, names) {
             Some(twin) => Err(Error::failed(format!(
@@ -69,6 +72,14 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// An owner is refused before anything is signed, when nothing has happened yet.
+    ///
+    /// # Errors
+    /// There is no such user, or we may not give files away.
+    pub fn refuse_owner(&self, entry: &Entry) -> Result<()> {
+        owner(entry.owner.as_deref()).map(drop)
     }
 
     /// A key that leaked still opens what its name opens, wherever the revocation is not checked.

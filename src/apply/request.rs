@@ -8,16 +8,10 @@ use crate::lint::Purpose;
 use crate::manifest::{Authority, Entry};
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{
-    BasicConstraints, Certificate, Csr, DistinguishedName, ExtendedKeyUsage, KeyType, KeyUsage, PublicKey,
-    PublicKeyAlgorithm, Validity,
-};
+use crate::x509::{BasicConstraints, Certificate, Csr, KeyType, KeyUsage, PublicKey, PublicKeyAlgorithm, Validity};
 
 /// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
 const BACKDATE: time::Duration = time::Duration::hours(1);
-
-/// A common name holds this many characters (RFC 5280 appendix A, ub-common-name); a longer host name is a SAN only.
-const COMMON_NAME_MAX: usize = 64;
 
 /// Dates that were asked for by name, instead of a length of time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +42,7 @@ pub enum DateNote {
 ///
 /// # Errors
 /// Dates that its issuer cannot vouch for.
-pub fn end_entity(
+pub(super) fn end_entity(
     entry: &Entry,
     public_key: PublicKey,
     csr: Option<Csr>,
@@ -60,7 +54,7 @@ pub fn end_entity(
         .map_err(|e| e.context(format!("{} {} was not issued", entry.role, ui::quote(&entry.name))))?;
     let request = PreparedRequest {
         purpose: purpose(entry.role),
-        subject: subject(entry)?,
+        subject: entry.full_subject()?,
         subject_alt_names: entry.san.clone(),
         validity,
         key_usage: key_usage(entry.role, &public_key),
@@ -77,7 +71,7 @@ pub fn end_entity(
 ///
 /// # Errors
 /// Dates that its issuer cannot vouch for, or a name that does not fit.
-pub fn authority(
+pub(super) fn authority(
     authority: &Authority,
     public_key: PublicKey,
     csr: Option<Csr>,
@@ -117,31 +111,12 @@ fn key_usage(role: Role, key: &PublicKey) -> KeyUsage {
 }
 
 /// What a lint has to know about a role.
-pub fn purpose(role: Role) -> Purpose {
+pub(super) fn purpose(role: Role) -> Purpose {
     match role {
         Role::Server => Purpose::Server,
         Role::Node => Purpose::Node,
         Role::Client => Purpose::Client,
     }
-}
-
-/// The subject of an end entity: what the manifest says, and the name as the common name where it fits.
-///
-/// # Errors
-/// A client name that is no common name.
-pub fn subject(entry: &Entry) -> Result<DistinguishedName> {
-    let fits = entry.name.chars().count() <= COMMON_NAME_MAX;
-    if entry.role == Role::Client || fits {
-        return Ok(entry.subject.clone().with_common_name(&entry.name)?);
-    }
-    Ok(entry.subject.clone())
-}
-
-/// The extended key usages of a role as a certificate must show them.
-pub fn has_usages_of(role: Role, certificate: &Certificate) -> bool {
-    let found: &[ExtendedKeyUsage] = certificate.extended_key_usage().unwrap_or_default();
-    let wanted = role.extended_key_usage();
-    wanted.len() == found.len() && wanted.iter().all(|usage| found.contains(usage))
 }
 
 #[derive(Clone, Copy)]

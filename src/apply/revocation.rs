@@ -67,8 +67,15 @@ impl Change<'_> {
                 revoked.push(entry(serial, now, event.reason.as_deref().and_then(|r| r.parse().ok()))?);
             }
         }
+        // What was revoked stays so although the inventory no longer knows it, after a restore for instance.
+        let published = self.world.revocation_list_of(name)?;
+        for old in published.iter().flat_map(|crl| crl.revoked()) {
+            if self.world.inventory.by_serial(&old.serial.to_string()).is_empty() {
+                revoked.push(old);
+            }
+        }
         // The number rises even after a restore or on a second machine: it is never read from a counter.
-        let previous = self.world.revocation_list_number(name)?;
+        let previous = published.and_then(|crl| crl.number()).unwrap_or(0);
         let clock = u128::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         Ok(CrlTemplate { this_update: now, next_update: now + LIFETIME, number: clock.max(previous + 1), revoked })
     }

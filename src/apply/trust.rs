@@ -83,8 +83,12 @@ impl World {
             let bytes = store::read_limited(&path, store::INPUT_LIMIT).context(reading)?;
             for anchor in Certificate::all_from_bytes(&bytes).context(reading)? {
                 if !anchor.is_ca() {
-                    return Err(Error::failed(format!("{}: {} is no authority", reading(), ui::quote(&anchor.subject().to_string())))
-                        .hint("name a file with the certificates of authorities"));
+                    return Err(Error::failed(format!(
+                        "{}: {} is no authority",
+                        reading(),
+                        ui::quote(&anchor.subject().to_string())
+                    ))
+                    .hint("name a file with the certificates of authorities"));
                 }
                 if !roots.contains(&anchor) {
                     roots.push(anchor);

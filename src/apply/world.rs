@@ -50,7 +50,11 @@ impl World {
     /// There is no PKI, or one of its files cannot be read or understood.
     pub fn read(env: &mut Env) -> Result<Self> {
         let store = open(env)?;
-        Self::load(store, env)
+        let mut world = Self::load(store, env)?;
+        if let Some(rebuilt) = world.rebuild_inventory(env)? {
+            world.warn_of_missing_inventory(&rebuilt, env);
+        }
+        Ok(world)
     }
 
     /// Takes the lock, puts right what a crash left, and reads. `command` tells others who wait what we do.
@@ -60,7 +64,12 @@ impl World {
     pub fn lock(command: &str, env: &mut Env) -> Result<(Self, Locked)> {
         let store = open(env)?;
         let locked = lock(&store, command, false, env)?;
-        Ok((Self::load(store, env)?, locked))
+        let mut world = Self::load(store, env)?;
+        world.refuse_torn_manifest()?;
+        if let Some(rebuilt) = world.rebuild_inventory(env)? {
+            world.write_inventory(&rebuilt, &locked, env)?;
+        }
+        Ok((world, locked))
     }
 
     /// A PKI that is about to be made: nothing exists but the text of its manifest.
@@ -96,12 +105,40 @@ impl World {
         for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
             let path = layout::ca_certificate(&authority.name)?;
             if store.holds(&path) {
-                authorities.insert(authority.name.clone(), read_certificate(&store, &path)?);
+                let certificate = read_certificate(&store, &path)?;
+                if !certificate.is_ca() {
+                    return Err(Error::failed(format!(
+                        "reading {}: this certificate is not an authority's",
+                        ui::path(env.shown(&store.path(&path)))
+                    ))
+                    .hint("put the authority's certificate back, from version control or a backup"));
+                }
+                authorities.insert(authority.name.clone(), certificate);
             }
         }
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
+    }
+
+    /// A manifest that ends inside a line and lacks what it had was cut off by a disk or an editor; following it would
+    /// take the broker's configuration and its users away.
+    fn refuse_torn_manifest(&self) -> Result<()> {
+        if self.manifest_text.ends_with('\n') {
+            return Ok(());
+        }
+        let lost = self.inventory.entries.iter().find(|((role, name), history)| {
+            history.current().is_some_and(|issued| issued.managed)
+                && role.parse().is_ok_and(|role| self.manifest.entry(role, name).is_none())
+        });
+        let Some(((role, name), _)) = lost else { return Ok(()) };
+        Err(Error::failed(format!(
+            "{} looks cut off: it ends inside a line and lacks {role} {}",
+            ui::path(&self.store.path(layout::manifest())),
+            ui::quote(name)
+        ))
+        .hint("put the manifest back, from version control or a backup")
+        .hint("if it is meant to be like this, end its last line"))
     }
 
     /// The names of the authorities that have a certificate here.
@@ -120,6 +157,16 @@ impl World {
     /// It has none here.
     pub fn authority_certificate(&self, name: &str) -> Result<&Certificate> {
         self.authorities.get(name).ok_or_else(|| {
+            if let Ok(path) = layout::ca_certificate(name)
+                && layout::ca_dir(name).is_ok_and(|directory| self.store.holds(directory))
+            {
+                return Error::failed(format!(
+                    "authority {} cannot be used: {} is missing",
+                    ui::quote(name),
+                    ui::path(&self.store.path(path))
+                ))
+                .hint("put the file back, from version control or a backup");
+            }
             let mut error = Error::failed(format!("there is no authority {}", ui::quote(name)));
             if !self.authorities.is_empty() {
                 let known: Vec<String> = self.authorities.keys().map(|n| ui::quote(n)).collect();
@@ -282,14 +329,15 @@ impl World {
             .is_some_and(|issuer| self.inventory.is_revoked(issuer, &certificate.serial().to_string()))
     }
 
-    /// The number of an authority's present revocation list; 0 where there is none.
+    /// An authority's present revocation list, if there is one.
     ///
     /// # Errors
     /// The list cannot be read.
-    pub fn revocation_list_number(&self, name: &str) -> Result<u128> {
-        let Some(bytes) = self.store.read_if_exists(layout::crl(name)?, CRL_LIMIT)? else { return Ok(0) };
-        let crl = Crl::from_bytes(&bytes).context(|| format!("reading the revocation list of authority {}", ui::quote(name)))?;
-        Ok(crl.number().unwrap_or(0))
+    pub fn revocation_list_of(&self, name: &str) -> Result<Option<Crl>> {
+        let path = layout::crl(name)?;
+        let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? else { return Ok(None) };
+        let shown = ui::path(&self.store.path(path));
+        Crl::from_bytes(&bytes).context(|| format!("reading {shown}")).map(Some)
     }
 
     /// Every root here.

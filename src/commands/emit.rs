@@ -97,7 +97,9 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
         match args.out.as_deref() {
             Some(out) if out == Path::new("-") => print(&files, env)?,
             Some(out) => write(&env.cwd.join(out), files, prepared, &mut items, env)?,
-            None => items.push(item(&world.store.path(crate::store::layout::rabbitmq_dir(broker.name.as_deref())?), env)),
+            None => {
+                items.push(item(&world.store.path(crate::store::layout::rabbitmq_dir(broker.name.as_deref())?), env))
+            }
         }
     }
     if env.json {
@@ -142,9 +144,8 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
     let Some(named) = named else {
         return match all {
             [] => Err(Error::failed("certgen.toml has no broker").hint("add a [broker] section, see certgen.toml(5)")),
-            [_, _, ..] if one_only => {
-                Err(Error::failed("certgen.toml has more than one broker").hint(format!("name one with --broker: {}", names())))
-            }
+            [_, _, ..] if one_only => Err(Error::failed("certgen.toml has more than one broker")
+                .hint(format!("name one with --broker: {}", names()))),
             all => Ok(all.to_vec()),
         };
     };

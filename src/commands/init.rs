@@ -48,8 +48,9 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     let mut settings = settings(&args.settings)?;
     let store = Store::open(&env.pki);
     if store.exists() && !args.keep {
-        return Err(holds_one(env)
-            .hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep"));
+        return Err(
+            holds_one(env).hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep")
+        );
     }
     let profile = choose(args.profile.as_deref(), env)?;
     let has_name = profile.settings().iter().any(|s| s.key == "name");
@@ -98,11 +99,16 @@ fn build(
         change.authority(&authority, Dates::default(), to)?;
     }
     let trust = change.trust()?;
+    let progress = change.progress("issuing");
     for entry in change.entries() {
         change.refuse_privileged_user(&entry)?;
         let key = KeySource::Generate(entry.key_type);
         let destination = crate::apply::Destination::Pki;
-        change.identity(Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination }, &trust)?;
+        change.identity(
+            Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination },
+            &trust,
+        )?;
+        progress.step();
     }
     change.manifest(text.to_owned());
     change.git_files();
@@ -110,12 +116,7 @@ fn build(
 }
 
 /// There is a PKI: `--keep` is content with one that came from the same beginnings.
-fn existing(
-    args: &InitArgs,
-    profile: &Profile,
-    settings: &BTreeMap<String, String>,
-    env: &mut Env,
-) -> Result<Answer> {
+fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, String>, env: &mut Env) -> Result<Answer> {
     let shown = ui::path(env.shown(&env.pki));
     let world = World::read(env)?;
     let exists = || Error::failed(format!("{shown} holds a PKI already"));
@@ -155,8 +156,9 @@ fn settings(pairs: &[String]) -> Result<BTreeMap<String, String>> {
     let mut settings = BTreeMap::new();
     for pair in pairs {
         let Some((key, value)) = pair.split_once('=') else {
-            return Err(Error::usage(format!("--set {}: there is no = in it", ui::quote(pair)))
-                .hint("write --set KEY=VALUE"));
+            return Err(
+                Error::usage(format!("--set {}: there is no = in it", ui::quote(pair))).hint("write --set KEY=VALUE")
+            );
         };
         if settings.insert(key.to_owned(), value.to_owned()).is_some() {
             return Err(Error::usage(format!("--set {key} is given twice")));

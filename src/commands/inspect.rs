@@ -15,8 +15,10 @@ use crate::ui;
 /// Certificates, requests, revocation lists and keys, PEM or DER, recognised by their content and never by their names.
 /// Of a private key it tells everything but the key.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
-                        openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
+                        openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -"
+)]
 pub(crate) struct InspectArgs {
     /// A file, - for standard input, or an identity (NAME or ROLE/NAME)
     #[arg(value_name = "THING", required = true, add = shared::complete_names())]
@@ -25,6 +27,9 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     key_password_file: Option<std::path::PathBuf>,
 }
+
+/// Columns for what stands behind a label.
+const WIDTH: usize = 80;
 
 /// One object: what the output shows and what `--json` prints.
 #[derive(Debug, Serialize)]
@@ -58,10 +63,28 @@ pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
         writeln!(env.out(), "{}: {}", ui::plain(item.thing), description.title)?;
         let width = description.lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
         for (label, text) in &description.lines {
-            writeln!(env.out(), "  {label:width$}  {text}")?;
+            for (at, text) in at_commas(text).iter().enumerate() {
+                let label = if at == 0 { *label } else { "" };
+                writeln!(env.out(), "  {label:width$}  {text}")?;
+            }
+        }
+        for warning in &description.warnings {
+            writeln!(env.out(), "  note: {warning}")?;
         }
     }
     Ok(Answer::Yes)
+}
+
+/// A long list in lines that a terminal holds.
+fn at_commas(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(", ") {
+        match lines.last_mut() {
+            Some(line) if line.len() + part.trim_end().len() <= WIDTH => line.push_str(part),
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// An identity shows its certificate; an authority can be named too.

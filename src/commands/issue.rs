@@ -31,7 +31,7 @@ const MANIFEST: &str = "certgen.toml";
     arg_required_else_help = true,
     after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                   certgen issue server api.example.com --san 10.0.0.7\n  \
-                  certgen issue node rabbit-2.example.com --owner rabbitmq\n  \
+                  certgen issue node rabbit-2.example.com --owner 999:999\n  \
                   certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5\n  \
                   certgen issue client sensor-17 --csr sensor-17.csr --access mqtt\n  \
                   certgen issue authority devices --issuer root --path-length 0"
@@ -44,12 +44,22 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// A server certificate: TLS server authentication
+    #[command(after_help = "EXAMPLES:\n  certgen issue server api.example.com --san 10.0.0.7\n  \
+                            certgen issue server \"*.example.com\" --key-type rsa-2048")]
     Server(IdentityArgs),
     /// A RabbitMQ node: server of its clients and peers, client of its peers
+    #[command(after_help = "EXAMPLES:\n  certgen issue node rabbit-2.example.com --owner 999:999\n  \
+                            certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5")]
     Node(IdentityArgs),
     /// A client: its name is the common name and so the RabbitMQ user
+    #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
+                            certgen issue client collector --access consume:reports --validity 90d\n  \
+                            certgen issue client --from devices.csv --access mqtt\n  \
+                            certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
+    #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority web --permit example.com --validity 5y")]
     Authority(AuthorityArgs),
 }
 
@@ -217,15 +227,24 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let csr = read_csr(common.csr.as_deref(), &args.identity.names, env)?;
-    let wishes = wishes(role, args, csr.as_ref(), &world, env)?;
+    let mut wishes = wishes(role, args, csr.as_ref(), &world, env)?;
     refuse_twins(&wishes)?;
+    for wish in &mut wishes {
+        let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+        wish.spec = std::mem::take(&mut wish.spec).over(known);
+    }
 
+    for wish in &wishes {
+        // First as typed, without a place in a file that does not hold it yet.
+        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec)?;
+        world.refuse_privileged_user(&entry)?;
+    }
     let text = edited(role, &wishes, &world)?;
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
+        world.refuse_owner(entry)?;
         world.refuse_case_twin(entry)?;
-        world.refuse_privileged_user(entry)?;
         world.refuse_leaked(entry, common.force, env)?;
     }
 
@@ -241,6 +260,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         let mut change = Change::new(&mut world, &mut vault, env);
         if !todo.is_empty() || saves {
             let trust = change.trust()?;
+            let progress = ui::Progress::new(env, "issuing", todo.len());
             for (entry, replaces) in todo {
                 let key = match &csr {
                     Some(csr) => KeySource::Request(Box::new(csr.clone())),
@@ -249,6 +269,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                 let destination = delivery.destination(&entry)?;
                 let unmanaged = common.no_save.then(|| asked.spec(role, &entry.name).cloned()).flatten();
                 change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
+                progress.step();
             }
             if saves {
                 change.manifest(text);
@@ -268,7 +289,7 @@ fn wishes(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: 
     let mut wishes: Vec<Wish> =
         args.identity.names.iter().map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
     if let Some(from) = &args.identity.common.from {
-        wishes.extend(bulk::read(role, from, &spec, env)?);
+        wishes.extend(bulk::read(role, from, &spec, world, env)?);
     }
     Ok(wishes)
 }
@@ -318,7 +339,9 @@ fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
     let mut names = Vec::new();
     for name in csr.subject_alt_names() {
         let text = name.to_string();
-        if role == Role::Client && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}"))) {
+        if role == Role::Client
+            && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}")))
+        {
             continue;
         }
         names.push(text);
@@ -362,8 +385,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     for wish in wishes {
-        let written = world.spec(role, &wish.name).cloned().unwrap_or_default();
-        editor.put_entry(role, &wish.name, &wish.spec.clone().over(written))?;
+        editor.put_entry(role, &wish.name, &wish.spec)?;
     }
     Ok(editor.into_text())
 }
@@ -395,7 +417,8 @@ fn sort_out(
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
         let reasons = world.reasons(entry, env)?;
-        let differences = differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
+        let differences =
+            differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
         if !differences.is_empty() && !common.force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",
@@ -431,6 +454,13 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     keep_only_issuer(&world.manifest, &mut editor)?;
     for name in &args.names {
         world.refuse_existing_authority(name)?;
+        if world.manifest.authority(name).is_some() {
+            if authority_spec(args) == AuthoritySpec::default() {
+                continue;
+            }
+            return Err(Error::failed(format!("authority {} stands in certgen.toml already", ui::quote(name)))
+                .hint(format!("change it there, then: certgen issue authority {}", ui::shell(name))));
+        }
         editor.put_authority(name, &authority_spec(args))?;
     }
     let text = editor.into_text();
@@ -482,13 +512,30 @@ fn warn_unsealed(seal: Option<&SealTo>, env: &mut Env) {
     }
 }
 
+/// Where the files of a host that only runs CLI tools go.
+fn cli_host(written: &apply::Written, env: &Env) -> String {
+    let from = ui::path(env.shown(&written.directory));
+    format!(
+        "next, on that host: {from}/*.pem go to /etc/rabbitmq/certs, the other two files to /etc/rabbitmq,\n\
+         and the Erlang cookie of the nodes to ~/.erlang.cookie"
+    )
+}
+
 /// Says what was done: facts on standard output, the next step on standard error.
 fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
     crate::commands::init::tell(done, unchanged, env)?;
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
+            if world.entry(role, &written.name).and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {
+                env.say(format!(
+                    "the user {} may do nothing yet: give it --vhost V --access ACCESS, or set [defaults.client]",
+                    ui::quote(&written.name)
+                ));
+            }
             if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
                 env.say(line);
+            } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
+                env.say(cli_host(written, env));
             }
         }
     }

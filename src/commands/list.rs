@@ -13,7 +13,9 @@ use crate::ui::{self, Table};
 ///
 /// One line for each certificate in use. `certgen log` tells the history.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen list\n  certgen list client\n  certgen list --json | jq -r '.items[].name'")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen list\n  certgen list client\n  certgen list --json | jq -r '.items[].name'"
+)]
 pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_names())]
@@ -84,7 +86,13 @@ fn inventory_items(world: &World, env: &Env) -> Vec<Item> {
             role: role.clone(),
             name: name.clone(),
             issuer: issued.issuer.clone(),
-            state: if issued.revoked.is_some() { "revoked" } else if expired { "expired" } else { "valid" },
+            state: if issued.revoked.is_some() {
+                "revoked"
+            } else if expired {
+                "expired"
+            } else {
+                "valid"
+            },
             serial_number: issued.serial.clone(),
             not_before: issued.not_before,
             not_after: issued.not_after,

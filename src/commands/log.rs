@@ -24,7 +24,8 @@ pub(crate) struct LogArgs {
 
 pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
     let world = World::read(env)?;
-    let events: Vec<_> = world.inventory.events.iter().filter(|e| args.all || e.action != Action::Emitted).cloned().collect();
+    let events: Vec<_> =
+        world.inventory.events.iter().filter(|e| args.all || e.action != Action::Emitted).cloned().collect();
     let mut events = shared::select(&args.what, events, |e| {
         (e.role.as_deref().unwrap_or_default(), e.name.as_deref().unwrap_or_default())
     })?;

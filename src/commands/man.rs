@@ -17,11 +17,13 @@ const MANIFEST_PAGE: &str = include_str!("../../man/certgen.toml.5");
 /// What certgen(1) says beyond its command line.
 const ROOT_SECTIONS: &str = include_str!("man.roff");
 
-const SEE_ALSO: &str = ".SH \"SEE ALSO\"\n\\fBcertgen\\fR(1) has the global options, \\fBcertgen.toml\\fR(5) the manifest.\n";
+const SEE_ALSO: &str =
+    ".SH \"SEE ALSO\"\n\\fBcertgen\\fR(1) has the global options, \\fBcertgen.toml\\fR(5) the manifest.\n";
 
 /// Write the manual pages into a directory
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen man /usr/local/share/man/man1")]
+#[command(after_help = "EXAMPLES:\n  certgen man pages\n  \
+                        certgen man pages && install -D -m 644 -t /usr/local/share/man/man1 pages/*.1")]
 pub(crate) struct ManArgs {
     /// Where to; made if it is not there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

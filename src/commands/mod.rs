@@ -105,8 +105,6 @@ pub(crate) enum Answer {
     Yes,
     /// The question was answered with no.
     No,
-    /// Something was not done, and was reported already.
-    Failed,
 }
 
 /// Runs the program: arguments in, exit code out.
@@ -142,7 +140,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(match answer {
         Ok(Answer::Yes) => exit_code::DONE,
         Ok(Answer::No) => exit_code::NO,
-        Ok(Answer::Failed) => exit_code::FAILED,
         Err(error) => {
             if error.kind() != Kind::BrokenPipe {
                 // What was printed before belongs in front of the error; if that fails too, the error says enough.

@@ -106,11 +106,12 @@ fn identity(world: &World, text: &str) -> Result<(Role, String)> {
         Some("authority") => Err(Error::failed(format!("{}: an authority is not removed", ui::quote(text)))
             .hint("its certificates would lose their issuer; certgen.toml and ca/ tell what depends on it")),
         Some(_) => shared::identity(world, text),
-        None => Err(Error::usage(format!("{}: say which role it has", ui::quote(text)))
-            .hint(match shared::identity(world, name) {
+        None => Err(Error::usage(format!("{}: say which role it has", ui::quote(text))).hint(
+            match shared::identity(world, name) {
                 Ok((role, name)) => format!("certgen remove {role}/{}", ui::shell(&name)),
                 Err(_) => "write server/NAME, node/NAME or client/NAME".to_owned(),
-            })),
+            },
+        )),
     }
 }
 

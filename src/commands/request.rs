@@ -68,6 +68,10 @@ pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
     let issue = format!("certgen issue {role} {} --csr {REQUEST_FILE}", ui::shell(name));
     tell("wrote", &written, env)?;
     env.say(format!("next, where the authority is: {issue}"));
+    env.say(format!(
+        "then bring the directory that it writes back here: certgen request --finish DIR --out {}",
+        ui::shell(&out.to_string_lossy())
+    ));
     Ok(Answer::Yes)
 }
 
@@ -94,7 +98,7 @@ fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
     }
     let key = PrivateKey::generate(entry.key_type)?;
     let template = CsrTemplate {
-        subject: crate::apply::request::subject(entry)?,
+        subject: entry.full_subject()?,
         subject_alt_names: entry.san.clone(),
         key_usage: entry.role.key_usage(entry.key_type),
         extended_key_usage: entry.role.extended_key_usage(),

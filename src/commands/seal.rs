@@ -14,8 +14,10 @@ use crate::ui::{self, Table};
 /// A key that is sealed already is sealed again: to another passphrase or to other recipients. Every command that signs
 /// opens it for itself with --passphrase-file, CERTGEN_PASSPHRASE, --identity or a prompt.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen seal\n  certgen seal root --new-passphrase-file new.txt --passphrase-file old.txt\n  \
-                        certgen seal --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n  certgen seal --list")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen seal\n  certgen seal root --new-passphrase-file new.txt --passphrase-file old.txt\n  \
+                        certgen seal --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p\n  certgen seal --list"
+)]
 pub(crate) struct SealArgs {
     /// The authorities [default: all whose keys are here]
     #[arg(value_name = "AUTHORITY", add = shared::complete_authorities())]
@@ -140,7 +142,8 @@ fn passphrase_to_seal_with(unlock: &Unlock, env: &Env) -> Result<SealTo> {
     if let Some(passphrase) = &env.passphrase {
         return Ok(SealTo::Passphrase(passphrase.clone()));
     }
-    let hint = "give a passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE, or a recipient with --recipient age1...";
+    let hint =
+        "give a passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE, or a recipient with --recipient age1...";
     Ok(SealTo::Passphrase(ui::new_secret(env, "Passphrase for the authority keys", hint)?))
 }
 
@@ -154,7 +157,8 @@ fn sealed_to(name: &str, file: &[u8], shown: &str, world: &World) -> Result<Vec<
     Ok(match store::seal::recipients_of(file, shown)? {
         SealedTo::Passphrase => vec!["a passphrase".to_owned()],
         SealedTo::Recipients(count) => {
-            let known = world.inventory.history(layout::AUTHORITY, name).map(|h| h.recipients.clone()).unwrap_or_default();
+            let known =
+                world.inventory.history(layout::AUTHORITY, name).map(|h| h.recipients.clone()).unwrap_or_default();
             if known.len() == count { known } else { vec![format!("{count} recipients")] }
         }
     })

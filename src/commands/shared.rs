@@ -116,7 +116,11 @@ pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {
 pub(crate) fn expires(not_after: OffsetDateTime, now: OffsetDateTime) -> String {
     let left = not_after - now;
     let day = &ui::date(not_after)[..10];
-    if left.is_negative() { format!("{day} (expired {} ago)", ui::span(left)) } else { format!("{day} ({})", ui::span(left)) }
+    if left.is_negative() {
+        format!("{day} (expired {} ago)", ui::span(left))
+    } else {
+        format!("{day} ({})", ui::span(left))
+    }
 }
 
 /// `ROLE/NAME` or `NAME`, where a role is `authority`, `server`, `node` or `client`.

@@ -9,7 +9,9 @@ use crate::ui;
 
 /// Store authority keys in the clear again, readable by their owner alone
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen unseal --passphrase-file passphrase.txt\n  certgen unseal root --identity key.txt")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen unseal --passphrase-file passphrase.txt\n  certgen unseal root --identity key.txt"
+)]
 pub(crate) struct UnsealArgs {
     /// The authorities [default: all whose keys are sealed]
     #[arg(value_name = "AUTHORITY", add = shared::complete_authorities())]

@@ -140,12 +140,15 @@ fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
         case.anchors = read_all(&args.bundle, env)?;
     }
     if case.anchors.is_empty() {
-        return Err(Error::failed("there is no bundle to verify it with").hint("name the trust anchors with --bundle FILE"));
+        return Err(
+            Error::failed("there is no bundle to verify it with").hint("name the trust anchors with --bundle FILE")
+        );
     }
     case.untrusted.extend(read_all(&args.untrusted, env)?);
     for path in &args.crl {
         let bytes = store::read_limited(&env.cwd.join(path), LIST_LIMIT)?;
-        case.crls.push(Crl::from_bytes(&bytes).map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?);
+        case.crls
+            .push(Crl::from_bytes(&bytes).map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?);
     }
     if let Some(purpose) = &args.purpose {
         case.purpose = Some(purpose.parse().map_err(Error::usage)?);
@@ -188,7 +191,9 @@ fn own_name(role: Role, name: &str, leaf: &Certificate) -> Option<PeerName> {
     if role == Role::Client {
         return PeerName::parse(&format!("cn:{name}"), None).ok();
     }
-    let is_one_of_its_names = |n: &&crate::x509::GeneralName| n.to_string().split_once(':').is_some_and(|(_, v)| v.eq_ignore_ascii_case(name));
+    let is_one_of_its_names = |n: &&crate::x509::GeneralName| {
+        n.to_string().split_once(':').is_some_and(|(_, v)| v.eq_ignore_ascii_case(name))
+    };
     let names = leaf.subject_alt_names().unwrap_or_default();
     let chosen = names.iter().find(is_one_of_its_names).or_else(|| names.first())?;
     PeerName::parse(&chosen.to_string().replace("*.", "any."), None).ok()

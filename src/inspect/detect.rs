@@ -49,6 +49,10 @@ pub fn read_with_password(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<T
 /// `openssl crl -text` puts its prose first.
 fn begins_with_crl(bytes: &[u8]) -> bool {
     const BEGIN: &[u8] = b"-----BEGIN ";
+    // Neither prose nor PEM has lines this long; what has is not worth a search.
+    if !bytes[..bytes.len().min(4096)].contains(&b'\n') {
+        return false;
+    }
     let begin = bytes.windows(BEGIN.len()).position(|window| window == BEGIN);
     begin.is_some_and(|at| bytes[at + BEGIN.len()..].starts_with(b"X509 CRL-----"))
 }

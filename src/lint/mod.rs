@@ -21,6 +21,7 @@ mod authority_key_identifier;
 mod authority_key_identifier_matches;
 mod authority_subject_not_empty;
 mod basic_constraints_critical;
+mod begins_with_issuer;
 mod ca_bit;
 mod common_name_count;
 mod country;
@@ -221,6 +222,7 @@ pub const LINTS: &[&Lint] = &[
     &time_encoding::LINT,
     &no_fractional_seconds::LINT,
     &validity_inside_issuers::LINT,
+    &begins_with_issuer::LINT,
     &issuer_not_empty::LINT,
     &authority_subject_not_empty::LINT,
     &issuer_name_matches::LINT,

@@ -8,8 +8,10 @@ impl EntrySpec {
     /// patterns, and patterns a purpose.
     #[must_use]
     pub fn over(self, below: Self) -> Self {
-        let says_permissions = self.access.is_some() || self.configure.is_some() || self.write.is_some() || self.read.is_some();
-        let permissions = |own: Option<String>, below: Option<String>| if says_permissions { own } else { own.or(below) };
+        let says_permissions =
+            self.access.is_some() || self.configure.is_some() || self.write.is_some() || self.read.is_some();
+        let permissions =
+            |own: Option<String>, below: Option<String>| if says_permissions { own } else { own.or(below) };
         Self {
             issuer: self.issuer.or(below.issuer),
             san: self.san.or(below.san),

@@ -88,7 +88,15 @@ pub struct Ports {
 
 impl Default for Ports {
     fn default() -> Self {
-        Self { amqp: 5671, mqtt: 8883, stomp: 61614, stream: 5551, prometheus: 15691, web_mqtt: 15676, web_stomp: 15673 }
+        Self {
+            amqp: 5671,
+            mqtt: 8883,
+            stomp: 61614,
+            stream: 5551,
+            prometheus: 15691,
+            web_mqtt: 15676,
+            web_stomp: 15673,
+        }
     }
 }
 

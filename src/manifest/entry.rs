@@ -12,7 +12,7 @@ use super::spec::EntrySpec;
 use super::user::{User, UserSettings};
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{DistinguishedName, DnsName, Duration, GeneralName, KeyType};
+use crate::x509::{DistinguishedName, DnsName, Duration, GeneralName, KeyType, X509Error};
 
 /// One server, node or client that should exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,17 @@ impl Entry {
     /// The common name of its certificate. A server name that is too long for one lives in the alternative names alone.
     pub fn common_name(&self) -> Option<&str> {
         fits_common_name(&self.name).then_some(&*self.name)
+    }
+
+    /// The whole subject of its certificate: what was said of it, and its common name where that fits.
+    ///
+    /// # Errors
+    /// The name cannot be a common name.
+    pub fn full_subject(&self) -> Result<DistinguishedName, X509Error> {
+        match self.common_name() {
+            Some(name) => self.subject.clone().with_common_name(name),
+            None => Ok(self.subject.clone()),
+        }
     }
 
     /// The same entry for a certificate that the manifest does not hold.

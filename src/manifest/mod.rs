@@ -152,7 +152,12 @@ impl Manifest {
     pub fn broker_that_shows(&self, role: Role, name: &str) -> Option<String> {
         let shows = |reference: &EntryRef| reference.role == role && reference.name == name;
         let broker = self.brokers.iter().find(|b| b.certificates.iter().chain(&b.management.certificate).any(shows))?;
-        Some(broker.name.as_ref().map_or_else(|| "the broker".to_owned(), |name| format!("broker {}", crate::ui::quote(name))))
+        Some(
+            broker
+                .name
+                .as_ref()
+                .map_or_else(|| "the broker".to_owned(), |name| format!("broker {}", crate::ui::quote(name))),
+        )
     }
 
     /// The entry that this manifest would hold for what was asked for, with its defaults filled in.

@@ -5,7 +5,6 @@ use std::fmt;
 
 use time::OffsetDateTime;
 
-use crate::apply::request;
 use crate::manifest::Entry;
 use crate::plan::is_due;
 use crate::ui;
@@ -118,12 +117,9 @@ impl fmt::Display for Reason {
                 write!(f, "issuer: not signed by the present authority {}", ui::quote(should_be))
             }
             Self::Purpose => f.write_str("its extended key usage is not that of its role"),
-            Self::Subject { is, should_be } => write!(
-                f,
-                "subject: is {}, should be {}",
-                ui::quote(&is.to_string()),
-                ui::quote(&should_be.to_string())
-            ),
+            Self::Subject { is, should_be } => {
+                write!(f, "subject: is {}, should be {}", ui::quote(&is.to_string()), ui::quote(&should_be.to_string()))
+            }
             Self::Names { lacks, surplus } => {
                 f.write_str("names:")?;
                 if !lacks.is_empty() {
@@ -176,10 +172,10 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
     if issuer != Some(entry.issuer.as_str()) {
         found.push(Reason::Issuer { is: issuer.map(str::to_owned), should_be: entry.issuer.clone() });
     }
-    if !request::has_usages_of(entry.role, certificate) {
+    if !entry.role.fits(certificate) {
         found.push(Reason::Purpose);
     }
-    if let Ok(subject) = request::subject(entry)
+    if let Ok(subject) = entry.full_subject()
         && subject.der() != certificate.subject().der()
     {
         found.push(Reason::Subject { is: certificate.subject().clone(), should_be: subject });

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::x509::{ExtendedKeyUsage, KeyType, KeyUsage};
+use crate::x509::{Certificate, ExtendedKeyUsage, KeyType, KeyUsage};
 
 /// What an end-entity certificate is for. An authority is not a role: it signs, and no peer ever meets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +54,13 @@ impl Role {
             Self::Node => vec![ExtendedKeyUsage::ServerAuth, ExtendedKeyUsage::ClientAuth],
             Self::Client => vec![ExtendedKeyUsage::ClientAuth],
         }
+    }
+
+    /// Whether `certificate` has just the extended key usages of this role.
+    pub fn fits(self, certificate: &Certificate) -> bool {
+        let found = certificate.extended_key_usage().unwrap_or_default();
+        let wanted = self.extended_key_usage();
+        wanted.len() == found.len() && wanted.iter().all(|usage| found.contains(usage))
     }
 
     /// The file that holds the certificate and its intermediates.

@@ -85,6 +85,16 @@ pub fn read_limited(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
     read_regular(file, path, limit)
 }
 
+/// Opens a file that the user named, to be read in pieces; `-` is standard input. Directories, pipes and devices are refused.
+pub fn open_stream(path: &Path) -> Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let file = platform::open_input(path).map_err(|e| Error::io("reading", path, &e))?;
+    check_regular(&file, path)?;
+    Ok(Box::new(file))
+}
+
 /// Reads a file that certgen wrote itself: a link in its place is refused.
 pub(super) fn read_own(path: &Path, limit: u64) -> Result<Zeroizing<Vec<u8>>> {
     read_regular(open_own(path)?, path, limit)

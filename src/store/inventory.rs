@@ -134,6 +134,13 @@ impl Inventory {
         self.history(role, name)?.certificates.get(index)
     }
 
+    /// What follows from these events; there is no file of them yet.
+    pub fn from_events(events: Vec<Event>) -> Self {
+        let mut inventory = Self { events, ..Self::default() };
+        inventory.fold();
+        inventory
+    }
+
     /// The events that the inventory lacks for certificates that lie on the disk. The caller parsed them.
     pub fn rebuild(&self, found: &[FoundCertificate], actor: &str, now: OffsetDateTime) -> Result<Vec<Event>> {
         let unknown = found.iter().filter(|found| {

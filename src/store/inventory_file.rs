@@ -148,15 +148,15 @@ enum Line {
 }
 
 fn classify(line: &[u8]) -> Line {
+    if line.len() as u64 >= LONGEST_LINE {
+        return Line::Garbage("is too long for an event".to_owned());
+    }
     let line = line.trim_ascii();
     if line.is_empty() {
         return Line::Blank;
     }
     if [&b"<<<<<<<"[..], b"=======", b">>>>>>>", b"|||||||"].iter().any(|marker| line.starts_with(marker)) {
         return Line::Conflict;
-    }
-    if line.len() as u64 >= LONGEST_LINE - 1 {
-        return Line::Garbage("is too long for an event".to_owned());
     }
     match serde_json::from_slice::<Event>(line) {
         // A header parses as an event in which everything is missing, and nothing else does.
@@ -380,6 +380,18 @@ mod tests {
         assert!(read(&path).unwrap_err().message().contains("too long"));
         assert_eq!(repair(&path).unwrap(), None);
         assert!(start.elapsed().as_secs() < 2);
+    }
+
+    #[test]
+    fn a_line_of_blanks_beyond_all_measure_is_no_blank_line() {
+        let dir = TempDir::new();
+        let mut bytes = text(&history()).into_bytes();
+        bytes.resize(3 << 20, b' ');
+        bytes.push(b'x');
+        let path = file(&dir, &bytes);
+        assert!(read(&path).unwrap_err().message().contains("too long"));
+        assert_eq!(repair(&path).unwrap(), None);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
     }
 
     #[test]

@@ -55,7 +55,7 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use event::{Action, Event, Location, Timestamp};
-pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, read_limited, read_passphrase};
+pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase};
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
@@ -140,7 +140,8 @@ impl Store {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(e) => return Err(Error::io("listing", &path, &e)),
         };
-        let mut names: Vec<String> = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let mut names: Vec<String> =
+            entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         Ok(names)
     }

@@ -9,8 +9,8 @@ use time::{OffsetDateTime, UtcOffset};
 use super::der::{Fault, Reader, tag};
 use super::encode::{self, signed, with_raw_fields};
 use super::extension;
-use super::time_text::TimeText;
 use super::pem::is_der;
+use super::time_text::TimeText;
 use super::{Certificate, DistinguishedName, Label, SerialNumber, Signer, X509Error, read_pem_up_to, write_pem};
 
 /// Why a certificate was revoked (RFC 5280 section 5.3.1).

@@ -43,7 +43,13 @@ fn the_pages_in_man_are_what_the_program_writes() {
 fn the_pages_do_not_depend_on_the_machine() {
     let world = World::new();
     world.certgen(["man", "wide"]).env("COLUMNS", "300").env("CERTGEN_PKI", "/elsewhere").run().success();
-    world.certgen(["man", "narrow"]).env("COLUMNS", "30").env("TERM", "xterm-256color").at("2031-01-01").run().success();
+    world
+        .certgen(["man", "narrow"])
+        .env("COLUMNS", "30")
+        .env("TERM", "xterm-256color")
+        .at("2031-01-01")
+        .run()
+        .success();
     for name in names(&world.path("wide")) {
         assert_eq!(world.read(format!("wide/{name}")), world.read(format!("narrow/{name}")), "{name}");
     }
@@ -59,7 +65,10 @@ fn a_formatter_has_no_complaint() {
             return;
         };
         let complaints = String::from_utf8_lossy(&done.stderr);
-        if complaints.contains("can't find macro file") || complaints.contains("can't open macro file") || complaints.contains("cannot open macro") {
+        if complaints.contains("can't find macro file")
+            || complaints.contains("can't open macro file")
+            || complaints.contains("cannot open macro")
+        {
             eprintln!("skipped: groff is here without its macros");
             return;
         }

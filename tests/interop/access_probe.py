@@ -4,7 +4,7 @@ The regular expressions are read from src/emit/rabbitmq/access.rs, the only plac
 access the probe starts from them, runs everything that such a user does, and expects all of it to work; then it drops
 one alternative after the other and expects something to fail, so that none is there for nothing.
 
-    PYTHON access_probe.py [--broker 3.10] [--broker 4.0 --root DEBIAN13_ROOT] [--only celery] [--trace] [--keep-going]
+    PYTHON access_probe.py [--broker 3.10] [--broker 4.0 --root DEBIAN13_ROOT] [--only celery] [--trace]
 
 PYTHON needs pika, celery and paho-mqtt. 3.10 is the RabbitMQ of this machine, 4.0 the one inside DEBIAN13_ROOT (its own
 mount name space, so root is needed). Nodes are private: own names, ports, directory, cookie and epmd, loopback only, stopped
@@ -125,13 +125,21 @@ class Broker:
                 self.process.wait(patience)
             except subprocess.TimeoutExpired:
                 continue
-        for entry in pathlib.Path("/proc").glob("[0-9]*"):  # epmd put itself into a session of its own
+        while self.stray():  # epmd in a session of its own; a rabbitmqctl that the stopping script started
+            time.sleep(0.5)
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+    def stray(self):
+        """Kills what still runs with this broker's home, and says whether there was anything."""
+        found = False
+        for entry in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                if f"ERL_EPMD_PORT={self.epmd}\0".encode() in (entry / "environ").read_bytes():
+                if f"HOME={self.dir}\0".encode() in (entry / "environ").read_bytes():
                     os.kill(int(entry.name), signal.SIGKILL)
+                    found = True
             except OSError:
                 pass
-        shutil.rmtree(self.dir, ignore_errors=True)
+        return found
 
     def call(self, method, path, body=None, user="root:root"):
         request = urllib.request.Request(f"http://127.0.0.1:{self.api}/api/{path}", method=method,

@@ -64,9 +64,7 @@ pub(crate) fn judge(mut command: Command, name: &str) -> Verdict {
     let said = TempDir::new();
     let file = |name: &str| fs::File::create(said.path().join(name)).expect("a directory of ours is writable");
     command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
-    let text = |name: &str| {
-        String::from_utf8_lossy(&fs::read(said.path().join(name)).unwrap_or_default()).into_owned()
-    };
+    let text = |name: &str| String::from_utf8_lossy(&fs::read(said.path().join(name)).unwrap_or_default()).into_owned();
     match command.status() {
         Ok(status) if status.code() == Some(TIMED_OUT) => {
             Verdict { ok: false, text: format!("{name} did not end in time\n{}{}", text("out"), text("err")) }

@@ -110,7 +110,8 @@ fn existing(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 /// A file that is there keeps its owner and mode; a new one belongs to whom the directory belongs to.
 fn write(dir: &Path, changes: Vec<rabbitmq::Change>, prepared: &PreparedBroker) -> Result<()> {
     let mut transaction = Transaction::outside(dir)?;
-    let of_directory = prepared.owner.clone().or_else(|| store::facts(dir).map(|facts| facts.owner).unwrap_or_default());
+    let of_directory =
+        prepared.owner.clone().or_else(|| store::facts(dir).map(|facts| facts.owner).unwrap_or_default());
     for change in changes {
         let facts = store::facts(&dir.join(&change.path));
         let (mode, owner) = match facts {

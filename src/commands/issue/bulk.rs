@@ -1,10 +1,12 @@
 //! `--from FILE`: names with their settings, one a row. Every bad row is reported before anything is signed.
 
+use std::io::{self, Read};
 use std::path::Path;
 
+use crate::apply::World;
 use crate::commands::issue::Wish;
 use crate::env::Env;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, io_reason};
 use crate::manifest::EntrySpec;
 use crate::profile::{Role, nearest};
 use crate::store;
@@ -16,18 +18,17 @@ const CERTIFICATE: [&str; 9] =
 /// Columns about a client's user.
 const USER: [&str; 8] = ["vhost", "access", "configure", "write", "read", "topic_write", "topic_read", "tags"];
 
-/// A list of names, not a database.
-const LIMIT: u64 = 256 << 20;
+/// No row is longer: what is, is no list of names.
+const LONGEST_LINE: usize = 1 << 20;
 /// At most this many bad rows are told one by one.
 const TOLD: usize = 20;
 
 /// Reads the rows of `from` (`-` is standard input); what a row does not say, `defaults` does.
-pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, env: &Env) -> Result<Vec<Wish>> {
+pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World, env: &Env) -> Result<Vec<Wish>> {
     let what = if from == Path::new("-") { "standard input".to_owned() } else { ui::path(from) };
     let path = if from == Path::new("-") { from.to_owned() } else { env.cwd.join(from) };
-    let bytes = store::read_limited(&path, LIMIT)?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes);
+    let lines = Lines { inner: store::open_stream(&path)?, length: 0 };
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(lines);
     let mut columns: Vec<String> = vec!["name".to_owned()];
     let (mut wishes, mut faults): (Vec<Wish>, Vec<String>) = (Vec::new(), Vec::new());
     let mut seen = std::collections::BTreeMap::new();
@@ -35,6 +36,9 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, env: &Env) -> 
         let record = match record {
             Ok(record) => record,
             Err(e) => {
+                if let csv::ErrorKind::Io(e) = e.kind() {
+                    return Err(Error::failed(format!("reading {what}: {}", io_reason(e))));
+                }
                 let line = e.position().map_or(index as u64 + 1, csv::Position::line);
                 faults.push(format!("line {line}: {}", fault(&e)));
                 continue;
@@ -45,10 +49,11 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, env: &Env) -> 
             columns = header(&record, role).map_err(|e| e.context(format!("{what}: line 1")))?;
             continue;
         }
-        match row(&record, &columns, defaults) {
+        match row(&record, &columns, defaults).and_then(|wish| judged(role, wish, world)) {
             Ok(wish) => {
-                if let Some(first) = seen.insert(wish.name.clone(), line) {
-                    faults.push(format!("line {line}: {} stands on line {first} already", ui::quote(&wish.name)));
+                if let Some((first, twin)) = seen.insert(wish.name.to_lowercase(), (line, wish.name.clone())) {
+                    let how = if twin == wish.name { "stands" } else { "differs only in case from what stands" };
+                    faults.push(format!("line {line}: {} {how} on line {first} already", ui::quote(&wish.name)));
                 }
                 wishes.push(wish);
             }
@@ -62,11 +67,47 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, env: &Env) -> 
     Ok(wishes)
 }
 
+/// Everything that would be refused later, one at a time, is refused here with its line.
+fn judged(role: Role, wish: Wish, world: &World) -> Result<Wish, String> {
+    let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+    let judge = || -> Result<()> {
+        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec.clone().over(known))?;
+        world.refuse_owner(&entry)?;
+        world.refuse_case_twin(&entry)?;
+        world.refuse_privileged_user(&entry)
+    };
+    match judge() {
+        Ok(()) => Ok(wish),
+        Err(e) => Err(e.message().to_owned()),
+    }
+}
+
+/// Passes on what it reads until a line goes on for too long.
+struct Lines<R> {
+    inner: R,
+    length: usize,
+}
+
+impl<R: Read> Read for Lines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.length = match buffer[..read].iter().rposition(|byte| *byte == b'\n') {
+            Some(at) => read - at,
+            None => self.length + read,
+        };
+        if self.length > LONGEST_LINE {
+            return Err(io::Error::other(format!("a line has more than {LONGEST_LINE} bytes")));
+        }
+        Ok(read)
+    }
+}
+
 fn refuse(what: &str, faults: &[String]) -> Result<()> {
     if faults.is_empty() {
         return Ok(());
     }
-    let mut error = Error::failed(format!("{what}: {} bad rows, nothing was issued", faults.len()));
+    let rows = if faults.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", faults.len()) };
+    let mut error = Error::failed(format!("{what}: {rows}, nothing was issued"));
     for fault in faults.iter().take(TOLD) {
         error = error.hint(fault.clone());
     }

@@ -8,9 +8,9 @@ use super::bat::{self, Bat};
 use super::env::{self, Env};
 use super::erlang::{self, Term, atom, pair, text};
 use super::facts::{BrokerFacts, CliFacts, protocol, slashes};
-use crate::manifest::{InterNodeTls, Platform, TlsVersion};
 use super::header;
 use crate::error::{Error, Result};
+use crate::manifest::{InterNodeTls, Platform, TlsVersion};
 
 /// Without it Erlang matches no wildcard at all.
 const MATCH_FUN: Term = Term::Expression("public_key:pkix_verify_hostname_match_fun(https)");

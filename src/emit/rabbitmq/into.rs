@@ -9,10 +9,10 @@ use std::fmt;
 use super::conf::{self, Conf};
 use super::env::Env;
 use super::facts::BrokerFacts;
-use crate::manifest::{InterNodeTls, Platform};
 use super::merge::{Conflict, merge_definitions};
 use super::{bat::Bat, definitions::Definitions, erlang, header, inter_node, listeners, plugins};
 use crate::error::{Context, Error, Result};
+use crate::manifest::{InterNodeTls, Platform};
 use crate::ui;
 
 const OWN_CONF: &str = "conf.d/90-certgen.conf";

@@ -3,9 +3,9 @@
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
 use super::facts::{BrokerFacts, Version, protocol, slashes};
-use crate::manifest::{ClientCertificates, LoginFrom};
 use super::{header, inter_node};
 use crate::error::Result;
+use crate::manifest::{ClientCertificates, LoginFrom};
 
 /// rabbitmq.conf.
 pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
@@ -245,8 +245,8 @@ pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::facts::{CertificateFiles, Revocation, UserFacts};
-    use crate::manifest::Platform;
     use super::*;
+    use crate::manifest::Platform;
 
     fn facts() -> BrokerFacts {
         BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq")

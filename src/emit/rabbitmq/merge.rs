@@ -69,12 +69,9 @@ pub fn merge_definitions(existing: &[u8], ours: &Definitions, previously_ours: &
         Job { previously_ours, conflicts: Vec::new(), removed: Vec::new(), kept: Vec::new(), foreign: BTreeSet::new() };
     job.users(&mut users, ours)?;
     vhosts.add_missing(ours.vhosts.iter().map(|vhost| (vec![vhost.clone()], vhost_entry(vhost))), &["name"])?;
-    let active: BTreeSet<&str> = ours
-        .users
-        .iter()
-        .map(|user| user.name.as_str())
-        .filter(|name| !job.conflicts.iter().any(|c| c.user == *name))
-        .collect();
+    let refused: BTreeSet<&str> = job.conflicts.iter().map(|conflict| conflict.user.as_str()).collect();
+    let active: BTreeSet<&str> =
+        ours.users.iter().map(|user| user.name.as_str()).filter(|name| !refused.contains(name)).collect();
     let wanted = |user: &str| active.contains(user);
     let list = ours.permissions.iter().filter(|one| wanted(&one.user));
     let list = list.map(|one| (vec![one.user.clone(), one.vhost.clone()], one.entry())).collect();

@@ -33,6 +33,7 @@ pub use merge::{Conflict, Merged, merge_definitions};
 use super::OutputFile;
 use crate::error::Result;
 use crate::manifest::Platform;
+use crate::store::directory_name;
 
 /// Every file that the broker needs, with paths relative to `rabbitmq/`.
 ///
@@ -50,7 +51,7 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     files.push(OutputFile::open("enabled_plugins", plugins_file(facts)?));
     files.push(OutputFile::secret_if("definitions.json", true, Definitions::of_broker(facts)?.to_json()));
     for user in &facts.users {
-        let path = format!("definitions.d/{}.json", file_name(&user.name));
+        let path = format!("definitions.d/{}.json", directory_name(&user.name)?);
         files.push(OutputFile::secret_if(&path, true, Definitions::of_user(user)?.to_json()));
     }
     Ok(files)
@@ -85,27 +86,6 @@ pub fn import_line(platform: Platform, from: &str, config_dir: &str, new_vhosts:
         Platform::Windows => commands.push(format!("rabbitmqctl import_definitions \"{from}\"")),
     }
     commands.join(" && ")
-}
-
-/// The name of a file for this user: the contract's rule for directories, one to one.
-pub fn file_name(user: &str) -> String {
-    let mut out = String::with_capacity(user.len());
-    let rest = match user.strip_prefix("*.") {
-        Some(rest) => {
-            out.push_str("_wildcard.");
-            rest
-        }
-        None => user,
-    };
-    for (index, &byte) in rest.as_bytes().iter().enumerate() {
-        let first = index == 0 && out.is_empty();
-        if byte.is_ascii_alphanumeric() || (!first && b"._@-".contains(&byte)) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 fn plugins_file(facts: &BrokerFacts) -> Result<String> {
@@ -209,22 +189,9 @@ mod tests {
              rabbitmqctl import_definitions /etc/rabbitmq/definitions.d/a.json"
         );
         let line = import_line(Platform::Unix, "x y.json", "/etc/rabbitmq", &["it's $HOME".into()]);
-        assert!(line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"), "{line}");
-    }
-
-    #[test]
-    fn user_names_become_file_names_one_to_one() {
-        for (user, file) in [
-            ("celery_worker", "celery_worker"),
-            ("a b", "a%20b"),
-            ("../../etc/passwd", "%2E.%2F..%2Fetc%2Fpasswd"),
-            ("*.example", "_wildcard.example"),
-            ("CN=x,O=y", "CN%3Dx%2CO%3Dy"),
-            ("é", "%C3%A9"),
-            ("_wildcard.example", "%5Fwildcard.example"),
-            ("a%20b", "a%2520b"),
-        ] {
-            assert_eq!(file_name(user), file);
-        }
+        assert!(
+            line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"),
+            "{line}"
+        );
     }
 }
