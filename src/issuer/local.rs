@@ -103,7 +103,7 @@ impl Issuer for LocalIssuer {
         let certificate = match known {
             Some(rehearsed) => {
                 let tbs = rehearsed.shape.to_be_signed(&particulars(request, &SerialNumber::random()?))?;
-                self.lint(tbs.unsigned(), request)?;
+                lint_before_signing(tbs.unsigned(), Some(&self.certificate), self.above(), request)?;
                 tbs.sign(&self.key)?
             }
             None => self.issue_first(request)?,
@@ -120,14 +120,15 @@ impl LocalIssuer {
         let template = template(request, &self.publication)?;
         let shape = template.shape(&self.signer()?)?;
         let tbs = shape.to_be_signed(&particulars(request, &template.serial))?;
-        self.lint(&tbs.sign_with_throwaway()?, request)?;
-        *self.rehearsed() = Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
+        lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), self.above(), request)?;
+        *self.rehearsed() =
+            Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
         Ok(tbs.sign(&self.key)?)
     }
 
-    fn lint(&self, certificate: &Certificate, request: &PreparedRequest) -> Result<()> {
-        let above = self.path.get(1..).unwrap_or_default();
-        lint_before_signing(certificate, Some(&self.certificate), above, request)
+    /// The authorities above this one.
+    fn above(&self) -> &[Certificate] {
+        self.path.get(1..).unwrap_or_default()
     }
 
     /// A thread that panicked left a whole shape or none.

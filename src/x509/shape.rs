@@ -55,8 +55,7 @@ impl CertificateTemplate {
     /// The same for a root as well, whose issuer is the subject of this template.
     pub(super) fn shape_of_one(&self, signer: &Signer<'_>) -> Result<Shape, X509Error> {
         let issuer = signer.rcgen_issuer();
-        let certificate =
-            self.parameters()?.signed_by(issuer.key(), issuer).map_err(|error| encode::failed(&error))?;
+        let certificate = self.parameters()?.signed_by(issuer.key(), issuer).map_err(|error| encode::failed(&error))?;
         let name = signer.name().unwrap_or(&self.subject);
         let pieces = take_apart(certificate.der(), name);
         let (version, issuer, extensions) =
@@ -86,7 +85,9 @@ impl Shape {
     /// The bytes that a signature will cover.
     pub fn to_be_signed(&self, one: &Particulars<'_>) -> Result<ToBeSigned, X509Error> {
         if one.subject.is_empty() == self.has_subject || one.subject_alt_names.is_empty() == self.has_names {
-            return Err(X509Error::Invalid("a certificate of this shape has a subject and names as its first has".into()));
+            return Err(X509Error::Invalid(
+                "a certificate of this shape has a subject and names as its first has".into(),
+            ));
         }
         encode::check_serial(one.serial)?;
         let extensions = self.extensions(one)?;

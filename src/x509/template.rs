@@ -8,6 +8,8 @@
 
 use std::sync::OnceLock;
 
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use super::der::{self, tag};
 use super::encode::{self, NullKey, oid};
 use super::{
@@ -234,9 +236,31 @@ impl ToBeSigned {
         Ok(self.unsigned.with_signature(&key.sign(self.der())?))
     }
 
-    /// Signs the same bytes with a key that nobody trusts and that ends with the process, for lint to look at.
+    /// Signs the same bytes with a key that nobody trusts and that ends with the process, for lint to look at. A reader
+    /// that shares no code with ours must understand the result too, or no lint could be believed.
     pub fn sign_with_throwaway(&self) -> Result<Certificate, X509Error> {
-        Ok(self.unsigned.with_signature(&throwaway(self.key_type)?.sign(self.der())?))
+        let certificate = self.unsigned.with_signature(&throwaway(self.key_type)?.sign(self.der())?);
+        read_elsewhere(&certificate)?;
+        Ok(certificate)
+    }
+}
+
+/// Compares what x509-parser reads with what we do.
+fn read_elsewhere(certificate: &Certificate) -> Result<(), X509Error> {
+    let differs =
+        |what: &str| X509Error::Malformed(format!("two readers of X.509 disagree about the certificate: {what}"));
+    let (rest, theirs) =
+        X509Certificate::from_der(certificate.der()).map_err(|e| differs(&format!("one cannot read it, {e}")))?;
+    let ca = theirs.basic_constraints().map_err(|_| differs("basicConstraints"))?.is_some_and(|b| b.value.ca);
+    match () {
+        () if !rest.is_empty() => Err(differs("its length")),
+        () if theirs.raw_serial() != certificate.serial().as_bytes() => Err(differs("serialNumber")),
+        () if theirs.subject().as_raw() != certificate.subject().der() => Err(differs("subject")),
+        () if theirs.issuer().as_raw() != certificate.issuer().der() => Err(differs("issuer")),
+        () if theirs.public_key().raw != certificate.public_key().spki_der() => Err(differs("subjectPublicKeyInfo")),
+        () if theirs.extensions().len() != certificate.extensions().len() => Err(differs("extensions")),
+        () if ca != certificate.is_ca() => Err(differs("basicConstraints")),
+        () => Ok(()),
     }
 }
 

@@ -212,7 +212,8 @@ fn where_it_goes(batch: u32, rounds: usize) {
     let shape = template.shape(&signer).unwrap();
     let tbs = shape.to_be_signed(&one).unwrap();
     let certificate = tbs.sign(&bench.root_key).unwrap();
-    let context = lint::Context { certificate: tbs.unsigned(), issuer: Some(&bench.root), role: Purpose::Client };
+    let context =
+        lint::Context { certificate: tbs.unsigned(), issuer: Some(&bench.root), above: &[], role: Purpose::Client };
     let random = SystemRandom::new();
     let generate = || EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
     let made = generate();

@@ -71,7 +71,10 @@ fn a_wrong_certificate_of_a_known_shape_is_refused() {
         (PreparedRequest { subject_alt_names: outside, ..right() }, "names_inside_constraints"),
         (PreparedRequest { subject: unseen, ..right() }, "attribute_characters"),
         (PreparedRequest { subject: issuer.certificate().subject().clone(), ..right() }, "not_self_issued"),
-        (PreparedRequest { public_key: issuer.certificate().public_key().clone(), ..right() }, "key_is_not_the_issuers"),
+        (
+            PreparedRequest { public_key: issuer.certificate().public_key().clone(), ..right() },
+            "key_is_not_the_issuers",
+        ),
     ] {
         assert!(issuer.rehearsed().as_ref().unwrap().fits(&wrong), "{rule}: it is of the known shape");
         let said = issuer.issue(&wrong).unwrap_err().to_string();
@@ -94,10 +97,7 @@ fn another_shape_is_rehearsed() {
         (PreparedRequest { key_usage: KeyUsage::KEY_CERT_SIGN, ..right() }, "key_usage_bits"),
         (PreparedRequest { extended_key_usage: vec![ExtendedKeyUsage::ClientAuth], ..right() }, "extended_key_usage"),
         (PreparedRequest { subject_alt_names: Vec::new(), ..right() }, "san_present"),
-        (
-            PreparedRequest { basic_constraints: BasicConstraints { ca: true, path_length: None }, ..right() },
-            "ca_bit",
-        ),
+        (PreparedRequest { basic_constraints: BasicConstraints { ca: true, path_length: None }, ..right() }, "ca_bit"),
         (PreparedRequest { purpose: Purpose::Client, ..right() }, "extended_key_usage"),
     ] {
         assert!(!issuer.rehearsed().as_ref().unwrap().fits(&wrong), "{rule}");

@@ -26,7 +26,11 @@ fn a_certificate_does_not_depend_on_the_first_of_its_shape() {
     let many: Vec<_> = (0..200).map(|number| format!("host-{number}.example.com")).collect();
     for (subject, alternatives, key) in [
         ("second", names(&["10.0.0.1", "::1", "https://a.example.com/x", "x@example.com", "b"]), key(P256, 2)),
-        ("a name that is longer than the first", names(&many.iter().map(String::as_str).collect::<Vec<_>>()), key(P256, 0)),
+        (
+            "a name that is longer than the first",
+            names(&many.iter().map(String::as_str).collect::<Vec<_>>()),
+            key(P256, 0),
+        ),
         ("rsa", names(&["r.example.com"]), key(KeyType::Rsa2048, 0)),
         ("ed25519", names(&["e.example.com"]), key(KeyType::Ed25519, 0)),
     ] {
