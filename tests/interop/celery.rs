@@ -5,15 +5,11 @@ use std::fs;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{credentials, only_node, vhost_of};
+use super::{TLS_REFUSALS, credentials, only_node, vhost_of};
 use crate::support::World;
 use crate::support::broker::{Checks, Etc, Lab, Version};
 use crate::support::invariants::check;
 use crate::support::judge::Verdict;
-
-/// What a client hears when its certificate is not good enough; TLS 1.2 and 1.3, OpenSSL's words. With TLS 1.3 the client has
-/// spoken on when the alert comes, and may see no more of it than the closed connection.
-const TLS_REFUSALS: &[&str] = &["alert", "ALERT", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "SSLEOFError"];
 
 fn minutes_ago(minutes: i64) -> String {
     let then = OffsetDateTime::now_utc() - time::Duration::minutes(minutes);

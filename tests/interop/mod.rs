@@ -12,6 +12,10 @@ use std::fs;
 
 use crate::support::World;
 
+/// What a client hears when its certificate is not good enough; TLS 1.2 and 1.3, OpenSSL's words. With TLS 1.3 the client has
+/// spoken on when the alert comes, and may see no more of it than the closed connection.
+const TLS_REFUSALS: &[&str] = &["alert", "ALERT", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "SSLEOFError"];
+
 /// The directory of the only node of a PKI, such as `node/rabbitmq`.
 #[track_caller]
 fn only_node(world: &World) -> String {
