@@ -23,12 +23,46 @@ use crate::x509::GeneralName;
 /// this would take more memory than a command may have.
 pub(crate) const DEFINITIONS_LIMIT: u64 = 24 << 20;
 
+impl super::World {
+    /// The users in a broker's definitions.json that certgen made: only these may it change or take out.
+    ///
+    /// # Errors
+    /// The broker's name has no directory name.
+    pub fn users_made_here(&self, broker: &Broker) -> Result<BTreeSet<String>> {
+        Ok(self.users_made_in(&layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json")))
+    }
+
+    /// The users that certgen made in brokers for a client, as those brokers know them.
+    ///
+    /// # Errors
+    /// A broker's name has no directory name.
+    pub fn users_made_for(&self, entry: &Entry) -> Result<BTreeSet<String>> {
+        let mut made = BTreeSet::new();
+        for broker in self.manifest.brokers_of(entry).filter(|_| entry.user.is_some()) {
+            let name = user_name(entry, broker.login_from)?;
+            if self.users_made_here(broker)?.contains(&name) {
+                made.insert(name);
+            }
+        }
+        Ok(made)
+    }
+
+    fn users_made_in(&self, definitions: &Path) -> BTreeSet<String> {
+        let path = definitions.to_string_lossy().replace('\\', "/");
+        let of_this = |event: &&store::Event| event.path.as_ref() == Some(&path) && event.users.is_some();
+        let latest = self.inventory.events.iter().rfind(of_this);
+        latest.and_then(|event| event.users.clone()).unwrap_or_default().into_iter().collect()
+    }
+}
+
 /// What `emit` needs to write a broker's files somewhere else.
 pub struct PreparedBroker {
     /// The facts, passwords included.
     pub facts: BrokerFacts,
-    /// The users that certgen made at any time.
+    /// The users that certgen made.
     pub ours: BTreeSet<String>,
+    /// The users of clients that are meant to be users which exist already.
+    pub existing_users: BTreeSet<String>,
     /// The owner of the broker's certificate.
     pub owner: Option<store::Owner>,
     /// The mode of files with a secret.
@@ -53,7 +87,9 @@ impl Change<'_> {
                 None => "writing the broker's files".to_owned(),
             })?;
         }
-        self.refresh_cli_hosts()
+        self.refresh_cli_hosts()?;
+        let secrets = std::mem::take(&mut self.secret_texts);
+        self.git_files(&secrets)
     }
 
     /// A broker's files as facts, for another place than `rabbitmq/`.
@@ -66,7 +102,16 @@ impl Change<'_> {
         let users = self.users_of(&dir)?;
         let mut facts = self.broker_facts(broker)?;
         self.passwords(broker, &dir, &users, &mut facts)?;
-        Ok(PreparedBroker { facts, ours: self.our_users(broker), owner: access.owner, secret_mode: access.secret_mode })
+        let clients = self.clients_of(broker);
+        let meant = clients.into_iter().filter(|e| e.user.as_ref().is_some_and(|u| u.existing));
+        let existing_users = meant.map(|e| user_name(e, broker.login_from)).collect::<Result<_>>()?;
+        Ok(PreparedBroker {
+            facts,
+            existing_users,
+            ours: self.world.users_made_here(broker)?,
+            owner: access.owner,
+            secret_mode: access.secret_mode,
+        })
     }
 
     /// The users in the definitions.json of a broker: as staged by this change, else as it lies there.
@@ -80,6 +125,12 @@ impl Change<'_> {
     }
 
     fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
+        if broker.revocation {
+            return Err(Error::failed(
+                "revocation = true: this certgen does not write the broker's revocation lists yet",
+            )
+            .hint("take the line out of certgen.toml; rabbitmqctl delete_user NAME stops a user at once"));
+        }
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let existing = self.world.store.read_if_exists(dir.join("definitions.json"), DEFINITIONS_LIMIT)?;
@@ -96,6 +147,7 @@ impl Change<'_> {
                     Some(existing) => self.merged(existing, &facts, broker)?,
                     None => file.bytes,
                 };
+                self.record_users(&path, &facts, &users, &bytes)?;
                 self.put_if_changed(&path, bytes, mode, &access)?;
             } else {
                 self.emit(&path, file.bytes, mode, &access)?;
@@ -106,7 +158,7 @@ impl Change<'_> {
 
     /// Our users into a definitions.json that others write into too.
     fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, broker: &Broker) -> Result<Vec<u8>> {
-        let ours = self.our_users(broker);
+        let ours = self.world.users_made_here(broker)?;
         let known = facts::existing_vhosts(existing)?;
         let new = Definitions::of_broker(facts)?.vhosts.into_iter().filter(|vhost| !known.contains(vhost)).collect();
         self.done.new_vhosts.insert(broker.name.clone(), new);
@@ -118,10 +170,36 @@ impl Change<'_> {
         Ok(merged.bytes)
     }
 
+    /// Remembers which users of the definitions are certgen's: those it made before and those that nobody had made.
+    fn record_users(&mut self, path: &Path, facts: &BrokerFacts, known: &[ExistingUser], bytes: &[u8]) -> Result<()> {
+        let before = self.world.users_made_in(path);
+        let is_foreign = |name: &str| !before.contains(name) && known.iter().any(|user| user.name == name);
+        let wanted = facts.users.iter().map(|u| &u.name).chain(facts.administrator.iter().map(|a| &a.name));
+        let ours: BTreeSet<String> = wanted.filter(|name| !is_foreign(name)).cloned().collect();
+        if ours == before {
+            return Ok(());
+        }
+        self.emitted(&path.to_string_lossy().replace('\\', "/"), crate::x509::sha256_hex(bytes))?;
+        if let Some(event) = self.events.last_mut() {
+            event.users = Some(ours.iter().cloned().collect());
+        }
+        // A password belongs to its user and goes with it.
+        for former in before.difference(&ours) {
+            let file = path.with_file_name(format!("{}.password", store::directory_name(former)?));
+            if self.world.store.holds(&file) {
+                self.removals.push(file);
+            }
+        }
+        Ok(())
+    }
+
     /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
     fn emit(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
         let hash = crate::x509::sha256_hex(&bytes);
         let key = path.to_string_lossy().replace('\\', "/");
+        if mode != 0o644 && !key.ends_with(".json") {
+            self.secret_texts.insert(key.clone());
+        }
         let recorded = self.world.inventory.emitted.get(&key).cloned();
         let Some(old) = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)? else {
             self.put(path, bytes, mode, access);
@@ -185,7 +263,12 @@ impl Change<'_> {
         let users = dir.join("definitions.d");
         for name in self.world.store.file_names(&users)? {
             let path = users.join(name);
-            if path.extension().is_some_and(|e| e == "json") && !current.contains(&path) {
+            let Some(hash) = self.world.inventory.emitted.get(&path.to_string_lossy().replace('\\', "/")) else {
+                continue; // not certgen's
+            };
+            let bytes = self.world.store.read_if_exists(&path, DEFINITIONS_LIMIT)?;
+            let untouched = bytes.is_some_and(|bytes| crate::x509::sha256_hex(&bytes) == *hash);
+            if untouched && !current.contains(&path) {
                 self.removals.push(path);
             }
         }
@@ -232,6 +315,8 @@ impl Change<'_> {
         facts.erl_ssl_path = broker.erl_ssl_path.clone();
         facts.vhosts = broker.vhosts.clone();
         facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
+        // One who is meant to be the administrator keeps the administrator's rights and password.
+        facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
         Ok(facts)
     }
 
@@ -245,15 +330,6 @@ impl Change<'_> {
             .filter(|e| e.role == Role::Client && e.user.is_some())
             .filter(|e| self.world.manifest.brokers_of(e).any(|b| b.name == broker.name))
             .collect()
-    }
-
-    /// The names of users that certgen made at any time: only these may it change in definitions that it merges into.
-    fn our_users(&self, broker: &Broker) -> BTreeSet<String> {
-        let mut ours: BTreeSet<String> =
-            self.world.inventory.entries.keys().filter(|(role, _)| role == "client").map(|(_, n)| n.clone()).collect();
-        ours.extend(self.clients_of(broker).iter().map(|e| e.name.clone()));
-        ours.extend(broker.administrator.clone());
-        ours
     }
 
     /// The administrator's password and those of clients that asked for one: made once, kept in a file for their owner.

@@ -1,6 +1,6 @@
 //! One change of the PKI: what is issued, written, replaced and recorded, collected first and committed at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -11,6 +11,7 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::{Authority, Entry, EntrySpec};
+use crate::profile::Role;
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
@@ -86,6 +87,8 @@ pub struct Change<'a> {
     archived: Vec<NewDirectory>,
     outside: Vec<PathBuf>,
     pub(crate) done: Done,
+    /// Configuration that holds a password at present, relative to the PKI.
+    pub(crate) secret_texts: BTreeSet<String>,
     /// Replace emitted files that somebody edited.
     pub force: bool,
 }
@@ -118,6 +121,7 @@ impl<'a> Change<'a> {
             archived: Vec::new(),
             outside: Vec::new(),
             done: Done::default(),
+            secret_texts: BTreeSet::new(),
             force: false,
         }
     }
@@ -227,8 +231,24 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// An intermediate says how many authorities may follow it: as many as the manifest has below it, if nothing was said.
+    fn with_path_length(&self, authority: &Authority) -> Authority {
+        let mut authority = authority.clone();
+        if authority.issuer.is_some() && authority.path_length.is_none() {
+            authority.path_length = Some(self.levels_below(&authority.name, 0));
+        }
+        authority
+    }
+
+    fn levels_below(&self, name: &str, depth: u8) -> u8 {
+        let below = self.world.manifest.authorities().iter().filter(|a| a.issuer.as_deref() == Some(name));
+        // The manifest has no circles, so this ends; a hierarchy as deep as a u8 does not exist.
+        below.map(|a| self.levels_below(&a.name, depth.saturating_add(1))).max().unwrap_or(depth)
+    }
+
     fn sign_authority(&mut self, authority: &Authority, key: &PrivateKey, dates: Dates) -> Result<Certificate> {
         let public = key.public_key().clone();
+        let authority = &self.with_path_length(authority);
         let Some(parent) = &authority.issuer else {
             let (request, notes) = request::authority(authority, public, None, None, dates, self.env.now)?;
             self.note_dates("authority", &authority.name, &notes);
@@ -362,6 +382,19 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Erases the keys of replaced pairs of an identity: nobody needs them any more.
+    pub(crate) fn erase_history_keys(&mut self, role: Role, name: &str) -> Result<()> {
+        let of_name = layout::history_dir(role.as_str(), name, "0")?;
+        let Some(of_name) = of_name.parent() else { return Ok(()) };
+        for serial in self.world.store.file_names(of_name)? {
+            let key = of_name.join(serial).join(role.key_file());
+            if self.world.store.holds(&key) {
+                self.removals.push(key);
+            }
+        }
+        Ok(())
+    }
+
     fn note_dates(&mut self, role: &str, name: &str, notes: &[DateNote]) {
         let what = format!("{role} {}", ui::quote(name));
         for note in notes {
@@ -464,10 +497,30 @@ impl<'a> Change<'a> {
         self.files.push(OutputFile::public(layout::manifest(), text));
     }
 
-    /// What keeps secrets and the lock out of version control.
-    pub fn git_files(&mut self) {
-        self.files.push(OutputFile::public(layout::gitignore(), layout::GITIGNORE_TEXT));
-        self.files.push(OutputFile::public(layout::gitattributes(), layout::GITATTRIBUTES_TEXT));
+    /// What keeps secrets and the lock out of version control. `secrets` are files that hold one only at times: a
+    /// configuration with a key password.
+    ///
+    /// # Errors
+    /// A file that is there cannot be read.
+    pub(crate) fn git_files(&mut self, secrets: &BTreeSet<String>) -> Result<()> {
+        let mut ignore = layout::GITIGNORE_TEXT.to_owned();
+        for secret in secrets {
+            ignore.push_str(&format!("/{secret}\n"));
+        }
+        for (path, text) in [(layout::gitignore(), &*ignore), (layout::gitattributes(), layout::GITATTRIBUTES_TEXT)] {
+            let old = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
+            // A text that somebody made longer for purposes of their own is kept, unless it lacks a line of ours.
+            let has =
+                |line: &str| old.as_ref().is_some_and(|old| old.split(|b| *b == b'\n').any(|l| l == line.as_bytes()));
+            let missing: Vec<&str> = text.lines().filter(|line| !has(line)).collect();
+            let new = match &old {
+                None => text.to_owned(),
+                Some(_) if missing.is_empty() => continue,
+                Some(old) => format!("{}\n{}\n", String::from_utf8_lossy(old).trim_end(), missing.join("\n")),
+            };
+            self.files.push(OutputFile::public(path, new));
+        }
+        Ok(())
     }
 
     /// True when there is nothing to do.

@@ -6,7 +6,6 @@ use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
-use crate::profile::Role;
 use crate::store::{equal_but_for_case, layout};
 use crate::ui;
 
@@ -43,7 +42,9 @@ impl World {
     /// # Errors
     /// The name is such a user's, and nobody said `--existing-user`.
     pub fn refuse_privileged_user(&self, entry: &Entry) -> Result<()> {
-        let Some(user) = entry.user.as_ref().filter(|user| !user.existing) else { return Ok(()) };
+        if entry.user.as_ref().is_none_or(|user| user.existing) {
+            return Ok(());
+        }
         for broker in self.manifest.brokers_of(entry) {
             let name = broker::user_name(entry, broker.login_from)?;
             let refuse = |why: &str| {
@@ -62,7 +63,7 @@ impl World {
             if broker.login_users.contains(&name) {
                 return refuse("the manifest lists it among the users with a password");
             }
-            if self.inventory.current(Role::Client.as_str(), &entry.name).is_none() && !user.with_password {
+            if !self.users_made_here(broker)?.contains(&name) {
                 let path = layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json");
                 let bytes = self.store.read_if_exists(&path, broker::DEFINITIONS_LIMIT)?;
                 let users = bytes.as_deref().map(|b| existing_users(b)).transpose()?.unwrap_or_default();

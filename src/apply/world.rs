@@ -66,6 +66,7 @@ impl World {
         let locked = lock(&store, command, false, env)?;
         let mut world = Self::load(store, env)?;
         world.refuse_torn_manifest()?;
+        refuse_unfollowed(&world.manifest)?;
         if let Some(rebuilt) = world.rebuild_inventory(env)? {
             world.write_inventory(&rebuilt, &locked, env)?;
         }
@@ -77,6 +78,7 @@ impl World {
     /// # Errors
     /// The directory cannot be made or written.
     pub fn create(manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+        refuse_unfollowed(&manifest)?;
         let store = Store::open(&env.pki);
         let locked = lock(&store, "init", true, env)?;
         let world = Self {
@@ -372,6 +374,21 @@ impl World {
                 .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
         }
         Ok(password)
+    }
+}
+
+/// What the manifest's format has and this certgen does not carry out yet: better said than passed over.
+fn refuse_unfollowed(manifest: &Manifest) -> Result<()> {
+    if !manifest.from().is_empty() {
+        return Err(Error::failed("certgen.toml has [[from]], which this certgen does not carry out yet")
+            .hint("take it out, and issue the list with certgen issue ROLE --from FILE"));
+    }
+    match manifest.emit().first() {
+        Some(target) => {
+            Err(Error::failed(format!("certgen.toml: emit has {}, which is not a target", ui::quote(target)))
+                .hint("take it out; see the targets with certgen emit --list"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -111,7 +111,6 @@ fn build(
         progress.step();
     }
     change.manifest(text.to_owned());
-    change.git_files();
     change.refresh_brokers()
 }
 

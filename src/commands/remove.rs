@@ -1,5 +1,7 @@
 //! `certgen remove`
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::apply::{Change, Unlock, Vault, World};
@@ -35,6 +37,8 @@ struct Item {
     role: String,
     name: String,
     revoked: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    users: Vec<String>,
 }
 
 pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
@@ -54,6 +58,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
             targets.push(target);
         }
     }
+    let mut users = users_made(&world, &targets)?;
     let mut editor = Editor::new(&world.manifest_text, "certgen.toml")?;
     for (role, name) in &targets {
         editor.remove_entry(*role, name)?;
@@ -66,8 +71,9 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         let mut change = Change::new(&mut world, &mut vault, env);
         for (role, name) in &targets {
             let revoked = if args.revoke { change.revoke_all(*role, name)? } else { Vec::new() };
+            let users = users.remove(name).unwrap_or_default();
             change.remove_identity(*role, name)?;
-            items.push(Item { action: "removed", role: role.to_string(), name: name.clone(), revoked });
+            items.push(Item { action: "removed", role: role.to_string(), name: name.clone(), revoked, users });
         }
         if args.revoke {
             change.refresh_revocation_lists()?;
@@ -89,14 +95,25 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         for serial in &item.revoked {
             writeln!(env.out(), "revoked   {serial}")?;
         }
-        if item.role == "client" {
+        for user in &item.users {
             env.say(format!(
                 "a running broker still knows the user; this removes it and closes its connections:\n  rabbitmqctl delete_user {}",
-                ui::shell(&item.name)
+                ui::shell(user)
             ));
         }
     }
     Ok(Answer::Yes)
+}
+
+/// The users that go with the clients among `targets`; a user that was there before certgen stays.
+fn users_made(world: &World, targets: &[(Role, String)]) -> Result<BTreeMap<String, Vec<String>>> {
+    let mut users = BTreeMap::new();
+    for (role, name) in targets.iter().filter(|(role, _)| *role == Role::Client) {
+        if let Some(entry) = world.entry(*role, name) {
+            users.insert(name.clone(), world.users_made_for(entry)?.into_iter().collect());
+        }
+    }
+    Ok(users)
 }
 
 /// A removal names the role, so that nobody removes the wrong one of two.
@@ -121,6 +138,7 @@ impl Change<'_> {
         if self.world.store.holds(&directory) {
             self.removals.push(directory);
         }
+        self.erase_history_keys(role, name)?;
         let mut event = self.event(Action::Removed, role.as_str(), name)?;
         event.serial = self.world.inventory.current_serial(role.as_str(), name).map(str::to_owned);
         self.events.push(event);

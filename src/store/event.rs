@@ -120,6 +120,9 @@ pub struct Event {
     pub path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
+    /// Of emitted definitions: the users in them that certgen made, and no others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<String>>,
     /// Of a sealed key: age's own recipients; empty for a passphrase.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recipients: Vec<String>,

@@ -35,6 +35,7 @@ pub const GITIGNORE_TEXT: &str = "\
 combined_keys.pem
 *.password
 definitions.json
+*.new
 /rabbitmq/**/definitions.d/
 /history/
 ";

@@ -14,18 +14,14 @@ pub struct SerialNumber(Vec<u8>);
 const LONGEST: usize = 20;
 
 impl SerialNumber {
-    /// 16 random octets: more than 126 bits, so that no counter has to be kept, locked or lost. The first octet is neither
-    /// zero nor above 0x7f, so the number is positive and always as long.
+    /// 18 octets with 142 random bits, so that no counter has to be kept, locked or lost. The first two bits are 01, so the
+    /// number is positive and always as long.
     pub fn random() -> Result<Self, X509Error> {
-        let mut octets = vec![0; 16];
-        loop {
-            aws_lc_rs::rand::fill(&mut octets)
-                .map_err(|_| X509Error::Crypto("the system gave no random numbers".into()))?;
-            octets[0] &= 0x7f;
-            if octets[0] != 0 {
-                return Ok(Self(octets));
-            }
-        }
+        let mut octets = vec![0; 18];
+        aws_lc_rs::rand::fill(&mut octets)
+            .map_err(|_| X509Error::Crypto("the system gave no random numbers".into()))?;
+        octets[0] = octets[0] & 0x3f | 0x40;
+        Ok(Self(octets))
     }
 
     /// A positive number from its big-endian magnitude; leading zeros do not count.

@@ -1,6 +1,6 @@
 //! `certgen emit rabbitmq --into DIR`: ours into a configuration directory that somebody else set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -41,7 +41,8 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, only_show: bool, env:
             .hint("name the broker's configuration directory, or write a new one with --out DIR"));
     }
     let existing = existing(dir)?;
-    let plan = rabbitmq::plan_into(&prepared.facts, &existing, &prepared.ours)?;
+    let ours = ours_there(&existing, prepared)?;
+    let plan = rabbitmq::plan_into(&prepared.facts, &existing, &ours)?;
     for change in &plan.changes {
         let text = if change.secret && change.path == "definitions.json" {
             // Hashes of passwords belong on no screen.
@@ -56,16 +57,17 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, only_show: bool, env:
     for note in &plan.notes {
         env.say(note);
     }
-    for conflict in &plan.conflicts {
-        env.warn(conflict);
-    }
-    if !plan.contradictions.is_empty() {
+    let conflicts: Vec<_> = plan.conflicts.iter().filter(|c| !prepared.existing_users.contains(&c.user)).collect();
+    if !plan.contradictions.is_empty() || !conflicts.is_empty() {
         let mut error = Error::failed(format!(
             "nothing was written to {}: settings there stand against certgen's",
             ui::path(env.shown(dir))
         ));
         for contradiction in &plan.contradictions {
             error = error.hint(contradiction.to_string());
+        }
+        for conflict in conflicts {
+            error = error.hint(format!("definitions.json: {conflict}"));
         }
         return Err(error.hint("take them out, or set the same in [broker] of certgen.toml, and run this again"));
     }
@@ -91,6 +93,22 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, only_show: bool, env:
         }
     }
     Ok(Answer::Yes)
+}
+
+/// The users of the definitions there that are as certgen makes them: without rights of their own, or with a password
+/// that certgen made. Others are somebody else's, whatever their names.
+fn ours_there(existing: &BTreeMap<String, Vec<u8>>, prepared: &PreparedBroker) -> Result<BTreeSet<String>> {
+    let Some(definitions) = existing.get("definitions.json") else { return Ok(BTreeSet::new()) };
+    let administrator = prepared.facts.administrator.iter().map(|a| (&a.name, &a.password_hash));
+    let with_password = prepared.facts.users.iter().filter_map(|u| Some((&u.name, u.password_hash.as_ref()?)));
+    let made: BTreeMap<&String, &String> = administrator.chain(with_password).collect();
+    let users = rabbitmq::existing_users(definitions)?;
+    let is_ours = |user: &rabbitmq::ExistingUser| {
+        let hash = user.password_hash.as_ref().filter(|hash| !hash.is_empty());
+        hash.is_some() && made.get(&user.name).copied() == hash
+            || !user.is_privileged() && prepared.ours.contains(&user.name)
+    };
+    Ok(users.into_iter().filter(is_ours).map(|user| user.name).collect())
 }
 
 fn existing(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
