@@ -45,8 +45,10 @@ impl World {
 
     /// Every certificate of ours, in the order in which they came to be: replaced ones first.
     fn certificates_on_disk(&self) -> Result<(Vec<FoundCertificate>, Vec<PathBuf>)> {
-        let mut found: Vec<FoundCertificate> =
-            self.authority_names().filter_map(|name| Some(self.found(layout::AUTHORITY, name, self.authority(name)?))).collect();
+        let mut found: Vec<FoundCertificate> = self
+            .authority_names()
+            .filter_map(|name| Some(self.found(layout::AUTHORITY, name, self.authority(name)?)))
+            .collect();
         let (mut replaced, mut current, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (role, name) in self.directories() {
             let path = layout::certificate(role.as_str(), name)?;
@@ -109,7 +111,9 @@ impl World {
         for issuer in issuers.into_iter().filter(|name| self.authority(name).is_some()) {
             let Some(crl) = self.revocation_list_of(issuer)? else { continue };
             for certificate in found.iter().filter(|f| f.issuer == issuer) {
-                let Some(revoked) = certificate.serial.parse().ok().and_then(|serial| crl.find(&serial)) else { continue };
+                let Some(revoked) = certificate.serial.parse().ok().and_then(|serial| crl.find(&serial)) else {
+                    continue;
+                };
                 let mut event = Event::new(Action::Revoked, &env.actor, revoked.revocation_time, env.real_now)?
                     .about(&certificate.role, &certificate.name);
                 event.serial = Some(certificate.serial.clone());
