@@ -1,7 +1,9 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
 mod faults;
+mod hostile_answers;
 mod hostile_files;
 mod hostile_names;
 mod hostile_world;
+mod recovery;
 mod together;
