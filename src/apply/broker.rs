@@ -107,6 +107,9 @@ impl Change<'_> {
     /// Our users into a definitions.json that others write into too.
     fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, broker: &Broker) -> Result<Vec<u8>> {
         let ours = self.our_users(broker);
+        let known = facts::existing_vhosts(existing)?;
+        let new = Definitions::of_broker(facts)?.vhosts.into_iter().filter(|vhost| !known.contains(vhost)).collect();
+        self.done.new_vhosts.insert(broker.name.clone(), new);
         let merged = facts::merge_definitions(existing, &Definitions::of_broker(facts)?, &ours)?;
         for conflict in &merged.conflicts {
             self.done.notes.push(format!("definitions.json was not changed for one user: {conflict}"));
@@ -126,10 +129,15 @@ impl Change<'_> {
         };
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
+            self.drop_beside(&key);
+            if self.changes_owner(path, access) {
+                self.put(path, bytes, mode, access);
+            }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
         }
         if recorded.as_ref() == Some(&old_hash) || self.force {
             self.put(path, bytes, mode, access);
+            self.drop_beside(&key);
             return self.emitted(&key, hash);
         }
         let beside = PathBuf::from(format!("{key}.new"));
@@ -137,12 +145,27 @@ impl Change<'_> {
         self.put_if_changed(&beside, bytes, mode, access)
     }
 
+    /// A text that waited beside its file is out of date once the file has it.
+    fn drop_beside(&mut self, key: &str) {
+        let beside = PathBuf::from(format!("{key}.new"));
+        if self.world.store.holds(&beside) {
+            self.removals.push(beside);
+        }
+    }
+
+    /// The manifest gives the broker's files to somebody who does not own this one yet.
+    fn changes_owner(&self, path: &Path, access: &Access) -> bool {
+        let Some(owner) = &access.owner else { return false };
+        store::facts(&self.world.store.path(path)).and_then(|f| f.owner).is_some_and(|is| !owner.covers(&is))
+    }
+
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
         self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
     fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
-        if self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_none_or(|old| *old != bytes) {
+        let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
+        if !same || self.changes_owner(path, access) {
             self.put(path, bytes, mode, access);
         }
         Ok(())
@@ -322,18 +345,16 @@ impl Change<'_> {
 }
 
 /// The line that brings a client's user into a running broker, if it has one.
-pub fn line_for_running_broker(world: &super::World, name: &str, env: &Env) -> Option<String> {
+pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &str, env: &Env) -> Option<String> {
     let entry = world.entry(Role::Client, name)?;
-    entry.user.as_ref()?;
+    let user = entry.user.as_ref()?;
     let broker = world.manifest.brokers_of(entry).next()?;
     let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
     let shown = ui::path(env.shown(&world.store.path(path)));
-    let known = |vhost: &str| {
-        let others = world.manifest.entries().iter().filter(|e| e.name != name).filter_map(|e| e.user.as_ref());
-        broker.vhosts.iter().chain(others.flat_map(|u| &u.vhosts)).any(|other| other == vhost) || vhost == "/"
-    };
-    let new: Vec<&str> = entry.user.iter().flat_map(|u| &u.vhosts).map(String::as_str).filter(|v| !known(v)).collect();
-    Some(format!("to bring the user into a running broker:\n  {}", facts::import_commands(&shown, &new).join("\n  ")))
+    let new = done.new_vhosts.get(&broker.name).into_iter().flatten();
+    let new: Vec<String> = new.filter(|vhost| user.vhosts.contains(vhost)).cloned().collect();
+    let line = facts::import_line(broker.platform, &shown, &broker.config_dir, &new);
+    Some(format!("to bring the user into a running broker, on its host:\n  {line}"))
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.

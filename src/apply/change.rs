@@ -68,6 +68,8 @@ pub struct Done {
     pub notes: Vec<String>,
     /// Users for whom a password was made just now.
     pub passwords: Vec<(String, Zeroizing<String>)>,
+    /// Vhosts that a broker's definitions did not have before, by the broker's name.
+    pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
 }
@@ -142,6 +144,11 @@ impl<'a> Change<'a> {
         found.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))
     }
 
+    /// A progress bar over the identities of the manifest.
+    pub fn progress(&self, what: &str) -> ui::Progress {
+        ui::Progress::new(self.env, what, self.world.manifest.entries().len())
+    }
+
     /// The identities of the manifest.
     pub fn entries(&self) -> Vec<Entry> {
         self.world.manifest.entries().to_vec()
@@ -176,7 +183,7 @@ impl<'a> Change<'a> {
     /// Its issuer cannot sign, or our lints refuse it.
     pub fn authority(&mut self, authority: &Authority, dates: Dates, to: Option<&SealTo>) -> Result<()> {
         let key = PrivateKey::generate(authority.key_type)?;
-        let (certificate, chain) = self.sign_authority(authority, &key, dates)?;
+        let certificate = self.sign_authority(authority, &key, dates)?;
         self.world.add_authority(&authority.name, certificate.clone());
         let pem = key.to_pem();
         let files = vec![
@@ -206,7 +213,7 @@ impl<'a> Change<'a> {
             &authority.name,
             certificate.clone(),
             key,
-            chain,
+            self.world.chain_from(&authority.name)?,
             self.world.publication(&authority.name),
         )?);
         self.done.issued.push(Written {
@@ -220,25 +227,19 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn sign_authority(
-        &mut self,
-        authority: &Authority,
-        key: &PrivateKey,
-        dates: Dates,
-    ) -> Result<(Certificate, Vec<Certificate>)> {
+    fn sign_authority(&mut self, authority: &Authority, key: &PrivateKey, dates: Dates) -> Result<Certificate> {
         let public = key.public_key().clone();
         let Some(parent) = &authority.issuer else {
             let (request, notes) = request::authority(authority, public, None, None, dates, self.env.now)?;
             self.note_dates("authority", &authority.name, &notes);
-            return Ok((LocalIssuer::self_signed(&request, key)?, Vec::new()));
+            return LocalIssuer::self_signed(&request, key);
         };
         let issuer = self.vault.issuer(self.world, parent, self.env)?;
         let (request, notes) =
             request::authority(authority, public, None, Some(issuer.certificate()), dates, self.env.now)?;
-        let Issued { certificate, mut chain } = issuer.issue(&request)?;
+        let Issued { certificate, .. } = issuer.issue(&request)?;
         self.note_dates("authority", &authority.name, &notes);
-        chain.insert(0, certificate.clone());
-        Ok((certificate, chain))
+        Ok(certificate)
     }
 
     /// Issues the certificate of a server, node or client and stages its directory.

@@ -14,7 +14,13 @@ pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
             None => format!("{root}/rabbitmq"),
         };
         let dir = dir.replace("//", "/");
-        if let Some(certificate) = broker.certificates.first() {
+        if broker.certificates.len() > 1 {
+            for certificate in &broker.certificates {
+                let from = format!("{root}/{certificate}").replace("//", "/");
+                lines.push(format!("next: {}/ goes to {} on its host", ui::plain(&from), broker.certs_dir));
+            }
+            lines.push(format!("and {dir}/ to {} on each of them", broker.config_dir));
+        } else if let Some(certificate) = broker.certificates.first() {
             lines.push(format!(
                 "next: {}/ goes to {} and {dir}/ to {} on the broker's host",
                 ui::plain(&format!("{root}/{certificate}")).replace("//", "/"),

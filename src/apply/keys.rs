@@ -64,9 +64,7 @@ impl Vault {
             let shown = ui::path(env.shown(&world.store.path(path)));
             Error::from(e).context(format!("reading {shown}, the key of authority {}", ui::quote(name)))
         })?;
-        let mut chain = world.chain_from(name)?;
-        chain.pop(); // the root: every peer has it, and none may take it from its counterpart
-        LocalIssuer::new(name, certificate, key, chain, world.publication(name))
+        LocalIssuer::new(name, certificate, key, world.chain_from(name)?, world.publication(name))
     }
 
     /// The authority's key in the clear, as PEM.

@@ -99,6 +99,7 @@ fn build(
         change.authority(&authority, Dates::default(), to)?;
     }
     let trust = change.trust()?;
+    let progress = change.progress("issuing");
     for entry in change.entries() {
         change.refuse_privileged_user(&entry)?;
         let key = KeySource::Generate(entry.key_type);
@@ -107,6 +108,7 @@ fn build(
             Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination },
             &trust,
         )?;
+        progress.step();
     }
     change.manifest(text.to_owned());
     change.git_files();

@@ -28,6 +28,9 @@ pub(crate) struct InspectArgs {
     key_password_file: Option<std::path::PathBuf>,
 }
 
+/// Columns for what stands behind a label.
+const WIDTH: usize = 80;
+
 /// One object: what the output shows and what `--json` prints.
 #[derive(Debug, Serialize)]
 struct Item<'a> {
@@ -60,10 +63,28 @@ pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
         writeln!(env.out(), "{}: {}", ui::plain(item.thing), description.title)?;
         let width = description.lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
         for (label, text) in &description.lines {
-            writeln!(env.out(), "  {label:width$}  {text}")?;
+            for (at, text) in at_commas(text).iter().enumerate() {
+                let label = if at == 0 { *label } else { "" };
+                writeln!(env.out(), "  {label:width$}  {text}")?;
+            }
+        }
+        for warning in &description.warnings {
+            writeln!(env.out(), "  note: {warning}")?;
         }
     }
     Ok(Answer::Yes)
+}
+
+/// A long list in lines that a terminal holds.
+fn at_commas(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in text.split_inclusive(", ") {
+        match lines.last_mut() {
+            Some(line) if line.len() + part.trim_end().len() <= WIDTH => line.push_str(part),
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// An identity shows its certificate; an authority can be named too.

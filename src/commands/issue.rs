@@ -31,7 +31,7 @@ const MANIFEST: &str = "certgen.toml";
     arg_required_else_help = true,
     after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                   certgen issue server api.example.com --san 10.0.0.7\n  \
-                  certgen issue node rabbit-2.example.com --owner rabbitmq\n  \
+                  certgen issue node rabbit-2.example.com --owner 999:999\n  \
                   certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5\n  \
                   certgen issue client sensor-17 --csr sensor-17.csr --access mqtt\n  \
                   certgen issue authority devices --issuer root --path-length 0"
@@ -44,12 +44,22 @@ pub(crate) struct IssueArgs {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// A server certificate: TLS server authentication
+    #[command(after_help = "EXAMPLES:\n  certgen issue server api.example.com --san 10.0.0.7\n  \
+                            certgen issue server \"*.example.com\" --key-type rsa-2048")]
     Server(IdentityArgs),
     /// A RabbitMQ node: server of its clients and peers, client of its peers
+    #[command(after_help = "EXAMPLES:\n  certgen issue node rabbit-2.example.com --owner 999:999\n  \
+                            certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5")]
     Node(IdentityArgs),
     /// A client: its name is the common name and so the RabbitMQ user
+    #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
+                            certgen issue client collector --access consume:reports --validity 90d\n  \
+                            certgen issue client --from devices.csv --access mqtt\n  \
+                            certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
+    #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority web --permit example.com --validity 5y")]
     Authority(AuthorityArgs),
 }
 
@@ -250,6 +260,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         let mut change = Change::new(&mut world, &mut vault, env);
         if !todo.is_empty() || saves {
             let trust = change.trust()?;
+            let progress = ui::Progress::new(env, "issuing", todo.len());
             for (entry, replaces) in todo {
                 let key = match &csr {
                     Some(csr) => KeySource::Request(Box::new(csr.clone())),
@@ -258,6 +269,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                 let destination = delivery.destination(&entry)?;
                 let unmanaged = common.no_save.then(|| asked.spec(role, &entry.name).cloned()).flatten();
                 change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
+                progress.step();
             }
             if saves {
                 change.manifest(text);
@@ -500,13 +512,30 @@ fn warn_unsealed(seal: Option<&SealTo>, env: &mut Env) {
     }
 }
 
+/// Where the files of a host that only runs CLI tools go.
+fn cli_host(written: &apply::Written, env: &Env) -> String {
+    let from = ui::path(env.shown(&written.directory));
+    format!(
+        "next, on that host: {from}/*.pem go to /etc/rabbitmq/certs, the other two files to /etc/rabbitmq,\n\
+         and the Erlang cookie of the nodes to ~/.erlang.cookie"
+    )
+}
+
 /// Says what was done: facts on standard output, the next step on standard error.
 fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
     crate::commands::init::tell(done, unchanged, env)?;
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
-            if let Some(line) = apply::line_for_running_broker(world, &written.name, env) {
+            if world.entry(role, &written.name).and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {
+                env.say(format!(
+                    "the user {} may do nothing yet: give it --vhost V --access ACCESS, or set [defaults.client]",
+                    ui::quote(&written.name)
+                ));
+            }
+            if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
                 env.say(line);
+            } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
+                env.say(cli_host(written, env));
             }
         }
     }

@@ -22,7 +22,8 @@ const SEE_ALSO: &str =
 
 /// Write the manual pages into a directory
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen man /usr/local/share/man/man1")]
+#[command(after_help = "EXAMPLES:\n  certgen man pages\n  \
+                        certgen man pages && install -D -m 644 -t /usr/local/share/man/man1 pages/*.1")]
 pub(crate) struct ManArgs {
     /// Where to; made if it is not there
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -68,6 +68,10 @@ pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
     let issue = format!("certgen issue {role} {} --csr {REQUEST_FILE}", ui::shell(name));
     tell("wrote", &written, env)?;
     env.say(format!("next, where the authority is: {issue}"));
+    env.say(format!(
+        "then bring the directory that it writes back here: certgen request --finish DIR --out {}",
+        ui::shell(&out.to_string_lossy())
+    ));
     Ok(Answer::Yes)
 }
 

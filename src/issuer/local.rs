@@ -1,10 +1,18 @@
 //! An authority whose key is at hand.
+//!
+//! Nothing is signed that was not linted: [`crate::x509::ToBeSigned`] is read once, lint judges what was read, and the
+//! signature covers those bytes. The first certificate of a shape is also signed with a throwaway key before, as public
+//! authorities do, so that lint sees a whole certificate. The next ones of that shape, thousands in a fleet, differ in
+//! serial number, names and key alone; all rules judge each of them too, only the throwaway signature, at which no rule
+//! looks and which would take as long as the real one, is not made again.
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::issuer::{Issued, Issuer, PreparedRequest};
 use crate::lint;
 use crate::x509::{
-    AuthorityInfoAccess, Certificate, CertificateTemplate, PrivateKey, SerialNumber, Signer, ToBeSigned,
+    AuthorityInfoAccess, Certificate, CertificateTemplate, Particulars, PrivateKey, SerialNumber, Shape, Signer,
 };
 
 /// Where relying parties find what an authority publishes; it stands in the certificates that the authority issues.
@@ -25,13 +33,21 @@ pub struct LocalIssuer {
     name: String,
     certificate: Certificate,
     key: PrivateKey,
-    /// From this authority up to, but not including, the root; empty when it is the root.
-    chain: Vec<Certificate>,
+    /// From this authority up to the root; nothing but itself when it is the root.
+    path: Vec<Certificate>,
     publication: Publication,
+    /// The shape that was rehearsed last.
+    rehearsed: Mutex<Option<Arc<Rehearsed>>>,
+}
+
+/// A shape of which a certificate was signed with a throwaway key and found right.
+struct Rehearsed {
+    first: PreparedRequest,
+    shape: Shape,
 }
 
 impl LocalIssuer {
-    /// An authority that can sign: `chain` leads from it towards the root, nearest first, without the root.
+    /// An authority that can sign: `path` leads from it to the root, both included.
     ///
     /// # Errors
     /// The key is not the certificate's.
@@ -39,7 +55,7 @@ impl LocalIssuer {
         name: &str,
         certificate: Certificate,
         key: PrivateKey,
-        chain: Vec<Certificate>,
+        path: Vec<Certificate>,
         publication: Publication,
     ) -> Result<Self> {
         if key.public_key() != certificate.public_key() {
@@ -49,7 +65,7 @@ impl LocalIssuer {
             ))
             .hint("put back the key and the certificate that belong together"));
         }
-        Ok(Self { name: name.to_owned(), certificate, key, chain, publication })
+        Ok(Self { name: name.to_owned(), certificate, key, path, publication, rehearsed: Mutex::default() })
     }
 
     /// Makes a root: the request is signed by its own key.
@@ -59,7 +75,7 @@ impl LocalIssuer {
     pub fn self_signed(request: &PreparedRequest, key: &PrivateKey) -> Result<Certificate> {
         let template = template(request, &Publication::default())?;
         let tbs = template.to_be_signed(&Signer::self_signed(key))?;
-        lint_before_signing(&tbs, None, request)?;
+        lint_before_signing(&tbs.sign_with_throwaway()?, None, &[], request)?;
         Ok(tbs.sign(key)?)
     }
 
@@ -83,9 +99,79 @@ impl Issuer for LocalIssuer {
     }
 
     fn issue(&self, request: &PreparedRequest) -> Result<Issued> {
-        let tbs = template(request, &self.publication)?.to_be_signed(&self.signer()?)?;
-        lint_before_signing(&tbs, Some(&self.certificate), request)?;
-        Ok(Issued { certificate: tbs.sign(&self.key)?, chain: self.chain.clone() })
+        let known = self.rehearsed().clone().filter(|rehearsed| rehearsed.fits(request));
+        let certificate = match known {
+            Some(rehearsed) => {
+                let tbs = rehearsed.shape.to_be_signed(&particulars(request, &SerialNumber::random()?))?;
+                lint_before_signing(tbs.unsigned(), Some(&self.certificate), self.above(), request)?;
+                tbs.sign(&self.key)?
+            }
+            None => self.issue_first(request)?,
+        };
+        // Without the root: every peer has it, and none may take it from its counterpart.
+        let below_root = self.path.len().saturating_sub(1);
+        Ok(Issued { certificate, chain: self.path[..below_root].to_vec() })
+    }
+}
+
+impl LocalIssuer {
+    /// Issues the first certificate of a shape, and remembers the shape if that was right.
+    fn issue_first(&self, request: &PreparedRequest) -> Result<Certificate> {
+        let template = template(request, &self.publication)?;
+        let shape = template.shape(&self.signer()?)?;
+        let tbs = shape.to_be_signed(&particulars(request, &template.serial))?;
+        lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), self.above(), request)?;
+        *self.rehearsed() =
+            Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
+        Ok(tbs.sign(&self.key)?)
+    }
+
+    /// The authorities above this one.
+    fn above(&self) -> &[Certificate] {
+        self.path.get(1..).unwrap_or_default()
+    }
+
+    /// A thread that panicked left a whole shape or none.
+    fn rehearsed(&self) -> std::sync::MutexGuard<'_, Option<Arc<Rehearsed>>> {
+        self.rehearsed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Rehearsed {
+    /// Nothing differs but what [`particulars`] puts into the shape. The kind of the key belongs to the shape, so that
+    /// each kind is rehearsed.
+    fn fits(&self, request: &PreparedRequest) -> bool {
+        let PreparedRequest {
+            purpose,
+            subject,
+            subject_alt_names,
+            validity,
+            key_usage,
+            extended_key_usage,
+            basic_constraints,
+            name_constraints,
+            public_key,
+            csr: _,
+        } = &self.first;
+        *purpose == request.purpose
+            && subject.is_empty() == request.subject.is_empty()
+            && subject_alt_names.is_empty() == request.subject_alt_names.is_empty()
+            && *validity == request.validity
+            && *key_usage == request.key_usage
+            && *extended_key_usage == request.extended_key_usage
+            && *basic_constraints == request.basic_constraints
+            && *name_constraints == request.name_constraints
+            && public_key.algorithm() == request.public_key.algorithm()
+            && public_key.bits() == request.public_key.bits()
+    }
+}
+
+fn particulars<'a>(request: &'a PreparedRequest, serial: &'a SerialNumber) -> Particulars<'a> {
+    Particulars {
+        serial,
+        subject: &request.subject,
+        subject_alt_names: &request.subject_alt_names,
+        public_key: &request.public_key,
     }
 }
 
@@ -111,14 +197,20 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Result<Cert
     })
 }
 
-/// Signs the very bytes that are to be signed with a throwaway key and lints the result, as public authorities do
-/// before they use the real one: what fails is never signed.
-fn lint_before_signing(tbs: &ToBeSigned, issuer: Option<&Certificate>, request: &PreparedRequest) -> Result<()> {
-    let rehearsal = tbs.sign_with_throwaway()?;
-    let findings = lint::check(&lint::Context { certificate: &rehearsal, issuer, role: request.purpose });
+/// What fails is never signed.
+fn lint_before_signing(
+    certificate: &Certificate,
+    issuer: Option<&Certificate>,
+    above: &[Certificate],
+    request: &PreparedRequest,
+) -> Result<()> {
+    let findings = lint::check(&lint::Context { certificate, issuer, above, role: request.purpose });
     let Some(worst) = findings.iter().find(|f| f.severity == lint::Severity::Error) else { return Ok(()) };
     Err(Error::failed(format!(
         "the certificate of {} would break a rule and was not signed: {worst}",
         crate::ui::quote(&request.subject.to_string())
     )))
 }
+
+#[cfg(test)]
+mod tests;

@@ -104,6 +104,8 @@ pub struct Context<'a> {
     pub certificate: &'a Certificate,
     /// The certificate of the authority that signs or signed it; `None` for a root, or if it is not known.
     pub issuer: Option<&'a Certificate>,
+    /// The authorities above the issuer, as far as they are known.
+    pub above: &'a [Certificate],
     /// What it is meant for.
     pub role: Purpose,
 }
@@ -285,12 +287,12 @@ mod tests {
     #[test]
     fn what_is_issued_has_no_finding() {
         for (certificate, issuer, role) in cases() {
-            assert_eq!(check(&Context { certificate, issuer, role }), [], "{certificate:?}");
+            assert_eq!(check(&Context { certificate, issuer, above: &[], role }), [], "{certificate:?}");
         }
         for key_type in [KeyType::EcdsaP384, KeyType::EcdsaP521, KeyType::Ed25519, KeyType::Rsa2048] {
             let hierarchy = sample::hierarchy(key_type);
             for (certificate, issuer, role) in support::cases_of(&hierarchy) {
-                assert_eq!(check(&Context { certificate, issuer, role }), [], "{key_type} {certificate:?}");
+                assert_eq!(check(&Context { certificate, issuer, above: &[], role }), [], "{key_type} {certificate:?}");
             }
         }
     }

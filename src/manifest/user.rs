@@ -50,6 +50,13 @@ pub enum Permissions {
     },
 }
 
+impl User {
+    /// It has a permission or a tag.
+    pub fn may_do_anything(&self) -> bool {
+        self.permissions != Permissions::None || !self.tags.is_empty()
+    }
+}
+
 /// A purpose that certgen knows the permissions of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Access {

@@ -58,6 +58,12 @@ impl Owner {
         Self { user: Some(user), group: Some(group), written: format!("{user}:{group}") }
     }
 
+    /// What belongs to `other` need not be given away.
+    pub fn covers(&self, other: &Self) -> bool {
+        self.user.is_none_or(|user| other.user == Some(user))
+            && self.group.is_none_or(|group| other.group == Some(group))
+    }
+
     /// The user's number, if one was named.
     pub fn user(&self) -> Option<u32> {
         self.user

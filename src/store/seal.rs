@@ -114,9 +114,9 @@ mod with_age {
 
     use super::{SealTo, SealedTo, Unlock};
 
-    /// scrypt's work as a power of two: about a third of a second and 128 MiB, what OWASP asks for. The crate's own
-    /// choice depends on how busy the machine happens to be.
-    const WORK_FACTOR: u8 = if cfg!(test) { 4 } else { 17 };
+    /// scrypt's work as a power of two: 64 MiB and a fraction of a second, on a machine that may have little memory. The
+    /// crate's own choice depends on how busy the machine happens to be.
+    const WORK_FACTOR: u8 = if cfg!(test) { 4 } else { 16 };
 
     /// More than this would let a forged file take minutes and gigabytes.
     const MAX_WORK_FACTOR: u8 = 20;

@@ -5,12 +5,14 @@
 
 mod colour;
 mod json;
+mod progress;
 mod prompt;
 mod table;
 mod text;
 
 pub use colour::{Colour, report};
 pub use json::items;
+pub use progress::Progress;
 pub use prompt::{ask, choose, confirm, new_secret, secret};
 pub use table::Table;
 pub use text::{date, path, plain, quote, shell, span};

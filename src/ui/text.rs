@@ -42,7 +42,8 @@ pub fn span(duration: Duration) -> String {
     let seconds = duration.whole_seconds().abs();
     let (count, unit) = match seconds {
         s if s >= 3 * 365 * 86_400 => (s / (365 * 86_400), "year"),
-        s if s >= 2 * 86_400 => (s / 86_400, "day"),
+        // To the nearest day: what was issued for a year a minute ago has 365 days, not 364.
+        s if s >= 2 * 86_400 => ((s + 43_200) / 86_400, "day"),
         s if s >= 2 * 3_600 => (s / 3_600, "hour"),
         s if s >= 120 => (s / 60, "minute"),
         s => (s, "second"),
@@ -121,6 +122,7 @@ mod tests {
     #[test]
     fn spans_are_told_in_one_unit() {
         assert_eq!(span(Duration::days(364)), "364 days");
+        assert_eq!(span(Duration::days(365) - Duration::SECOND), "365 days");
         assert_eq!(span(Duration::days(3650)), "10 years");
         assert_eq!(span(Duration::minutes(59)), "59 minutes");
         assert_eq!(span(Duration::seconds(1)), "1 second");

@@ -5,9 +5,11 @@
 //! after each signature, so it has to be cheap. `x509-parser` is its judge in the tests.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::constraints::NameConstraints;
-use super::der::{Fault, Reader, tag};
+use super::der::{self, Fault, Reader, tag};
+use super::encode::framed;
 use super::extension::{self, BasicConstraints, Extension, Parsed};
 use super::key_usage::{ExtendedKeyUsage, KeyUsage};
 use super::name::DistinguishedName;
@@ -16,14 +18,27 @@ use super::san::GeneralName;
 use super::time_text::{TimeEncoding, TimeText};
 use super::{AuthorityInfoAccess, PublicKey, SerialNumber, Validity, X509Error};
 
-/// A certificate.
+/// A certificate. What was read of the signed part is shared between copies, which are cheap.
 #[derive(Clone)]
 pub struct Certificate {
     der: Vec<u8>,
+    places: Places,
+    read: Arc<Contents>,
+}
+
+/// Where the parts stand.
+#[derive(Clone)]
+struct Places {
     tbs: Range<usize>,
+    inner_algorithm: Range<usize>,
+    outer_algorithm: Range<usize>,
     signature: Range<usize>,
-    outer_algorithm: Algorithm,
-    inner_algorithm: Algorithm,
+}
+
+struct Contents {
+    /// The dotted identifiers.
+    outer_algorithm: String,
+    inner_algorithm: String,
     version: u32,
     serial: SerialNumber,
     issuer: DistinguishedName,
@@ -34,13 +49,6 @@ pub struct Certificate {
     unique_identifiers: bool,
     extensions: Vec<Extension>,
     parsed: Parsed,
-}
-
-/// An AlgorithmIdentifier: the dotted identifier, and where all of it stands.
-#[derive(Clone, Debug)]
-struct Algorithm {
-    oid: String,
-    whole: Range<usize>,
 }
 
 /// More than this is no certificate.
@@ -96,142 +104,159 @@ impl Certificate {
 
     /// 1, 2 or 3.
     pub fn version(&self) -> u32 {
-        self.version
+        self.read.version
     }
 
     /// The serial number.
     pub fn serial(&self) -> &SerialNumber {
-        &self.serial
+        &self.read.serial
     }
 
     /// Who signed.
     pub fn issuer(&self) -> &DistinguishedName {
-        &self.issuer
+        &self.read.issuer
     }
 
     /// Whose key it is.
     pub fn subject(&self) -> &DistinguishedName {
-        &self.subject
+        &self.read.subject
     }
 
     /// From when to when.
     pub fn validity(&self) -> &Validity {
-        &self.validity
+        &self.read.validity
     }
 
     /// How the first second is written.
     pub fn not_before_encoding(&self) -> TimeEncoding {
-        self.times[0].encoding
+        self.read.times[0].encoding
     }
 
     /// How the last second is written.
     pub fn not_after_encoding(&self) -> TimeEncoding {
-        self.times[1].encoding
+        self.read.times[1].encoding
     }
 
     /// One of the times is written with parts of a second; they are cut in [`Self::validity`].
     pub fn has_fractional_seconds(&self) -> bool {
-        self.times.iter().any(|time| time.fraction)
+        self.read.times.iter().any(|time| time.fraction)
     }
 
     /// The subject's key.
     pub fn public_key(&self) -> &PublicKey {
-        &self.public_key
+        &self.read.public_key
     }
 
     /// The dotted identifier of the algorithm outside the signed part.
     pub fn signature_algorithm(&self) -> &str {
-        &self.outer_algorithm.oid
+        &self.read.outer_algorithm
     }
 
     /// The dotted identifier of the algorithm inside the signed part.
     pub fn inner_signature_algorithm(&self) -> &str {
-        &self.inner_algorithm.oid
+        &self.read.inner_algorithm
     }
 
     /// The AlgorithmIdentifier outside the signed part, as it is encoded.
     pub fn signature_algorithm_der(&self) -> &[u8] {
-        &self.der[self.outer_algorithm.whole.clone()]
+        &self.der[self.places.outer_algorithm.clone()]
+    }
+
+    /// The same certificate with this signature.
+    pub(super) fn with_signature(&self, signature: &[u8]) -> Self {
+        let der = framed(self.tbs(), self.signature_algorithm_der(), signature);
+        let Places { tbs, inner_algorithm, outer_algorithm, .. } = &self.places;
+        // The length in front of everything may need another octet now.
+        let bits = der::whole_length(signature.len() + 1);
+        let start = der.len() - bits - outer_algorithm.len() - tbs.len();
+        let moved = |place: &Range<usize>| place.start - tbs.start + start..place.end - tbs.start + start;
+        let places = Places {
+            tbs: moved(tbs),
+            inner_algorithm: moved(inner_algorithm),
+            outer_algorithm: moved(outer_algorithm),
+            signature: der.len() - signature.len()..der.len(),
+        };
+        Self { der, places, read: Arc::clone(&self.read) }
     }
 
     /// Both algorithms agree, parameters included.
     pub fn signature_algorithms_agree(&self) -> bool {
-        self.der[self.outer_algorithm.whole.clone()] == self.der[self.inner_algorithm.whole.clone()]
+        self.der[self.places.outer_algorithm.clone()] == self.der[self.places.inner_algorithm.clone()]
     }
 
     /// The signature.
     pub fn signature(&self) -> &[u8] {
-        &self.der[self.signature.clone()]
+        &self.der[self.places.signature.clone()]
     }
 
     /// What was signed: `tbsCertificate`.
     pub fn tbs(&self) -> &[u8] {
-        &self.der[self.tbs.clone()]
+        &self.der[self.places.tbs.clone()]
     }
 
     /// The unique identifiers of X.509 v2, which RFC 5280 does not want, are present.
     pub fn has_unique_identifiers(&self) -> bool {
-        self.unique_identifiers
+        self.read.unique_identifiers
     }
 
     /// The extensions in their order.
     pub fn extensions(&self) -> &[Extension] {
-        &self.extensions
+        &self.read.extensions
     }
 
     /// The first extension with this dotted identifier.
     pub fn extension(&self, oid: &str) -> Option<&Extension> {
-        self.extensions.iter().find(|extension| extension.oid == oid)
+        self.read.extensions.iter().find(|extension| extension.oid == oid)
     }
 
     /// The subject alternative names.
     pub fn subject_alt_names(&self) -> Option<&[GeneralName]> {
-        self.parsed.subject_alt_names.as_deref()
+        self.read.parsed.subject_alt_names.as_deref()
     }
 
     /// The key usage.
     pub fn key_usage(&self) -> Option<KeyUsage> {
-        self.parsed.key_usage
+        self.read.parsed.key_usage
     }
 
     /// The extended key usage.
     pub fn extended_key_usage(&self) -> Option<&[ExtendedKeyUsage]> {
-        self.parsed.extended_key_usage.as_deref()
+        self.read.parsed.extended_key_usage.as_deref()
     }
 
     /// The basic constraints.
     pub fn basic_constraints(&self) -> Option<&BasicConstraints> {
-        self.parsed.basic_constraints.as_ref()
+        self.read.parsed.basic_constraints.as_ref()
     }
 
     /// The subject key identifier.
     pub fn subject_key_id(&self) -> Option<&[u8]> {
-        self.parsed.subject_key_id.as_deref()
+        self.read.parsed.subject_key_id.as_deref()
     }
 
     /// The authority key identifier's key identifier.
     pub fn authority_key_id(&self) -> Option<&[u8]> {
-        self.parsed.authority_key_id.as_deref()
+        self.read.parsed.authority_key_id.as_deref()
     }
 
     /// The name constraints.
     pub fn name_constraints(&self) -> Option<&NameConstraints> {
-        self.parsed.name_constraints.as_ref()
+        self.read.parsed.name_constraints.as_ref()
     }
 
     /// The URIs of the CRL distribution points.
     pub fn crl_distribution_points(&self) -> &[String] {
-        &self.parsed.crl_distribution_points
+        &self.read.parsed.crl_distribution_points
     }
 
     /// Where the issuer's certificate and its OCSP responder are.
     pub fn authority_info_access(&self) -> Option<&AuthorityInfoAccess> {
-        self.parsed.authority_info_access.as_ref()
+        self.read.parsed.authority_info_access.as_ref()
     }
 
     /// The certificate policies, dotted.
     pub fn policies(&self) -> &[String] {
-        &self.parsed.policies
+        &self.read.parsed.policies
     }
 
     /// The basic constraints say that this is an authority.
@@ -241,7 +266,7 @@ impl Certificate {
 
     /// Issuer and subject are the same name.
     pub fn is_self_issued(&self) -> bool {
-        self.issuer == self.subject
+        self.read.issuer == self.read.subject
     }
 
     /// The SHA-256 fingerprint, lower-case hexadecimal.
@@ -256,9 +281,9 @@ impl Certificate {
 
     /// The issuer's name is `issuer`'s subject and its key made the signature. Whether `issuer` may sign is not asked.
     pub fn is_signed_by(&self, issuer: &Self) -> bool {
-        self.issuer == issuer.subject
+        self.read.issuer == *issuer.subject()
             && self.signature_algorithms_agree()
-            && issuer.public_key.verify(self.signature_algorithm(), self.tbs(), self.signature()).is_ok()
+            && issuer.public_key().verify(self.signature_algorithm(), self.tbs(), self.signature()).is_ok()
     }
 }
 
@@ -274,9 +299,9 @@ impl Eq for Certificate {}
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificate")
-            .field("subject", &self.subject)
-            .field("issuer", &self.issuer)
-            .field("serial", &self.serial)
+            .field("subject", &self.read.subject)
+            .field("issuer", &self.read.issuer)
+            .field("serial", &self.read.serial)
             .finish_non_exhaustive()
     }
 }
@@ -307,7 +332,7 @@ fn read(der: Vec<u8>) -> Result<Certificate, X509Error> {
     };
     let mut outer = Reader::only(&der, tag::SEQUENCE).map_err(whole)?;
     let tbs = outer.element(tag::SEQUENCE).map_err(whole)?;
-    let algorithm = |reader: &mut Reader<'_>| -> Result<Algorithm, Fault> {
+    let algorithm = |reader: &mut Reader<'_>| -> Result<(String, Range<usize>), Fault> {
         let whole = reader.element(tag::SEQUENCE)?;
         let mut inside = Reader::new(whole.content);
         let oid = inside.oid()?;
@@ -315,16 +340,16 @@ fn read(der: Vec<u8>) -> Result<Certificate, X509Error> {
             inside.next()?;
         }
         inside.end()?;
-        Ok(Algorithm { oid, whole: range(whole.whole) })
+        Ok((oid, range(whole.whole)))
     };
-    let outer_algorithm = algorithm(&mut outer).map_err(part("signature algorithm"))?;
+    let (outer_algorithm, outer_place) = algorithm(&mut outer).map_err(part("signature algorithm"))?;
     let signature = outer.octet_bits().map_err(part("signature"))?;
     outer.end().map_err(whole)?;
 
     let mut body = Reader::new(tbs.content);
     let version = read_version(&mut body)?;
     let serial = body.integer().and_then(SerialNumber::from_der_content).map_err(part("serial number"))?;
-    let inner_algorithm = algorithm(&mut body).map_err(part("signature algorithm"))?;
+    let (inner_algorithm, inner_place) = algorithm(&mut body).map_err(part("signature algorithm"))?;
     let issuer =
         body.element(tag::SEQUENCE).and_then(|name| DistinguishedName::read(name.whole)).map_err(part("issuer"))?;
     let times = read_times(&mut body).map_err(part("validity"))?;
@@ -342,25 +367,27 @@ fn read(der: Vec<u8>) -> Result<Certificate, X509Error> {
     };
     body.end().map_err(part("signed part"))?;
 
-    let (tbs, signature) = (range(tbs.whole), range(signature));
-    let validity = Validity::as_read(times[0].time, times[1].time);
-    Ok(Certificate {
-        tbs,
-        signature,
+    let places = Places {
+        tbs: range(tbs.whole),
+        inner_algorithm: inner_place,
+        outer_algorithm: outer_place,
+        signature: range(signature),
+    };
+    let read = Contents {
         outer_algorithm,
         inner_algorithm,
         version,
         serial,
         issuer,
         subject,
-        validity,
+        validity: Validity::as_read(times[0].time, times[1].time),
         times,
         public_key,
         unique_identifiers,
         extensions,
         parsed,
-        der,
-    })
+    };
+    Ok(Certificate { places, read: Arc::new(read), der })
 }
 
 fn read_version(body: &mut Reader<'_>) -> Result<u32, X509Error> {

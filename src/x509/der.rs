@@ -275,16 +275,29 @@ fn write_arc(out: &mut Vec<u8>, arc: u128) {
 
 /// Appends one element.
 pub(crate) fn write(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
+    write_header(out, tag, content.len());
+    out.extend_from_slice(content);
+}
+
+/// The length of an element with so much content.
+pub(crate) fn whole_length(content: usize) -> usize {
+    if content < 0x80 { content + 2 } else { content + 2 + length_octets(content) }
+}
+
+fn length_octets(length: usize) -> usize {
+    (usize::BITS - length.leading_zeros()).div_ceil(8) as usize
+}
+
+/// Appends what stands before the content of an element.
+pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
     out.push(tag);
-    let length = content.len();
     if length < 0x80 {
         out.push(length as u8);
     } else {
-        let octets = (usize::BITS - length.leading_zeros()).div_ceil(8);
+        let octets = length_octets(length);
         out.push(0x80 | octets as u8);
         out.extend((0..octets).rev().map(|octet| (length >> (octet * 8)) as u8));
     }
-    out.extend_from_slice(content);
 }
 
 /// One element on its own.
@@ -330,6 +343,7 @@ mod tests {
     fn lengths_are_the_shortest_or_refused() {
         for length in [0, 1, 127, 128, 255, 256, 65_535, 65_536] {
             let der = element(tag::OCTET_STRING, &vec![7; length]);
+            assert_eq!(der.len(), whole_length(length));
             assert_eq!(Reader::only(&der, tag::OCTET_STRING).unwrap().rest.len(), length);
         }
         let read = |bytes: &[u8]| Reader::new(bytes).next().map(|_| ());

@@ -3,6 +3,8 @@
 //! rcgen cannot hold everything byte for byte: its names lose repeated attributes, and it takes a public key apart and
 //! builds it again. So it encodes with stand-ins, signs with nothing, and the real fields are put in afterwards.
 
+use std::net::IpAddr;
+
 use super::der::{self, Reader, tag};
 use super::{DistinguishedName, ExtendedKeyUsage, GeneralName, KeyType, KeyUsage, PrivateKey, SerialNumber, X509Error};
 
@@ -39,16 +41,25 @@ impl rcgen::SigningKey for NullKey {
 
 /// `SEQUENCE { to_be_signed, signatureAlgorithm, signature }`: certificates, requests and revocation lists alike.
 pub(super) fn signed(to_be_signed: &[u8], key: &PrivateKey) -> Result<Vec<u8>, X509Error> {
-    let signature = key.sign(to_be_signed)?;
-    let algorithm = signature_algorithm(key.key_type());
-    let mut bits = Vec::with_capacity(signature.len() + 1);
-    bits.push(0);
-    bits.extend_from_slice(&signature);
-    let mut content = Vec::with_capacity(to_be_signed.len() + algorithm.len() + bits.len() + 4);
-    content.extend_from_slice(to_be_signed);
-    content.extend_from_slice(algorithm);
-    der::write(&mut content, tag::BIT_STRING, &bits);
-    Ok(der::element(tag::SEQUENCE, &content))
+    Ok(framed(to_be_signed, signature_algorithm(key.key_type()), &key.sign(to_be_signed)?))
+}
+
+/// The same before it is signed: `content` is what stands inside the first SEQUENCE, and the signature is empty.
+pub(super) fn unsigned(content: &[u8], key_type: KeyType) -> Vec<u8> {
+    framed(&der::element(tag::SEQUENCE, content), signature_algorithm(key_type), &[])
+}
+
+pub(super) fn framed(to_be_signed: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
+    let bits = signature.len() + 1;
+    let length = to_be_signed.len() + algorithm.len() + der::whole_length(bits);
+    let mut out = Vec::with_capacity(der::whole_length(length));
+    der::write_header(&mut out, tag::SEQUENCE, length);
+    out.extend_from_slice(to_be_signed);
+    out.extend_from_slice(algorithm);
+    der::write_header(&mut out, tag::BIT_STRING, bits);
+    out.push(0);
+    out.extend_from_slice(signature);
+    out
 }
 
 /// The AlgorithmIdentifier (RFC 5758, RFC 8410, RFC 4055).
@@ -94,9 +105,14 @@ pub(super) fn stand_in(subject: &DistinguishedName) -> rcgen::DistinguishedName 
 
 /// rcgen takes the magnitude, of any length and sign.
 pub(super) fn serial(serial: &SerialNumber) -> Result<rcgen::SerialNumber, X509Error> {
-    let fits = serial.is_positive() && serial.as_bytes().len() <= 20;
-    match fits {
-        true => Ok(rcgen::SerialNumber::from_slice(serial.as_bytes())),
+    check_serial(serial)?;
+    Ok(rcgen::SerialNumber::from_slice(serial.as_bytes()))
+}
+
+/// RFC 5280 section 4.1.2.2.
+pub(super) fn check_serial(serial: &SerialNumber) -> Result<(), X509Error> {
+    match serial.is_positive() && serial.as_bytes().len() <= 20 {
+        true => Ok(()),
         false => Err(X509Error::Invalid("a serial number is positive and has at most 20 octets".into())),
     }
 }
@@ -106,19 +122,41 @@ pub(super) fn names(names: &[GeneralName]) -> Result<Vec<rcgen::SanType>, X509Er
 }
 
 fn name(name: &GeneralName) -> Result<rcgen::SanType, X509Error> {
-    let text = |text: &str| {
-        text.try_into().map_err(|_| X509Error::Invalid(format!("{} is not ASCII", crate::ui::quote(text))))
-    };
+    let text = |text| ascii(text).map(|text| text.try_into().expect("ASCII is an IA5String"));
     Ok(match name {
         GeneralName::Dns(dns) => rcgen::SanType::DnsName(text(dns.as_str())?),
         GeneralName::Ip(address) => rcgen::SanType::IpAddress(*address),
         GeneralName::Uri(uri) => rcgen::SanType::URI(text(uri)?),
         GeneralName::Email(email) => rcgen::SanType::Rfc822Name(text(email)?),
-        GeneralName::Other(other) => {
-            let shown = crate::ui::quote(other);
-            return Err(X509Error::Unsupported(format!("the name {shown} is of a kind that cannot be written")));
-        }
+        GeneralName::Other(other) => return Err(unwritable(other)),
     })
+}
+
+/// `GeneralNames`, the value of the extension.
+pub(super) fn general_names(names: &[GeneralName]) -> Result<Vec<u8>, X509Error> {
+    let mut content = Vec::with_capacity(names.len() * 40);
+    for name in names {
+        match name {
+            GeneralName::Email(text) => der::write(&mut content, tag::context(1), ascii(text)?.as_bytes()),
+            GeneralName::Dns(dns) => der::write(&mut content, tag::context(2), ascii(dns.as_str())?.as_bytes()),
+            GeneralName::Uri(text) => der::write(&mut content, tag::context(6), ascii(text)?.as_bytes()),
+            GeneralName::Ip(IpAddr::V4(address)) => der::write(&mut content, tag::context(7), &address.octets()),
+            GeneralName::Ip(IpAddr::V6(address)) => der::write(&mut content, tag::context(7), &address.octets()),
+            GeneralName::Other(other) => return Err(unwritable(other)),
+        }
+    }
+    Ok(der::element(tag::SEQUENCE, &content))
+}
+
+fn ascii(text: &str) -> Result<&str, X509Error> {
+    match text.is_ascii() {
+        true => Ok(text),
+        false => Err(X509Error::Invalid(format!("{} is not ASCII", crate::ui::quote(text)))),
+    }
+}
+
+fn unwritable(other: &str) -> X509Error {
+    X509Error::Unsupported(format!("the name {} is of a kind that cannot be written", crate::ui::quote(other)))
 }
 
 pub(super) fn key_usages(usage: KeyUsage) -> Vec<rcgen::KeyUsagePurpose> {

@@ -2,13 +2,16 @@
 //!
 //! rcgen encodes the frame and the extensions, with nothing left to its defaults: serial number, validity, key
 //! identifiers and basic constraints are always given. It signs with a key that does nothing; then the names and the
-//! public key, which it cannot hold byte for byte, are put in, and what results is signed. Building and signing are two
-//! steps so that lint can look at exactly the bytes that will be signed, before the authority's key touches them.
+//! public key, which it cannot hold byte for byte, are put in (see [`super::Shape`]), and what results is signed.
+//! Building and signing are two steps so that lint can look at exactly the bytes that will be signed, before the
+//! authority's key touches them.
 
 use std::sync::OnceLock;
 
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use super::der::{self, tag};
-use super::encode::{self, NullKey, oid, signed, with_raw_fields};
+use super::encode::{self, NullKey, oid};
 use super::{
     BasicConstraints, Certificate, DistinguishedName, ExtendedKeyUsage, GeneralName, KeyType, KeyUsage,
     NameConstraints, PrivateKey, PublicKey, SerialNumber, Validity, X509Error,
@@ -116,32 +119,24 @@ impl CertificateTemplate {
         if signer.name.is_none() && self.public_key != *signer.key.public_key() {
             return Err(X509Error::Invalid("a certificate that signs itself must carry the signer's key".into()));
         }
-        let certificate = self
-            .parameters()?
-            .signed_by(signer.issuer.key(), &signer.issuer)
-            .map_err(|error| encode::failed(&error))?;
-        let issuer = signer.name.unwrap_or(&self.subject);
-        let tbs = with_raw_fields(certificate.der(), |field| match field {
-            TBS_ISSUER => Some(issuer.der()),
-            TBS_SUBJECT => Some(self.subject.der()),
-            TBS_PUBLIC_KEY => Some(self.public_key.spki_der()),
-            _ => None,
-        })?;
-        Ok(ToBeSigned { tbs, key_type: signer.key.key_type(), signer: signer.key.public_key().clone() })
+        self.shape_of_one(signer)?.to_be_signed(&self.particulars())
     }
 
-    fn parameters(&self) -> Result<rcgen::CertificateParams, X509Error> {
+    /// With stand-ins for the [`super::Particulars`] and the issuer's name.
+    pub(super) fn parameters(&self) -> Result<rcgen::CertificateParams, X509Error> {
         let mut parameters = rcgen::CertificateParams::default();
         parameters.not_before = self.validity.not_before;
         parameters.not_after = self.validity.not_after;
-        parameters.serial_number = Some(encode::serial(&self.serial)?);
+        parameters.serial_number = Some(rcgen::SerialNumber::from_slice(&[1]));
         parameters.distinguished_name = encode::stand_in(&self.subject);
-        parameters.subject_alt_names = encode::names(&self.subject_alt_names)?;
+        if !self.subject_alt_names.is_empty() {
+            parameters.subject_alt_names = vec![rcgen::SanType::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into())];
+        }
         parameters.key_usages = encode::key_usages(self.key_usage);
         parameters.extended_key_usages = encode::purposes(&self.extended_key_usage)?;
         parameters.is_ca = self.rcgen_is_ca()?;
         parameters.use_authority_key_identifier_extension = true;
-        parameters.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(self.public_key.key_identifier());
+        parameters.key_identifier_method = rcgen::KeyIdMethod::PreSpecified(vec![0]);
         if !self.crl_distribution_points.is_empty() {
             let uris = self.crl_distribution_points.iter().map(|uri| checked_uri(uri).map(str::to_owned));
             let uris = uris.collect::<Result<_, _>>()?;
@@ -211,33 +206,61 @@ impl AuthorityInfoAccess {
 /// The TBSCertificate, and who is to sign it.
 #[derive(Clone)]
 pub struct ToBeSigned {
-    tbs: Vec<u8>,
+    unsigned: Certificate,
     key_type: KeyType,
     signer: PublicKey,
 }
 
 impl ToBeSigned {
+    /// `content` is what stands inside the SEQUENCE. It is read here, so that what is linted and what is signed are one.
+    pub(super) fn of(content: &[u8], key_type: KeyType, signer: PublicKey) -> Result<Self, X509Error> {
+        let unsigned = Certificate::from_owned_der(encode::unsigned(content, key_type))?;
+        Ok(Self { unsigned, key_type, signer })
+    }
+
     /// The TBSCertificate.
     pub fn der(&self) -> &[u8] {
-        &self.tbs
+        self.unsigned.tbs()
+    }
+
+    /// The certificate that it will be, with an empty signature: for lint to look at.
+    pub fn unsigned(&self) -> &Certificate {
+        &self.unsigned
     }
 
     /// Signs with the authority's key.
     pub fn sign(&self, key: &PrivateKey) -> Result<Certificate, X509Error> {
-        Certificate::from_der(&self.sign_to_der(key)?)
-    }
-
-    /// Signs with the authority's key and does not read the result back: for great numbers of certificates.
-    pub fn sign_to_der(&self, key: &PrivateKey) -> Result<Vec<u8>, X509Error> {
         if *key.public_key() != self.signer {
             return Err(X509Error::Invalid("this is not the key that the certificate was prepared for".into()));
         }
-        signed(&self.tbs, key)
+        Ok(self.unsigned.with_signature(&key.sign(self.der())?))
     }
 
-    /// Signs the same bytes with a key that nobody trusts and that ends with the process, for lint to look at.
+    /// Signs the same bytes with a key that nobody trusts and that ends with the process, for lint to look at. A reader
+    /// that shares no code with ours must understand the result too, or no lint could be believed.
     pub fn sign_with_throwaway(&self) -> Result<Certificate, X509Error> {
-        Certificate::from_der(&signed(&self.tbs, throwaway(self.key_type)?)?)
+        let certificate = self.unsigned.with_signature(&throwaway(self.key_type)?.sign(self.der())?);
+        read_elsewhere(&certificate)?;
+        Ok(certificate)
+    }
+}
+
+/// Compares what x509-parser reads with what we do.
+fn read_elsewhere(certificate: &Certificate) -> Result<(), X509Error> {
+    let differs =
+        |what: &str| X509Error::Malformed(format!("two readers of X.509 disagree about the certificate: {what}"));
+    let (rest, theirs) =
+        X509Certificate::from_der(certificate.der()).map_err(|e| differs(&format!("one cannot read it, {e}")))?;
+    let ca = theirs.basic_constraints().map_err(|_| differs("basicConstraints"))?.is_some_and(|b| b.value.ca);
+    match () {
+        () if !rest.is_empty() => Err(differs("its length")),
+        () if theirs.raw_serial() != certificate.serial().as_bytes() => Err(differs("serialNumber")),
+        () if theirs.subject().as_raw() != certificate.subject().der() => Err(differs("subject")),
+        () if theirs.issuer().as_raw() != certificate.issuer().der() => Err(differs("issuer")),
+        () if theirs.public_key().raw != certificate.public_key().spki_der() => Err(differs("subjectPublicKeyInfo")),
+        () if theirs.extensions().len() != certificate.extensions().len() => Err(differs("extensions")),
+        () if ca != certificate.is_ca() => Err(differs("basicConstraints")),
+        () => Ok(()),
     }
 }
 
@@ -256,10 +279,6 @@ fn throwaway(key_type: KeyType) -> Result<&'static PrivateKey, X509Error> {
     let key = PrivateKey::generate(key_type)?;
     Ok(slot.get_or_init(|| key))
 }
-
-const TBS_ISSUER: usize = 3;
-const TBS_SUBJECT: usize = 5;
-const TBS_PUBLIC_KEY: usize = 6;
 
 fn own_extension(oid: &[u64], critical: bool, value: Vec<u8>) -> rcgen::CustomExtension {
     let mut extension = rcgen::CustomExtension::from_oid_content(oid, value);

@@ -15,7 +15,9 @@ fn offered(world: &World, words: &[&str]) -> Vec<String> {
         .env("_CLAP_IFS", "\n")
         .run()
         .success();
-    said.stdout.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect()
+    let mut lines: Vec<String> = said.stdout.lines().map(|l| l.trim().to_owned()).filter(|l| !l.is_empty()).collect();
+    lines.sort();
+    lines
 }
 
 #[test]

@@ -68,9 +68,7 @@ fn every_command_has_a_sentence_and_examples() {
             about.starts_with(|c: char| c.is_ascii_uppercase()) && !about.ends_with('.'),
             "certgen {name}: {about:?}"
         );
-        if words.len() < 2 {
-            assert!(!examples(&command).is_empty(), "certgen {name} has no EXAMPLES");
-        }
+        assert!(!examples(&command).is_empty(), "certgen {name} has no EXAMPLES");
     }
 }
 
@@ -80,6 +78,9 @@ fn every_example_runs() {
     for (words, command) in every_command() {
         for example in examples(&command) {
             let shell = prepared(words.first().map_or("", String::as_str), &example);
+            if example.contains("--owner") && shell.run("id -u").text != "0\n" {
+                continue; // only root may give files away
+            }
             let line = inside(&example, &shell);
             let said = shell.run(&line);
             if said.code != Some(0) {
@@ -103,7 +104,9 @@ fn examples(command: &clap::Command) -> Vec<String> {
 fn inside(example: &str, shell: &Shell) -> String {
     let root = shell.directory().display().to_string();
     let root = root.trim_end_matches('/');
-    let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {example}");
+    // Here nobody can answer a question.
+    let asks = if example == "certgen seal" { "CERTGEN_PASSPHRASE=passphrase " } else { "" };
+    let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {asks}{example}");
     for place in ["/etc/", "/usr/local/"] {
         line = line.replace(&format!(" {place}"), &format!(" {root}{place}"));
     }
@@ -128,6 +131,7 @@ fn prepared(command: &str, example: &str) -> Shell {
         "" if !needs_no_pki => shell.prepare("certgen issue client reporting --like celery_worker"),
         "issue" => {
             shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
+            shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
         }
         "request" => {
             shell.prepare("certgen request client sensor-17 --out etc/sensor && cp etc/sensor/request.pem .");

@@ -2,14 +2,23 @@
 
 use std::fs;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::{credentials, only_node, vhost_of};
 use crate::support::World;
 use crate::support::broker::{Checks, Etc, Lab, Version};
 use crate::support::invariants::check;
 use crate::support::judge::Verdict;
 
-/// What a client hears when its certificate is not good enough; TLS 1.2 and 1.3, OpenSSL's words.
-const TLS_REFUSALS: &[&str] = &["alert", "ALERT", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE"];
+/// What a client hears when its certificate is not good enough; TLS 1.2 and 1.3, OpenSSL's words. With TLS 1.3 the client has
+/// spoken on when the alert comes, and may see no more of it than the closed connection.
+const TLS_REFUSALS: &[&str] = &["alert", "ALERT", "CERTIFICATE_REQUIRED", "HANDSHAKE_FAILURE", "SSLEOFError"];
+
+fn minutes_ago(minutes: i64) -> String {
+    let then = OffsetDateTime::now_utc() - time::Duration::minutes(minutes);
+    then.replace_nanosecond(0).expect("zero is a nanosecond").format(&Rfc3339).expect("a time of ours can be written")
+}
 
 /// Where the operator of the broker's host has put a copy of the PKI.
 const OPERATORS: &str = "/var/lib/rabbitmq/operator";
@@ -17,7 +26,9 @@ const OPERATORS: &str = "/var/lib/rabbitmq/operator";
 fn celery(version: Version) {
     let world = World::new();
     world.certgen(["init", "--profile", "celery"]).on_host("rabbitmq").run().success();
-    let past = ["--not-before", "2020-01-01T00:00:00Z", "--not-after", "2020-02-01T00:00:00Z"];
+    // The authority is valid from an hour ago.
+    let (from, to) = (minutes_ago(30), minutes_ago(5));
+    let past = ["--not-before", &from, "--not-after", &to];
     let expired = ["issue", "client", "expired", "--like", "celery_worker"].into_iter().chain(past);
     world.certgen(expired).run().success();
     world.certgen(["issue", "server", "celery-impostor.example.com"]).run().success();
@@ -79,11 +90,18 @@ fn celery(version: Version) {
                 &unknown,
                 &["ACCESS_REFUSED", "AuthenticationError", "refused"],
             );
-            checks.holds("the printed line imports the new user", &import(&world, &lab, line));
+            checks.holds("the printed line imports the new user", &import(&world, &lab, "reporting", line));
             checks.holds("the new client logs in", &login(&ca, &cert, &key));
         }
         None => checks.that("issue client prints the import line", false, &output.transcript()),
     }
+
+    let output = world.certgen(["issue", "client", "tenant", "--vhost", "it's new", "--access", "all"]).run().success();
+    let line = output.stderr.lines().find(|l| l.contains("import_definitions")).map(str::trim).unwrap_or_default();
+    checks.holds("a client of a vhost that is new, too", &import(&world, &lab, "tenant", line));
+    let [_, cert, key] = credentials(&world, "tenant");
+    let tenant = host.python("login.py", ["rabbitmq", "5671", &ca, &cert, &key, "--vhost", "it's new", "--queue", "q"]);
+    checks.holds("it logs in there and uses a queue", &tenant);
 
     ui(&world, &lab, &mut checks, &ca);
     checks.holds("rabbitmqctl works", &host.tool("rabbitmqctl", ["status"]));
@@ -94,9 +112,9 @@ fn celery(version: Version) {
 
 /// Runs the line that `issue client` printed, as it stands, where an operator on the broker's host would: the directory
 /// was copied there, and what is in it can be read by root alone.
-fn import(world: &World, lab: &Lab, line: &str) -> Verdict {
-    let file = "pki/rabbitmq/definitions.d/reporting.json";
-    lab.host().install(&world.path(file), &format!("{OPERATORS}/{file}"));
+fn import(world: &World, lab: &Lab, user: &str, line: &str) -> Verdict {
+    let file = format!("pki/rabbitmq/definitions.d/{user}.json");
+    lab.host().install(&world.path(&file), &format!("{OPERATORS}/{file}"));
     lab.host().shell(&format!("chown -R root:root {OPERATORS}; chmod 0700 {OPERATORS}; cd {OPERATORS} && {line}"))
 }
 

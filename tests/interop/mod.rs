@@ -12,15 +12,11 @@ use std::fs;
 
 use crate::support::World;
 
-/// The directory of the only node (or server) of a PKI, such as `node/rabbitmq`.
+/// The directory of the only node of a PKI, such as `node/rabbitmq`.
 #[track_caller]
 fn only_node(world: &World) -> String {
-    let mut found = Vec::new();
-    for role in ["node", "server"] {
-        for entry in fs::read_dir(world.pki(role)).into_iter().flatten().flatten() {
-            found.push(format!("{role}/{}", entry.file_name().to_string_lossy()));
-        }
-    }
+    let entries = fs::read_dir(world.pki("node")).into_iter().flatten().flatten();
+    let mut found: Vec<String> = entries.map(|e| format!("node/{}", e.file_name().to_string_lossy())).collect();
     assert_eq!(found.len(), 1, "the profile makes one node, got {found:?}");
     found.remove(0)
 }

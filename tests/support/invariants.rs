@@ -117,7 +117,15 @@ impl Checker<'_> {
                 "combined_keys.pem",
             ]
             .contains(leaf),
-            ["client", _, leaf] => ["ca_certificate.pem", "client_certificate.pem", "client_key.pem"].contains(leaf),
+            // The last two on a host that only runs the broker's tools.
+            ["client", _, leaf] => [
+                "ca_certificate.pem",
+                "client_certificate.pem",
+                "client_key.pem",
+                "inter_node_tls.config",
+                "rabbitmq-env.conf",
+            ]
+            .contains(leaf),
             ["history" | "external" | "emit" | "rabbitmq", ..] => !leftover(parts[parts.len() - 1]),
             _ => false,
         };

@@ -1,9 +1,13 @@
 //! Programs that know better than we do. An absent one is a failure with its name, never a silent pass.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::cache;
+use super::{TempDir, cache};
+
+/// What timeout(1) says when it had to end a command.
+const TIMED_OUT: i32 = 124;
 
 /// What a judge said.
 #[derive(Debug)]
@@ -56,12 +60,16 @@ fn run<S: AsRef<std::ffi::OsStr>>(program: &str, args: impl IntoIterator<Item = 
 
 #[track_caller]
 pub(crate) fn judge(mut command: Command, name: &str) -> Verdict {
-    command.stdin(Stdio::null());
-    match command.output() {
-        Ok(done) => Verdict {
-            ok: done.status.success(),
-            text: String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr),
-        },
+    // Into files: a grandchild that outlives its time limit would hold a pipe open, and us with it.
+    let said = TempDir::new();
+    let file = |name: &str| fs::File::create(said.path().join(name)).expect("a directory of ours is writable");
+    command.stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+    let text = |name: &str| String::from_utf8_lossy(&fs::read(said.path().join(name)).unwrap_or_default()).into_owned();
+    match command.status() {
+        Ok(status) if status.code() == Some(TIMED_OUT) => {
+            Verdict { ok: false, text: format!("{name} did not end in time\n{}{}", text("out"), text("err")) }
+        }
+        Ok(status) => Verdict { ok: status.success(), text: text("out") + &text("err") },
         Err(e) => panic!("the judge `{name}` cannot run ({e}): `tests/run --install` brings it"),
     }
 }

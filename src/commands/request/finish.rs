@@ -12,11 +12,18 @@ use crate::store::{self, OutputFile, Store, Transaction};
 use crate::ui;
 use crate::x509::{Certificate, Csr, order_chain};
 
-/// Writes the certificate with its chain, the bundle, and for a server or node the combined file.
+/// A file of the answer with the certificates in it.
+struct Answer {
+    name: String,
+    certificates: Vec<Certificate>,
+}
+
+/// Writes the certificate with its chain, the bundles, and for a server or node the combined file.
 pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<Vec<PathBuf>> {
     let csr = read_request(dir, env)?;
-    let certificates = certificates(answers, env)?;
-    let leaf = certificates.iter().find(|c| c.public_key() == csr.public_key()).ok_or_else(|| {
+    let answered = read_answers(answers, env)?;
+    let all: Vec<Certificate> = answered.iter().flat_map(|a| a.certificates.iter().cloned()).collect();
+    let leaf = all.iter().find(|c| c.public_key() == csr.public_key()).ok_or_else(|| {
         Error::failed(format!(
             "no certificate in {} is for the key in {}",
             answers.iter().map(|a| ui::path(a)).collect::<Vec<_>>().join(", "),
@@ -26,24 +33,21 @@ pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<V
     })?;
     check(leaf, &csr, env)?;
     let role = role_of(dir, leaf)?;
-    let chain = order_chain(leaf, &certificates, false);
-    let mut files = vec![(role.certificate_file(), 0o644, chain.iter().map(Certificate::pem).collect::<String>())];
-    let roots: Vec<&Certificate> = certificates.iter().filter(|c| c.is_ca() && c.is_self_issued()).collect();
-    if roots.is_empty() {
-        env.say("the answer has no root: put the bundle, ca_certificate.pem, beside it too");
-    } else if !dir.join("ca_certificate.pem").exists() {
-        files.push(("ca_certificate.pem", 0o644, roots.iter().map(|c| c.pem()).collect()));
-    }
     let key_path = dir.join(role.key_file());
     let facts = store::facts(&key_path).ok_or_else(|| {
         Error::failed(format!("the key {} is gone", ui::path(env.shown(&key_path)))).hint("make a new request")
     })?;
+    let chain: String = order_chain(leaf, &all, false).iter().map(Certificate::pem).collect();
+    let mut files = bundles(&answered, leaf, role);
+    if !files.iter().any(|(name, ..)| *name == role.bundle_file()) && !dir.join(role.bundle_file()).exists() {
+        env.say(format!("the answer has no bundle: put {} beside it too", role.bundle_file()));
+    }
     if let Some(combined) = role.combined_file() {
         let key = store::read_limited(&key_path, store::INPUT_LIMIT)?;
-        let mut text = files[0].2.clone();
-        text.push_str(std::str::from_utf8(&key).map_err(|_| Error::failed("the key is not PEM"))?);
-        files.push((combined, facts.mode, text));
+        let key = std::str::from_utf8(&key).map_err(|_| Error::failed("the key is not PEM"))?;
+        files.push((combined, facts.mode, format!("{chain}{key}")));
     }
+    files.push((role.certificate_file(), 0o644, chain));
     let mut transaction = Transaction::outside(dir)?;
     let mut paths = Vec::new();
     for (name, mode, text) in files {
@@ -53,6 +57,26 @@ pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<V
     }
     transaction.commit()?;
     Ok(paths)
+}
+
+/// The bundles of the answer: files of authorities alone, kept apart by their names; else the roots that came with the
+/// certificate.
+fn bundles(answered: &[Answer], leaf: &Certificate, role: Role) -> Vec<(&'static str, u32, String)> {
+    let mut found: Vec<(&'static str, u32, String)> = Vec::new();
+    let mut add = |name: &'static str, anchors: Vec<&Certificate>| {
+        let text: String = anchors.iter().map(|c| c.pem()).collect();
+        if !text.is_empty() && !found.iter().any(|(known, ..)| *known == name) {
+            found.push((name, 0o644, text));
+        }
+    };
+    for answer in answered.iter().filter(|a| !a.certificates.contains(leaf)) {
+        let is_inter_node = Some(answer.name.as_str()) == role.inter_node_bundle_file();
+        let name = if is_inter_node { role.inter_node_bundle_file() } else { Some(role.bundle_file()) };
+        add(name.unwrap_or_default(), answer.certificates.iter().filter(|c| c.is_ca()).collect());
+    }
+    let beside_leaf = answered.iter().filter(|a| a.certificates.contains(leaf)).flat_map(|a| &a.certificates);
+    add(role.bundle_file(), beside_leaf.filter(|c| c.is_ca() && c.is_self_issued()).collect());
+    found
 }
 
 fn read_request(dir: &Path, env: &Env) -> Result<Csr> {
@@ -65,21 +89,26 @@ fn read_request(dir: &Path, env: &Env) -> Result<Csr> {
         .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(env.shown(&path)))))
 }
 
-fn certificates(answers: &[PathBuf], env: &Env) -> Result<Vec<Certificate>> {
+/// Every file of the answer; in a directory, those that hold certificates.
+fn read_answers(answers: &[PathBuf], env: &Env) -> Result<Vec<Answer>> {
     let mut found = Vec::new();
     for answer in answers {
         let path = env.cwd.join(answer);
-        let files = if path.is_dir() { Store::open(&path).file_names("")? } else { Vec::new() };
-        let files = if path.is_dir() { files.into_iter().map(|name| path.join(name)).collect() } else { vec![path] };
+        let is_directory = path.is_dir();
+        let files: Vec<PathBuf> = match is_directory {
+            true => Store::open(&path).file_names("")?.into_iter().map(|name| path.join(name)).collect(),
+            false => vec![path],
+        };
         for file in files {
-            let bytes = store::read_limited(&file, store::INPUT_LIMIT)?;
-            let read = Certificate::all_from_bytes(&bytes);
+            let read = store::read_limited(&file, store::INPUT_LIMIT)
+                .and_then(|bytes| Ok(Certificate::all_from_bytes(&bytes)?));
             match read {
-                Ok(certificates) => found.extend(certificates),
-                Err(e) if !env.cwd.join(answer).is_dir() => {
-                    return Err(Error::from(e).context(format!("reading {}", ui::path(answer))));
+                Ok(certificates) => {
+                    let name = file.file_name().and_then(|n| n.to_str()).unwrap_or_default().to_owned();
+                    found.push(Answer { name, certificates });
                 }
-                Err(_) => {}
+                Err(_) if is_directory => {} // a key, a configuration file: not part of the answer
+                Err(e) => return Err(e.context(format!("reading {}", ui::path(answer)))),
             }
         }
     }

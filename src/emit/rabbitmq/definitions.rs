@@ -119,7 +119,7 @@ impl Definitions {
     /// One user alone, to import into a running broker: it changes nobody else.
     ///
     /// Vhosts are left out: importing one that exists resets its description and tags (measured on 3.10.8 and 4.0.5). One that
-    /// does not exist must be added first, see [`import_commands`](super::import_commands).
+    /// does not exist must be added first, see [`import_line`](super::import_line).
     pub fn of_user(user: &UserFacts) -> Result<Self> {
         let mut all = Self::default();
         all.add_user(user)?;

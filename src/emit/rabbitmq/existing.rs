@@ -1,4 +1,6 @@
-//! The users of a definitions.json that is there already.
+//! The users and vhosts of a definitions.json that is there already.
+
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
@@ -51,16 +53,43 @@ pub fn existing_users(definitions: &[u8]) -> Result<Vec<ExistingUser>> {
         #[serde(default)]
         users: Vec<ExistingUser>,
     }
-    let file: File = serde_json::from_slice(definitions).map_err(|e| {
+    read(definitions).map(|file: File| file.users)
+}
+
+/// The names of the vhosts in a definitions.json.
+///
+/// # Errors
+/// It is not JSON, or its vhosts have no names.
+pub fn existing_vhosts(definitions: &[u8]) -> Result<BTreeSet<String>> {
+    #[derive(Deserialize)]
+    struct File {
+        #[serde(default)]
+        vhosts: Vec<Vhost>,
+    }
+    #[derive(Deserialize)]
+    struct Vhost {
+        name: String,
+    }
+    Ok(read::<File>(definitions)?.vhosts.into_iter().map(|vhost| vhost.name).collect())
+}
+
+fn read<'d, T: Deserialize<'d>>(definitions: &'d [u8]) -> Result<T> {
+    serde_json::from_slice(definitions).map_err(|e| {
         Error::failed(format!("reading definitions.json: {e}"))
             .hint("repair the file, or move it away to have it written anew")
-    })?;
-    Ok(file.users)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn vhosts_have_names() {
+        let vhosts = existing_vhosts(br#"{"vhosts":[{"name":"/","tags":[]},{"name":"a"}],"users":1}"#).unwrap();
+        assert_eq!(vhosts.into_iter().collect::<Vec<_>>(), ["/", "a"]);
+        assert!(existing_vhosts(b"{}").unwrap().is_empty() && existing_vhosts(b"[").is_err());
+    }
 
     #[test]
     fn a_password_or_a_tag_makes_a_user_privileged() {

@@ -23,7 +23,7 @@ mod plugins;
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
-pub use existing::{ExistingUser, existing_users};
+pub use existing::{ExistingUser, existing_users, existing_vhosts};
 pub use facts::{
     Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, TopicFacts, UserFacts, Version,
 };
@@ -32,6 +32,7 @@ pub use merge::{Conflict, Merged, merge_definitions};
 
 use super::OutputFile;
 use crate::error::Result;
+use crate::manifest::Platform;
 use crate::store::layout::user_definitions_file;
 
 /// Every file that the broker needs, with paths relative to `rabbitmq/`.
@@ -66,12 +67,25 @@ pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
     ])
 }
 
-/// The lines that bring one user's file into a running broker: `path` as the broker's host sees it, `new_vhosts` those
-/// that the broker does not have yet (for one that exists `add_vhost` is not needed). The file goes in by standard input:
-/// Debian's rabbitmqctl becomes another user, who may not read it.
-pub fn import_commands(path: &str, new_vhosts: &[&str]) -> Vec<String> {
-    let add = new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost)));
-    add.chain([format!("rabbitmqctl import_definitions < {}", env::word(path))]).collect()
+/// The line that brings one user's file into a running broker, to be typed on its host: `from` is the file as it can be
+/// reached from there, `config_dir` the broker's directory, `new_vhosts` those that the broker does not have yet.
+///
+/// The file goes to the broker's directory first: Debian's rabbitmqctl becomes the user rabbitmq, in another directory, and
+/// who that is may not read ours. Reading standard input instead hangs for ever on RabbitMQ 4.0 with Erlang/OTP 27, which
+/// runs the tools with `-noinput`.
+pub fn import_line(platform: Platform, from: &str, config_dir: &str, new_vhosts: &[String]) -> String {
+    let mut commands: Vec<String> =
+        new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost))).collect();
+    match platform {
+        Platform::Unix => {
+            let name = from.rsplit('/').next().unwrap_or(from);
+            let to = env::word(&format!("{config_dir}/definitions.d/{name}"));
+            commands.push(format!("install -D -o rabbitmq -m 0600 {} {to}", env::word(from)));
+            commands.push(format!("rabbitmqctl import_definitions {to}"));
+        }
+        Platform::Windows => commands.push(format!("rabbitmqctl import_definitions \"{from}\"")),
+    }
+    commands.join(" && ")
 }
 
 fn plugins_file(facts: &BrokerFacts) -> Result<String> {
@@ -170,10 +184,14 @@ mod tests {
     #[test]
     fn a_line_to_type_survives_a_shell() {
         assert_eq!(
-            import_commands("definitions.d/a.json", &[]),
-            ["rabbitmqctl import_definitions < definitions.d/a.json"]
+            import_line(Platform::Unix, "pki/rabbitmq/definitions.d/a.json", "/etc/rabbitmq", &[]),
+            "install -D -o rabbitmq -m 0600 pki/rabbitmq/definitions.d/a.json /etc/rabbitmq/definitions.d/a.json && \
+             rabbitmqctl import_definitions /etc/rabbitmq/definitions.d/a.json"
         );
-        let lines = import_commands("x y.json", &["it's $HOME"]);
-        assert_eq!(lines, ["rabbitmqctl add_vhost 'it'\\''s $HOME'", "rabbitmqctl import_definitions < 'x y.json'"]);
+        let line = import_line(Platform::Unix, "x y.json", "/etc/rabbitmq", &["it's $HOME".into()]);
+        assert!(
+            line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"),
+            "{line}"
+        );
     }
 }

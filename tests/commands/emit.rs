@@ -1,0 +1,29 @@
+//! The broker's files on their way to the broker.
+
+use std::os::unix::fs::MetadataExt;
+
+use crate::support::World;
+
+/// The definitions kept root's ownership when only the owner of the node changed, and the broker could not read them.
+#[test]
+#[ignore = "needs root, to give files away"]
+fn files_that_keep_their_text_still_get_a_new_owner() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    world.certgen(["issue", "node", "rabbit.example.com", "--owner", "999:998", "--force"]).run().success();
+    for file in ["rabbitmq/definitions.json", "rabbitmq/rabbitmq.conf", "node/rabbit.example.com/combined_keys.pem"] {
+        let is = std::fs::metadata(world.pki(file)).expect("it was written");
+        assert_eq!((is.uid(), is.gid()), (999, 998), "{file}");
+    }
+}
+
+/// A file that somebody edited: theirs stays, ours lies beside it, --force replaces.
+#[test]
+fn a_file_that_was_edited_by_hand_is_left_alone() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    world.write("pki/rabbitmq/rabbitmq.conf", "mine = 1\n");
+    world.certgen(["emit", "rabbitmq"]).run().success().stderr_has("edited by hand and left alone");
+    assert_eq!(world.read("pki/rabbitmq/rabbitmq.conf"), "mine = 1\n");
+    assert!(world.read("pki/rabbitmq/rabbitmq.conf.new").contains("ssl_options"));
+    world.certgen(["emit", "rabbitmq", "--force"]).run().success();
+    assert!(world.read("pki/rabbitmq/rabbitmq.conf").contains("ssl_options"));
+}
