@@ -175,12 +175,22 @@ pub fn administrator_password(broker: Option<&str>) -> Result<PathBuf> {
 
 /// The file to import for one user alone.
 pub fn user_definitions(broker: Option<&str>, user: &str) -> Result<PathBuf> {
-    // The suffix counts too: it must not push a name that is just short enough over the limit.
+    Ok(rabbitmq_dir(broker)?.join("definitions.d").join(user_definitions_file(user)?))
+}
+
+/// The name of that file.
+pub fn user_definitions_file(user: &str) -> Result<String> {
+    // The suffixes count too, also the one of the file that is written beside an edited one.
     let file = directory_name(user)? + ".json";
-    if file.len() > 255 {
-        return Err(crate::error::Error::failed(format!("the name {} is too long for a file", crate::ui::quote(user))));
+    let longest = file.len() + ".new".len();
+    if longest > 255 {
+        return Err(crate::error::Error::failed(format!(
+            "the name {} is too long: its file in definitions.d would have a name of {longest} bytes, more than the 255 \
+             that a file name may have",
+            crate::ui::quote(user)
+        )));
     }
-    Ok(rabbitmq_dir(broker)?.join("definitions.d").join(file))
+    Ok(file)
 }
 
 /// The files of another consumer.

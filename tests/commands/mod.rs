@@ -2,7 +2,9 @@
 
 mod emit;
 mod faults;
+mod hostile_answers;
 mod hostile_files;
 mod hostile_names;
 mod hostile_world;
+mod recovery;
 mod together;

@@ -33,7 +33,7 @@ pub use merge::{Conflict, Merged, merge_definitions};
 use super::OutputFile;
 use crate::error::Result;
 use crate::manifest::Platform;
-use crate::store::directory_name;
+use crate::store::layout::user_definitions_file;
 
 /// Every file that the broker needs, with paths relative to `rabbitmq/`.
 ///
@@ -51,7 +51,7 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     files.push(OutputFile::open("enabled_plugins", plugins_file(facts)?));
     files.push(OutputFile::secret_if("definitions.json", true, Definitions::of_broker(facts)?.to_json()));
     for user in &facts.users {
-        let path = format!("definitions.d/{}.json", directory_name(&user.name)?);
+        let path = format!("definitions.d/{}", user_definitions_file(&user.name)?);
         files.push(OutputFile::secret_if(&path, true, Definitions::of_user(user)?.to_json()));
     }
     Ok(files)
