@@ -6,3 +6,4 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod together;
+mod verify;
