@@ -87,16 +87,19 @@ fn at_commas(text: &str) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// An identity shows its certificate; an authority can be named too.
+/// An identity or an authority shows its certificate; a file shows all that it has.
 fn bytes_of(thing: &str, env: &mut Env) -> Result<zeroize::Zeroizing<Vec<u8>>> {
-    if let (Some("authority"), name) = shared::split_role(thing) {
-        let world = World::read(env)?;
-        let certificate = world.authority_certificate(name)?;
-        return Ok(zeroize::Zeroizing::new(certificate.pem().into_bytes()));
+    let file = Some(env.cwd.join(thing)).filter(|path| shared::split_role(thing).0.is_none() && path.is_file());
+    if let Some(path) = file {
+        return store::read_limited(&path, inspect::LARGEST as u64);
     }
     match shared::find_thing(thing, env)? {
         shared::Thing::Stream(bytes) => Ok(bytes),
         shared::Thing::File(path) => store::read_limited(&path, inspect::LARGEST as u64),
+        shared::Thing::Authority(name) => {
+            let world = World::read(env)?;
+            Ok(zeroize::Zeroizing::new(world.authority_certificate(&name)?.pem().into_bytes()))
+        }
         shared::Thing::Identity(role, name) => {
             let world = World::read(env)?;
             world.store.read(store::layout::certificate(role.as_str(), &name)?)

@@ -217,6 +217,8 @@ fn names_starting_with(typed: &std::ffi::OsStr, identities: bool) -> Vec<Complet
 pub(crate) enum Thing {
     /// An identity of the PKI.
     Identity(Role, String),
+    /// An authority of the PKI.
+    Authority(String),
     /// Standard input.
     Stream(zeroize::Zeroizing<Vec<u8>>),
     /// A file.
@@ -243,6 +245,9 @@ pub(crate) fn find_thing(text: &str, env: &mut Env) -> Result<Thing> {
             if Role::ALL.into_iter().any(|r| role.is_none_or(|w| w == r.as_str()) && world.knows(r, name)) {
                 return identity(&world, text).map(|(role, name)| Thing::Identity(role, name));
             }
+            if role == Some(layout::AUTHORITY) || (role.is_none() && world.authority(name).is_some()) {
+                return world.authority_certificate(name).map(|_| Thing::Authority(name.to_owned()));
+            }
         }
     }
     if path.exists() {
@@ -252,11 +257,13 @@ pub(crate) fn find_thing(text: &str, env: &mut Env) -> Result<Thing> {
         .hint("name a file, or an identity that certgen list shows"))
 }
 
-/// The identity whose certificate `path` is.
+/// The identity whose certificate `path` is, however it was typed.
 fn identity_at(path: &std::path::Path, env: &Env) -> Option<(Role, String)> {
-    let mut parts = path.strip_prefix(&env.pki).ok()?.iter().map(|p| p.to_str());
+    let path = path.canonicalize().ok()?;
+    let mut parts = path.strip_prefix(env.pki.canonicalize().ok()?).ok()?.iter().map(|p| p.to_str());
     let role: Role = parts.next()??.parse().ok()?;
     let name = store::name_of_directory(parts.next()??)?;
     let file = parts.next()??;
-    (file == role.certificate_file() && parts.next().is_none()).then_some((role, name))
+    let is_certificate = file == role.certificate_file() || Some(file) == role.combined_file();
+    (is_certificate && parts.next().is_none()).then_some((role, name))
 }

@@ -12,7 +12,7 @@ use crate::error::{Context, Error, Result};
 use crate::profile::Role;
 use crate::store::{self, Store, layout};
 use crate::ui;
-use crate::verify::{PeerName, Purpose, Question, Report, ReportFacts, verify};
+use crate::verify::{Check, Finding, PeerName, Purpose, Question, Report, ReportFacts, Severity, verify};
 use crate::x509::{Certificate, Crl};
 
 /// A revocation list may be long.
@@ -27,7 +27,7 @@ const LIST_LIMIT: u64 = 256 << 20;
                         certgen verify server.pem --bundle ca.pem --name rabbit.example.com --purpose server\n  \
                         certgen verify client/celery_worker --at 2027-03-01 --json")]
 pub(crate) struct VerifyArgs {
-    /// An identity (NAME or ROLE/NAME), a file, or - for standard input
+    /// An identity or authority (NAME or ROLE/NAME), a file, or - for standard input
     #[arg(value_name = "THING", required = true, add = shared::complete_names())]
     things: Vec<String>,
     /// Trust anchors (repeatable)
@@ -67,6 +67,8 @@ struct Case {
     untrusted: Vec<Certificate>,
     anchors: Vec<Certificate>,
     crls: Vec<Crl>,
+    /// The inventory says that it was revoked, whether or not a list says so too.
+    revoked: bool,
     name: Option<PeerName>,
     purpose: Option<Purpose>,
 }
@@ -85,7 +87,7 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
             question.purpose = case.purpose;
             question.crls = &case.crls;
             question.crl_required = !args.crl.is_empty();
-            verify(&question)
+            with_inventory(verify(&question), case)
         })
         .collect();
     let items: Vec<Item<'_>> = args
@@ -94,11 +96,11 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
         .zip(cases.iter().zip(&reports))
         .map(|(thing, (case, report))| Item {
             thing,
-            subject: ui::plain(&case.leaf.subject().to_string()),
+            subject: case.leaf.subject().to_string(),
             serial_number: case.leaf.serial().to_string(),
             not_after: case.leaf.validity().not_after,
             purpose: case.purpose.map(Purpose::as_str),
-            name: case.name.as_ref().map(|n| ui::plain(&n.to_string())),
+            name: case.name.as_ref().map(ToString::to_string),
             report: report.facts(),
         })
         .collect();
@@ -112,19 +114,42 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
     Ok(if reports.iter().all(Report::accepted) { Answer::Yes } else { Answer::No })
 }
 
+/// The inventory's word counts as much as a list's: a list may be gone, or not be published yet.
+fn with_inventory(mut report: Report, case: &Case) -> Report {
+    if !case.revoked {
+        return report;
+    }
+    report.revocation_checked = true;
+    if !report.problems().any(|p| p.check == Check::Revocation && p.certificate == Some(0)) {
+        report.findings.push(Finding {
+            certificate: Some(0),
+            subject: ui::plain(&case.leaf.subject().to_string()),
+            check: Check::Revocation,
+            severity: Severity::Problem,
+            expected: format!("serial number {} not revoked", case.leaf.serial()),
+            found: "revoked, as certgen log tells".to_owned(),
+        });
+    }
+    report
+}
+
 fn print(item: &Item<'_>, env: &mut Env) -> Result<()> {
     let verdict = if item.report.accepted { env.colour.calm("OK") } else { env.colour.alarming("NO") };
     let thing = ui::plain(item.thing);
     writeln!(env.out(), "{thing}: {verdict}")?;
-    writeln!(env.out(), "  chain: {}", item.report.chain.join(" <- "))?;
+    writeln!(
+        env.out(),
+        "  chain: {}",
+        item.report.chain.iter().map(|c| ui::plain(c)).collect::<Vec<_>>().join(" <- ")
+    )?;
     match &item.name {
-        Some(name) => writeln!(env.out(), "  name: {name}")?,
+        Some(name) => writeln!(env.out(), "  name: {}", ui::plain(name))?,
         None => writeln!(env.out(), "  name: not checked")?,
     }
     writeln!(env.out(), "  purpose: {}", item.purpose.unwrap_or("not checked"))?;
     writeln!(env.out(), "  revocation: {}", if item.report.revocation_checked { "checked" } else { "not checked" })?;
     for finding in item.report.findings {
-        let mark = if finding.severity == crate::verify::Severity::Problem { "problem" } else { "note" };
+        let mark = if finding.severity == Severity::Problem { "problem" } else { "note" };
         writeln!(env.out(), "  {mark}: {}", finding.sentence())?;
     }
     Ok(())
@@ -133,6 +158,7 @@ fn print(item: &Item<'_>, env: &mut Env) -> Result<()> {
 fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
     let mut case = match shared::find_thing(thing, env)? {
         shared::Thing::Identity(role, name) => identity_case(role, &name, env)?,
+        shared::Thing::Authority(name) => authority_case(&name, env)?,
         shared::Thing::Stream(bytes) => bytes_case(&bytes, None, args, env)?,
         shared::Thing::File(path) => file_case(&path, args, env)?,
     };
@@ -178,11 +204,28 @@ fn identity_case(role: Role, name: &str, env: &mut Env) -> Result<Case> {
     };
     Ok(Case {
         crls: world.revocation_lists()?,
+        revoked: world.is_revoked(&leaf),
         name: own_name(role, name, &leaf),
         purpose: Some(purpose),
         leaf,
         untrusted,
         anchors,
+    })
+}
+
+/// An authority is judged by its way up to its root. It serves no purpose of its own and answers to no name.
+fn authority_case(name: &str, env: &mut Env) -> Result<Case> {
+    let world = World::read(env)?;
+    let leaf = world.authority_certificate(name)?.clone();
+    let untrusted = world.chain_from(name)?;
+    Ok(Case {
+        crls: world.revocation_lists()?,
+        revoked: world.is_revoked(&leaf),
+        name: None,
+        purpose: None,
+        leaf,
+        untrusted,
+        anchors: world.roots(),
     })
 }
 
@@ -206,19 +249,34 @@ fn file_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
 
 fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
     let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")))?;
-    let mut anchors = Vec::new();
-    if args.bundle.is_empty() {
-        let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| p.is_file());
-        match beside {
-            Some(bundle) => anchors = Certificate::all_from_bytes(&store::read_limited(&bundle, store::INPUT_LIMIT)?)?,
-            None if Store::open(&env.pki).exists() => {
-                let world = World::read(env)?;
-                anchors = world.roots();
-            }
-            None => {}
+    let mut case =
+        Case { leaf, untrusted, anchors: Vec::new(), crls: Vec::new(), revoked: false, name: None, purpose: None };
+    let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| p.is_file());
+    let own_bundle = !args.bundle.is_empty() || beside.is_some();
+    if let Some(bundle) = beside.filter(|_| args.bundle.is_empty()) {
+        case.anchors = Certificate::all_from_bytes(&store::read_limited(&bundle, store::INPUT_LIMIT)?)?;
+    }
+    if Store::open(&env.pki).exists() {
+        match World::read(env) {
+            Ok(world) => ask_pki(&world, &mut case, own_bundle)?,
+            // A PKI that cannot be read is not asked about a file that brings its own bundle.
+            Err(e) if own_bundle => env.say(format!("revocation by this PKI was not checked: {}", e.message())),
+            Err(e) => return Err(e),
         }
     }
-    Ok(Case { leaf, untrusted, anchors, crls: Vec::new(), name: None, purpose: None })
+    Ok(case)
+}
+
+/// What the PKI at hand knows of a file: its roots, where the file has no bundle; and what it revoked.
+fn ask_pki(world: &World, case: &mut Case, own_bundle: bool) -> Result<()> {
+    if !own_bundle {
+        case.anchors = world.roots();
+    }
+    if !own_bundle || world.issuer_of(&case.leaf).is_some() {
+        case.crls = world.revocation_lists()?;
+        case.revoked = world.is_revoked(&case.leaf);
+    }
+    Ok(())
 }
 
 /// A file's first certificate is the one that is asked about; the others may help it.

@@ -138,12 +138,17 @@ impl Findings {
 
 /// A certificate's subject for people; one without a subject is known by its first name.
 pub(super) fn subject_text(certificate: &Certificate) -> String {
+    ui::plain(&subject_raw(certificate))
+}
+
+/// The same for programs: nothing is cut or made harmless.
+pub(super) fn subject_raw(certificate: &Certificate) -> String {
     if !certificate.subject().is_empty() {
-        return ui::plain(&certificate.subject().to_string());
+        return certificate.subject().to_string();
     }
     match certificate.subject_alt_names().and_then(|names| names.first()) {
-        Some(name) => ui::plain(&name.to_string()),
-        None => format!("the certificate with serial number {}", ui::plain(&certificate.serial().to_string())),
+        Some(name) => name.to_string(),
+        None => format!("the certificate with serial number {}", certificate.serial()),
     }
 }
 

@@ -32,7 +32,7 @@ pub use peer_name::PeerName;
 pub use purpose::Purpose;
 
 use crate::x509::{Certificate, Crl};
-use finding::{Findings, subject_text};
+use finding::{Findings, subject_raw};
 
 /// What is asked.
 #[derive(Clone)]
@@ -126,7 +126,7 @@ impl Report {
             anchored: self.anchored,
             name_checked: self.name_checked,
             revocation_checked: self.revocation_checked,
-            chain: self.chain.iter().map(subject_text).collect(),
+            chain: self.chain.iter().map(subject_raw).collect(),
             findings: &self.findings,
         }
     }
@@ -143,7 +143,7 @@ pub struct ReportFacts<'a> {
     pub name_checked: bool,
     /// Revocation lists were given or demanded.
     pub revocation_checked: bool,
-    /// Subjects, leaf first, safe to print.
+    /// Subjects, leaf first, as they are: not safe to print.
     pub chain: Vec<String>,
     /// Every finding.
     pub findings: &'a [Finding],

@@ -8,3 +8,4 @@ mod hostile_names;
 mod hostile_world;
 mod recovery;
 mod together;
+mod verify;
