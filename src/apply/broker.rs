@@ -138,8 +138,12 @@ impl Change<'_> {
         let mut facts = self.broker_facts(broker)?;
         self.passwords(broker, &dir, &users, &mut facts)?;
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();
+        let foreign = self.foreign_files(&dir, &facts, &users)?;
         for file in facts::emit(&facts)? {
             let path = dir.join(&file.path);
+            if foreign.contains(&path) {
+                continue;
+            }
             current.insert(path.clone());
             let mode = if file.secret { access.secret_mode } else { 0o644 };
             if file.path == "definitions.json" {
@@ -168,6 +172,14 @@ impl Change<'_> {
         }
         self.done.notes.extend(merged.kept);
         Ok(merged.bytes)
+    }
+
+    /// The single-user files of users that somebody else made: importing one would take their password and tags.
+    fn foreign_files(&self, dir: &Path, facts: &BrokerFacts, known: &[ExistingUser]) -> Result<BTreeSet<PathBuf>> {
+        let before = self.world.users_made_in(&dir.join("definitions.json"));
+        let is_foreign = |name: &String| !before.contains(name) && known.iter().any(|user| user.name == *name);
+        let names = facts.users.iter().map(|u| &u.name).filter(|name| is_foreign(name));
+        names.map(|name| Ok(dir.join(format!("definitions.d/{}.json", store::directory_name(name)?)))).collect()
     }
 
     /// Remembers which users of the definitions are certgen's: those it made before and those that nobody had made.
@@ -425,7 +437,10 @@ pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &
     let entry = world.entry(Role::Client, name)?;
     let user = entry.user.as_ref()?;
     let broker = world.manifest.brokers_of(entry).next()?;
-    let path = layout::user_definitions(broker.name.as_deref(), name).ok()?;
+    let path = layout::user_definitions(broker.name.as_deref(), &user_name(entry, broker.login_from).ok()?).ok()?;
+    if !world.store.holds(&path) {
+        return None; // a user that somebody else made keeps what it has
+    }
     let shown = ui::path(env.shown(&world.store.path(path)));
     let new = done.new_vhosts.get(&broker.name).into_iter().flatten();
     let new: Vec<String> = new.filter(|vhost| user.vhosts.contains(vhost)).cloned().collect();
