@@ -245,10 +245,12 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     for entry in &entries {
         world.refuse_owner(entry)?;
         world.refuse_case_twin(entry)?;
-        world.refuse_leaked(entry, common.force, env)?;
     }
 
     let (todo, unchanged) = sort_out(&entries, &world, common, dates, env)?;
+    for (entry, _) in &todo {
+        world.refuse_leaked(entry, common.force, env)?;
+    }
     let asked = manifest.clone();
     if !common.no_save {
         world.save(manifest);
