@@ -220,7 +220,7 @@ impl Change<'_> {
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
             self.drop_beside(&key);
-            if self.changes_owner(path, access) {
+            if self.changes_access(path, mode, access) {
                 self.put(path, bytes, mode, access);
             }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
@@ -243,10 +243,9 @@ impl Change<'_> {
         }
     }
 
-    /// The manifest gives the broker's files to somebody who does not own this one yet.
-    fn changes_owner(&self, path: &Path, access: &Access) -> bool {
-        let Some(owner) = &access.owner else { return false };
-        store::facts(&self.world.store.path(path)).and_then(|f| f.owner).is_some_and(|is| !owner.covers(&is))
+    /// The manifest gives the file another owner or mode than it has.
+    fn changes_access(&self, path: &Path, mode: u32, access: &Access) -> bool {
+        store::facts(&self.world.store.path(path)).is_some_and(|is| !is.fits(mode, access.owner.as_ref()))
     }
 
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
@@ -255,7 +254,7 @@ impl Change<'_> {
 
     fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
         let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
-        if !same || self.changes_owner(path, access) {
+        if !same || self.changes_access(path, mode, access) {
             self.put(path, bytes, mode, access);
         }
         Ok(())

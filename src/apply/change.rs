@@ -82,6 +82,8 @@ pub struct Change<'a> {
     pub(crate) env: &'a Env,
     pub(crate) files: Vec<OutputFile>,
     directories: Vec<NewDirectory>,
+    /// Directories that exist, with the mode and owner that they get.
+    opened: Vec<(PathBuf, u32, Option<Owner>)>,
     pub(crate) removals: Vec<PathBuf>,
     pub(crate) events: Vec<Event>,
     archived: Vec<NewDirectory>,
@@ -116,6 +118,7 @@ impl<'a> Change<'a> {
             env,
             files: Vec::new(),
             directories: Vec::new(),
+            opened: Vec::new(),
             removals: Vec::new(),
             events: Vec::new(),
             archived: Vec::new(),
@@ -360,6 +363,8 @@ impl<'a> Change<'a> {
         if let Some(old) = replaces {
             self.keep_in_history(entry, directory, old)?;
         }
+        // Whoever the files are given to must be able to enter.
+        self.opened.push((directory.to_owned(), layout::entry_dir_mode(entry.key_mode), owner.clone()));
         self.files.extend(
             files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), ..f }.owned_by(owner.clone())),
         );
@@ -484,7 +489,9 @@ impl<'a> Change<'a> {
                 let path = directory.join(file_name);
                 let staged = self.files.iter().any(|f| f.path == path);
                 let old = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
-                if !staged && old.is_none_or(|old| *old != bytes) {
+                let differs = old.is_none_or(|old| *old != bytes)
+                    || store::facts(&self.world.store.path(&path)).is_some_and(|is| !is.fits(PUBLIC, owner.as_ref()));
+                if !staged && differs {
                     self.files.push(OutputFile::public(path, bytes).owned_by(owner.clone()));
                 }
             }
@@ -542,6 +549,9 @@ impl<'a> Change<'a> {
         }
         for directory in self.directories {
             transaction.create_directory(directory.path, directory.mode, directory.owner.as_ref(), directory.files)?;
+        }
+        for (directory, mode, owner) in self.opened {
+            transaction.set_directory(directory, mode, owner.as_ref())?;
         }
         for file in self.files {
             transaction.put(file)?;

@@ -6,7 +6,8 @@ use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
-use crate::store::{equal_but_for_case, layout};
+use crate::profile::Role;
+use crate::store::{Location, equal_but_for_case, layout};
 use crate::ui;
 
 /// RabbitMQ's own default user, which is an administrator wherever it still exists.
@@ -102,6 +103,23 @@ impl World {
         .hint("choose another name, or add --force if every broker checks the CRL"))
     }
 
+    /// Whoever made the request has the key: a new key here would help nobody.
+    ///
+    /// # Errors
+    /// The identity's key never was in the PKI.
+    pub fn refuse_key_elsewhere(&self, entry: &Entry) -> Result<()> {
+        let current = self.inventory.current(entry.role.as_str(), &entry.name);
+        if current.is_none_or(|issued| issued.location != Location::Csr) {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "{} {} was not issued: its key is not here, its owner sends a request",
+            entry.role,
+            ui::quote(&entry.name)
+        ))
+        .hint(format!("with the request: certgen issue {} {} --csr FILE", entry.role, ui::shell(&entry.name))))
+    }
+
     /// # Errors
     /// The authority exists already.
     pub fn refuse_existing_authority(&self, name: &str) -> Result<()> {
@@ -114,7 +132,14 @@ impl World {
             )));
         }
         if self.authority(name).is_none() && !self.store.holds(layout::ca_dir(name)?) {
-            return Ok(());
+            if self.inventory.authorities.get(name).is_none_or(|history| history.current().is_none()) {
+                return Ok(());
+            }
+            return Err(Error::failed(format!(
+                "authority {} was not issued: the inventory knows one of that name, and its files are gone",
+                ui::quote(name)
+            ))
+            .hint("restore its directory in ca/ from a backup, or choose another name"));
         }
         Err(Error::failed(format!("authority {} exists already", ui::quote(name)))
             .hint("name another one: a second key for an authority would break every chain below it"))

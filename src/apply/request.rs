@@ -172,7 +172,10 @@ fn dates_between(
                 ui::date(not_after),
                 ui::date(bounds.not_after)
             ))
-            .hint("ask for less with --validity, or leave it out: the default is shortened to the issuer's"));
+            .hint(match dates.not_after {
+                Some(_) => "ask for an earlier --not-after, or leave it out: the default is shortened to the issuer's",
+                None => "ask for less with --validity, or leave it out: the default is shortened to the issuer's",
+            }));
         }
         not_after = bounds.not_after;
         notes.push(DateNote::Clipped { not_after });

@@ -174,6 +174,9 @@ impl World {
                 let known: Vec<String> = self.authorities.keys().map(|n| ui::quote(n)).collect();
                 error = error.hint(format!("the authorities here are {}", known.join(", ")));
             }
+            if self.inventory.authorities.get(name).is_some_and(|history| history.current().is_some()) {
+                return error.hint("it existed: restore its directory in ca/ from a backup");
+            }
             error.hint(format!("make it with certgen issue authority {}", ui::shell(name)))
         })
     }
@@ -243,6 +246,12 @@ impl World {
     pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
         let unmanaged = || self.unmanaged.iter().find(|(e, _)| e.role == role && e.name == name).map(|(_, spec)| spec);
         self.manifest.spec(role, name).or_else(unmanaged)
+    }
+
+    /// Takes over a manifest that is about to be written: what it holds is no longer known by the inventory alone.
+    pub fn save(&mut self, manifest: Manifest) {
+        self.unmanaged.retain(|(entry, _)| manifest.entry(entry.role, &entry.name).is_none());
+        self.manifest = manifest;
     }
 
     pub(crate) fn set_unmanaged(&mut self, entry: Entry, spec: EntrySpec) {

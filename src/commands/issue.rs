@@ -245,13 +245,15 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     for entry in &entries {
         world.refuse_owner(entry)?;
         world.refuse_case_twin(entry)?;
-        world.refuse_leaked(entry, common.force, env)?;
     }
 
     let (todo, unchanged) = sort_out(&entries, &world, common, dates, env)?;
+    for (entry, _) in &todo {
+        world.refuse_leaked(entry, common.force, env)?;
+    }
     let asked = manifest.clone();
     if !common.no_save {
-        world.manifest = manifest;
+        world.save(manifest);
     }
     let delivery = Delivery::new(common.out.as_deref(), common.archive.as_deref(), env)?;
     let mut vault = Vault::new(&common.unlock);
@@ -275,8 +277,9 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                 change.manifest(text);
             }
             change.refresh_bundles(&trust)?;
-            change.refresh_brokers()?;
         }
+        // What a user may do can have been changed in the manifest by hand, which no certificate shows.
+        change.refresh_brokers()?;
         delivery.commit(change, &mut locked)?
     };
     drop(locked);
@@ -433,6 +436,9 @@ fn sort_out(
         if reasons.is_empty() && differences.is_empty() && !common.force {
             unchanged.push(entry.clone());
             continue;
+        }
+        if common.csr.is_none() {
+            world.refuse_key_elsewhere(entry)?;
         }
         let replaces = if is_new { None } else { world.current_certificate(entry.role, &entry.name)? };
         todo.push((entry.clone(), replaces));

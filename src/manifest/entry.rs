@@ -223,6 +223,11 @@ fn all_names(
             all.push(name);
         }
     }
+    let is_own = |n: &GeneralName| matches!(n, GeneralName::Dns(dns) if dns.as_str().eq_ignore_ascii_case(name));
+    if role == Role::Client && all.iter().any(is_own) {
+        let message = format!("{} is the client's own name: it is a user, not a host", ui::quote(name));
+        return Err(Problem::of(schema::SAN.name, message).hint("leave it out of its san"));
+    }
     if all.len() > MOST_NAMES {
         return Err(Problem::of(
             schema::SAN.name,

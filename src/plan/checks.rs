@@ -84,6 +84,11 @@ pub enum Reason {
         /// As it should be.
         should_be: KeyType,
     },
+    /// Its key is encrypted and should not be, or the other way round.
+    Encryption {
+        /// As it should be.
+        should_be: bool,
+    },
     /// Less than a third of its lifetime is left.
     Due {
         /// When it ends.
@@ -96,7 +101,12 @@ impl Reason {
     pub fn is_difference(&self) -> bool {
         matches!(
             self,
-            Self::Issuer { .. } | Self::Purpose | Self::Subject { .. } | Self::Names { .. } | Self::KeyType { .. }
+            Self::Issuer { .. }
+                | Self::Purpose
+                | Self::Subject { .. }
+                | Self::Names { .. }
+                | Self::KeyType { .. }
+                | Self::Encryption { .. }
         )
     }
 }
@@ -134,6 +144,8 @@ impl fmt::Display for Reason {
                 Some(is) => write!(f, "key type: is {is}, should be {should_be}"),
                 None => write!(f, "key type: should be {should_be}"),
             },
+            Self::Encryption { should_be: true } => f.write_str("key: is not encrypted, should be"),
+            Self::Encryption { should_be: false } => f.write_str("key: is encrypted, should not be"),
             Self::Due { not_after } => write!(f, "it is due: it ends on {}", ui::date(*not_after)),
         }
     }
@@ -184,6 +196,10 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
     // The key of a request was its owner's choice.
     if key != Key::Elsewhere && certificate.public_key().key_type() != Some(entry.key_type) {
         found.push(Reason::KeyType { is: certificate.public_key().key_type(), should_be: entry.key_type });
+    }
+    let should_be = entry.key_password_file.is_some();
+    if matches!(key, Key::Here | Key::Encrypted) && should_be != (key == Key::Encrypted) {
+        found.push(Reason::Encryption { should_be });
     }
     found
 }

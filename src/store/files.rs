@@ -68,6 +68,14 @@ pub struct FileFacts {
     pub is_link: bool,
 }
 
+impl FileFacts {
+    /// Nothing need be changed so that it has this mode, and this owner where one is named.
+    pub fn fits(&self, mode: u32, owner: Option<&Owner>) -> bool {
+        let has_mode = cfg!(not(unix)) || self.mode == mode;
+        has_mode && owner.zip(self.owner.as_ref()).is_none_or(|(owner, is)| owner.covers(is))
+    }
+}
+
 /// Mode and owner of `path`, or nothing if there is no file.
 pub fn facts(path: &Path) -> Option<FileFacts> {
     let is_link = fs::symlink_metadata(path).ok()?.file_type().is_symlink();

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::ui;
 
+use super::owner::Owner;
 use super::{Store, disk, files, layout, platform, random_hex};
 
 /// What every staging directory's name begins with; 16 hexadecimal digits follow.
@@ -58,6 +59,27 @@ pub(super) enum Operation {
     Move { n: usize, root: usize, path: PathBuf, to: PathBuf },
     /// Lines come to the end of a file that was `offset` bytes long.
     Append { n: usize, root: usize, path: PathBuf, offset: u64 },
+    /// A directory that exists gets another mode and owner; what is in it stays.
+    Access { n: usize, root: usize, path: PathBuf, was: DirectoryAccess, becomes: DirectoryAccess },
+}
+
+/// Who may enter a directory. Without an owner, the one that it has stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DirectoryAccess {
+    pub(super) mode: u32,
+    /// Numbers of the user and the group (Unix).
+    pub(super) owner: Option<(u32, u32)>,
+}
+
+impl DirectoryAccess {
+    fn set(&self, directory: &Path) -> io::Result<()> {
+        if metadata(directory)?.is_some_and(|there| there.is_dir()) {
+            let owner = self.owner.map(|(user, group)| Owner::of(user, group));
+            disk::set_directory(directory, self.mode, owner.as_ref())?;
+        }
+        Ok(())
+    }
 }
 
 impl Operation {
@@ -67,7 +89,8 @@ impl Operation {
             | Self::Create { n, root, path, .. }
             | Self::Remove { n, root, path }
             | Self::Move { n, root, path, .. }
-            | Self::Append { n, root, path, .. } => (*n, *root, path),
+            | Self::Append { n, root, path, .. }
+            | Self::Access { n, root, path, .. } => (*n, *root, path),
         }
     }
 
@@ -226,6 +249,10 @@ impl Ground {
                 self.check_way(root, path)?;
                 append(&new, &target, *offset)
             }
+            Operation::Access { becomes, .. } => {
+                self.check_way(root, path)?;
+                becomes.set(&target)
+            }
             _ => Ok(()),
         }
     }
@@ -244,6 +271,7 @@ impl Ground {
             Operation::Append { offset, .. } if metadata(&target)?.is_some_and(|m| m.len() > *offset) => {
                 disk::write_at_end(&target, *offset, &[])
             }
+            Operation::Access { was, .. } => was.set(&target),
             _ => Ok(()),
         }
     }

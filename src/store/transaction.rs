@@ -13,8 +13,8 @@ use crate::error::{Error, Result, io_reason};
 use crate::ui;
 
 use super::event::Event;
-use super::files::OutputFile;
-use super::journal::{Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
+use super::files::{self, OutputFile};
+use super::journal::{DirectoryAccess, Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
 use super::lock::Locked;
 use super::owner::Owner;
 use super::{disk, inventory_file, layout, recovery};
@@ -140,6 +140,31 @@ impl<'a> Transaction<'a> {
         disk::set_directory(&staged, mode, owner).map_err(failed)?;
         self.created.insert((root, path.clone()));
         self.operations.push(Operation::Create { n, root, path, parent: false });
+        Ok(())
+    }
+
+    /// Gives a directory of the PKI that exists another mode and, where one is named, another owner.
+    pub fn set_directory(&mut self, path: impl AsRef<Path>, mode: u32, owner: Option<&Owner>) -> Result<()> {
+        let (root, path) = self.resolve_own(path.as_ref(), "changing")?;
+        let Some(is) = files::facts(&self.ground.roots[root].join(&path)).filter(|is| !is.is_link) else {
+            return Ok(());
+        };
+        let given = owner.zip(is.owner.as_ref()).filter(|(owner, is)| !owner.covers(is));
+        if is.mode == mode && given.is_none() {
+            return Ok(());
+        }
+        let is_owner = given.and_then(|(_, is)| is.user().zip(is.group()));
+        let becomes = is_owner
+            .zip(owner)
+            .map(|((user, group), owner)| (owner.user().unwrap_or(user), owner.group().unwrap_or(group)));
+        let n = self.next(root)?;
+        self.operations.push(Operation::Access {
+            n,
+            root,
+            path,
+            was: DirectoryAccess { mode: is.mode, owner: is_owner },
+            becomes: DirectoryAccess { mode, owner: becomes },
+        });
         Ok(())
     }
 

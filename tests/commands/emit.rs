@@ -16,6 +16,18 @@ fn files_that_keep_their_text_still_get_a_new_owner() {
     }
 }
 
+/// The files were given away, and their new owner could not enter the directory that holds them.
+#[test]
+fn a_directory_that_exists_gets_the_mode_that_is_asked_for() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    world.certgen(["issue", "node", "rabbit.example.com", "--key-mode", "0640", "--force"]).run().success();
+    for (path, mode) in [("node/rabbit.example.com", 0o750), ("rabbitmq/definitions.json", 0o640)] {
+        let is = std::fs::metadata(world.pki(path)).expect("it was written").permissions().mode();
+        assert_eq!(is & 0o7777, mode, "{path}");
+    }
+}
+
 /// A file that somebody edited: theirs stays, ours lies beside it, --force replaces.
 #[test]
 fn a_file_that_was_edited_by_hand_is_left_alone() {

@@ -28,7 +28,7 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World,
     let what = if from == Path::new("-") { "standard input".to_owned() } else { ui::path(from) };
     let path = if from == Path::new("-") { from.to_owned() } else { env.cwd.join(from) };
     let lines = Lines { inner: store::open_stream(&path)?, length: 0 };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(lines);
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(lines);
     let mut columns: Vec<String> = vec!["name".to_owned()];
     let (mut wishes, mut faults): (Vec<Wish>, Vec<String>) = (Vec::new(), Vec::new());
     let mut seen = std::collections::BTreeMap::new();

@@ -20,7 +20,9 @@ pub(super) fn of(new: &Entry, old: Option<&Entry>, reasons: &[Reason], has_csr: 
         differs("validity", old.validity.to_string(), new.validity.to_string());
         differs("owner", shown(old.owner.as_ref()), shown(new.owner.as_ref()));
         differs("key mode", format!("{:04o}", old.key_mode), format!("{:04o}", new.key_mode));
-        differs("encrypted key", shown_path(old), shown_path(new));
+        if !reasons.iter().any(|r| matches!(r, Reason::Encryption { .. })) {
+            differs("encrypted key", shown_path(old), shown_path(new));
+        }
         if old.user != new.user {
             found.push("the user: vhosts, permissions or tags differ".to_owned());
         }
