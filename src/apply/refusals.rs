@@ -6,7 +6,6 @@ use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
-use crate::profile::Role;
 use crate::store::{Location, equal_but_for_case, layout};
 use crate::ui;
 
