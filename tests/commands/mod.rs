@@ -6,4 +6,5 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod together;
+mod usage;
 mod verify;
