@@ -30,6 +30,8 @@ pub enum Kind {
     Usage,
     /// The question was answered, and the answer is no.
     No,
+    /// The user broke off at a question: not worth a word either.
+    Interrupted,
     /// The reader of standard output went away: not worth a word.
     BrokenPipe,
 }
@@ -61,6 +63,11 @@ impl Error {
         Self::new(Kind::No, message)
     }
 
+    /// The user pressed Ctrl-C at a question.
+    pub fn interrupted() -> Self {
+        Self::new(Kind::Interrupted, "interrupted")
+    }
+
     fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hints: Vec::new() }
     }
@@ -81,6 +88,13 @@ impl Error {
     #[must_use]
     pub fn context(mut self, doing: impl fmt::Display) -> Self {
         self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// The same failure, whose cause stands on the command line.
+    #[must_use]
+    pub fn as_usage(mut self) -> Self {
+        self.kind = Kind::Usage;
         self
     }
 
@@ -105,6 +119,7 @@ impl Error {
             Kind::Failed => exit_code::FAILED,
             Kind::Usage => exit_code::USAGE,
             Kind::No => exit_code::NO,
+            Kind::Interrupted => exit_code::INTERRUPTED,
             Kind::BrokenPipe => exit_code::DONE,
         }
     }

@@ -1,19 +1,19 @@
 //! `certgen emit`
 
 mod into;
+mod out;
 
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::apply::{Change, Unlock, Vault, World};
-use crate::commands::Answer;
+use crate::apply::{Change, PreparedBroker, Unlock, Vault, World};
+use crate::commands::{Answer, shared};
 use crate::emit::rabbitmq;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Broker;
 use crate::profile::nearest;
-use crate::store::{OutputFile, Transaction};
 use crate::ui;
 
 /// The consumers whose configuration certgen writes, and what each is.
@@ -58,6 +58,9 @@ struct Item {
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'static str>,
+    /// With `--out -`: the file itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
 }
 
 pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
@@ -67,43 +70,23 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     for target in &args.targets {
         known(target)?;
     }
-    let (mut world, mut locked) = World::lock("emit", env)?;
-    let brokers = chosen(&world, args.broker.as_deref(), args.out.is_some() || args.into.is_some())?;
-    let mut vault = Vault::new(&Unlock::default());
-    let mut prepared = Vec::new();
-    let done = {
-        let mut change = Change::new(&mut world, &mut vault, env);
-        change.force = args.force;
-        change.refresh_brokers()?;
-        for broker in &brokers {
-            prepared.push(change.prepared(broker)?);
-        }
-        change.commit(&mut locked)?
+    let shows = args.diff || args.out.as_deref() == Some(Path::new("-"));
+    let (prepared, written) = match if shows { looked_at(&args, env)? } else { None } {
+        Some(prepared) => (prepared, Vec::new()),
+        None => refreshed(&args, env)?,
     };
-    drop(locked);
-    for path in &done.edited {
-        let shown = ui::path(env.shown(path));
-        env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
-    }
-    for note in &done.notes {
-        env.say(note);
-    }
     if let Some(dir) = &args.into {
-        return into::merge(&env.cwd.join(dir), &prepared[0], args.diff, env);
+        return into::merge(&env.cwd.join(dir), &prepared[0], &args, env);
     }
-    let mut items = Vec::new();
-    for (broker, prepared) in brokers.iter().zip(&prepared) {
-        let files = rabbitmq::emit(&prepared.facts)?;
-        match args.out.as_deref() {
-            Some(out) if out == Path::new("-") => print(&files, env)?,
-            Some(out) => write(&env.cwd.join(out), files, prepared, &mut items, env)?,
-            None => {
-                items.push(item(&world.store.path(crate::store::layout::rabbitmq_dir(broker.name.as_deref())?), env))
-            }
-        }
-    }
+    let items = match args.out.as_deref() {
+        Some(out) if out == Path::new("-") => return print(&rabbitmq::emit(&prepared[0].facts)?, env),
+        Some(out) => out::write(&env.cwd.join(out), &prepared[0], args.force, env)?,
+        None => written.iter().map(|path| item(path, env)).collect(),
+    };
     if env.json {
         ui::items(env, &items)?;
+    } else if items.is_empty() {
+        env.say("nothing was written: everything is up to date");
     } else {
         for item in &items {
             writeln!(env.out(), "wrote  {}", item.path.as_deref().unwrap_or_default())?;
@@ -112,10 +95,46 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// The brokers' facts for output that only shows them: without lock, in a directory that cannot be written. `None` where a
+/// password must be made first, because it would be lost.
+fn looked_at(args: &EmitArgs, env: &mut Env) -> Result<Option<Vec<PreparedBroker>>> {
+    let mut world = World::read(env)?;
+    let brokers = chosen(&world, args.broker.as_deref(), true)?;
+    let mut vault = Vault::new(&Unlock::default());
+    let mut change = Change::new(&mut world, &mut vault, env);
+    let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
+    Ok(change.done.passwords.is_empty().then_some(prepared))
+}
+
+/// Brings `pki/rabbitmq/` up to date first; also the files of it that were written.
+fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec<PathBuf>)> {
+    let (mut world, mut locked) = World::lock("emit", env)?;
+    let brokers = chosen(&world, args.broker.as_deref(), args.out.is_some() || args.into.is_some())?;
+    let mut vault = Vault::new(&Unlock::default());
+    let mut change = Change::new(&mut world, &mut vault, env);
+    // What is edited in another directory is no reason to replace what is edited here.
+    change.force = args.force && args.out.is_none() && args.into.is_none();
+    change.refresh_brokers()?;
+    let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
+    let written: Vec<PathBuf> = change.files.iter().map(|file| file.path.clone()).collect();
+    let done = change.commit(&mut locked)?;
+    drop(locked);
+    shared::warn_of_edited(&done.edited, env);
+    for note in &done.notes {
+        env.say(note);
+    }
+    Ok((prepared, written.iter().map(|path| world.store.path(path)).collect()))
+}
+
 fn list(env: &mut Env) -> Result<Answer> {
     let items: Vec<Item> = TARGETS
         .iter()
-        .map(|(target, description)| Item { target: (*target).to_owned(), path: None, description: Some(description) })
+        .map(|(target, description)| Item {
+            target: (*target).to_owned(),
+            path: None,
+            description: Some(description),
+            text: None,
+        })
         .collect();
     if env.json {
         ui::items(env, &items)?;
@@ -157,32 +176,30 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
 }
 
 /// Files for people and pipes: each behind a line that names it.
-fn print(files: &[crate::emit::OutputFile], env: &mut Env) -> Result<()> {
+fn print(files: &[crate::emit::OutputFile], env: &mut Env) -> Result<Answer> {
+    if env.json {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let items: Vec<Item> = files
+            .iter()
+            .map(|file| Item { path: Some(file.path.clone()), text: Some(text(&file.bytes)), ..Item::of_rabbitmq() })
+            .collect();
+        ui::items(env, &items)?;
+        return Ok(Answer::Yes);
+    }
     for file in files {
         writeln!(env.out(), "==> {} <==", file.path)?;
         env.out().write_all(&file.bytes)?;
         writeln!(env.out())?;
     }
-    Ok(())
+    Ok(Answer::Yes)
 }
 
-fn write(
-    dir: &Path,
-    files: Vec<crate::emit::OutputFile>,
-    prepared: &crate::apply::PreparedBroker,
-    items: &mut Vec<Item>,
-    env: &Env,
-) -> Result<()> {
-    let mut transaction = Transaction::outside(dir)?;
-    for file in files {
-        let mode = if file.secret { prepared.secret_mode } else { 0o644 };
-        items.push(item(&dir.join(&file.path), env));
-        let output = OutputFile::public(file.path, file.bytes).with_mode(mode);
-        transaction.put(output.owned_by(prepared.owner.clone()))?;
+impl Item {
+    fn of_rabbitmq() -> Self {
+        Self { target: "rabbitmq".to_owned(), path: None, description: None, text: None }
     }
-    transaction.commit()
 }
 
 fn item(path: &Path, env: &Env) -> Item {
-    Item { target: "rabbitmq".to_owned(), path: Some(ui::path(env.shown(path))), description: None }
+    Item { path: Some(ui::path(env.shown(path))), ..Item::of_rabbitmq() }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, World, Written};
-use crate::commands::{Answer, seal};
+use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Editor, Entry, Manifest, Value};
@@ -279,10 +279,7 @@ pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()
         }
         env.say(format!("the password of {} is {}", ui::quote(user), **password));
     }
-    for path in &done.edited {
-        let shown = ui::path(env.shown(path));
-        env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
-    }
+    shared::warn_of_edited(&done.edited, env);
     Ok(())
 }
 

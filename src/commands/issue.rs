@@ -236,7 +236,10 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
 
     for wish in &wishes {
         // First as typed, without a place in a file that does not hold it yet.
-        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec)?;
+        let entry = world
+            .manifest
+            .entry_from(role, &wish.name, &wish.spec)
+            .map_err(|e| shared::blame(e, role, &wish.name, &wish.spec))?;
         world.refuse_privileged_user(&entry)?;
     }
     let text = edited(role, &wishes, &world)?;
@@ -467,6 +470,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
             return Err(Error::failed(format!("authority {} stands in certgen.toml already", ui::quote(name)))
                 .hint(format!("change it there, then: certgen issue authority {}", ui::shell(name))));
         }
+        world.manifest.authority_from(name, &authority_spec(args)).map_err(|e| Error::from(e).as_usage())?;
         editor.put_authority(name, &authority_spec(args))?;
     }
     let text = editor.into_text();

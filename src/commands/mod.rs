@@ -141,7 +141,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Answer::Yes) => exit_code::DONE,
         Ok(Answer::No) => exit_code::NO,
         Err(error) => {
-            if error.kind() != Kind::BrokenPipe {
+            if !matches!(error.kind(), Kind::BrokenPipe | Kind::Interrupted) {
                 // What was printed before belongs in front of the error; if that fails too, the error says enough.
                 let _ = env.finish();
                 env.report(&error);
@@ -196,6 +196,7 @@ fn exit_on_signals() {
         std::thread::spawn(move || {
             if let Some(signal) = signals.forever().next() {
                 let code = if signal == SIGINT { exit_code::INTERRUPTED } else { exit_code::TERMINATED };
+                crate::ui::restore_cursor();
                 std::process::exit(i32::from(code));
             }
         });

@@ -80,7 +80,7 @@ fn entry(role: Role, name: &str, args: &RequestArgs, env: &Env) -> Result<Entry>
     let mut spec = EntrySpec::default();
     args.called.add_to(&mut spec)?;
     args.key.add_to(&mut spec, &env.cwd)?;
-    Ok(Manifest::lone_entry(role, name, &spec)?)
+    Manifest::lone_entry(role, name, &spec).map_err(|e| Error::from(e).as_usage())
 }
 
 fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {

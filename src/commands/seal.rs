@@ -6,6 +6,7 @@ use crate::apply::{AuthorityState, Change, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::profile::nearest;
 use crate::store::{self, layout, seal::SealTo, seal::SealedTo};
 use crate::ui::{self, Table};
 
@@ -33,6 +34,13 @@ pub(crate) struct SealArgs {
     list: bool,
     #[command(flatten)]
     unlock: Unlock,
+}
+
+/// One authority whose key was sealed or unsealed: what `--json` prints.
+#[derive(Debug, Serialize)]
+struct Changed<'a> {
+    action: &'static str,
+    authority: &'a str,
 }
 
 /// One authority key: what the table shows and what `--json` prints.
@@ -70,11 +78,15 @@ pub(crate) fn run(args: SealArgs, env: &mut Env) -> Result<Answer> {
     for name in &names {
         env.say(format!("sealed the key of authority {}", ui::quote(name)));
     }
+    tell("sealed", &names, env)?;
     Ok(Answer::Yes)
 }
 
 fn list(args: &SealArgs, env: &mut Env) -> Result<Answer> {
     let world = World::read(env)?;
+    for name in &args.authorities {
+        known(name, &world)?;
+    }
     let mut items = Vec::new();
     for name in world.authority_names() {
         if !args.authorities.is_empty() && !args.authorities.iter().any(|a| a == name) {
@@ -103,10 +115,31 @@ fn list(args: &SealArgs, env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// What was done, for scripts; people were told on standard error.
+pub(crate) fn tell(action: &'static str, names: &[String], env: &mut Env) -> Result<()> {
+    if !env.json {
+        return Ok(());
+    }
+    let items: Vec<Changed<'_>> = names.iter().map(|authority| Changed { action, authority }).collect();
+    ui::items(env, &items)
+}
+
+/// Refuses a name that no authority here has.
+fn known(name: &str, world: &World) -> Result<()> {
+    if world.authority(name).is_some() {
+        return Ok(());
+    }
+    let mut error = Error::failed(format!("there is no authority {}", ui::quote(name)));
+    if let Some(near) = nearest(name, world.authority_names()) {
+        error = error.hint(format!("did you mean {}?", ui::quote(near)));
+    }
+    Err(error.hint("see the authorities and their keys with certgen seal --list"))
+}
+
 /// The authorities named, or all whose keys are here.
 pub(crate) fn wanted(named: &[String], world: &World) -> Result<Vec<String>> {
     for name in named {
-        world.authority_certificate(name)?;
+        known(name, world)?;
         if world.authority_state(name) == AuthorityState::Elsewhere {
             return Err(Error::failed(format!("the key of authority {} is not here", ui::quote(name)))
                 .hint("run this where the key is"));

@@ -9,10 +9,11 @@ use crate::apply::AuthorityState;
 use crate::apply::World;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{EntrySpec, KubernetesSpec};
+use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
 use crate::profile::Role;
 use crate::store::{self, Store, layout};
 use crate::ui;
+use crate::x509::Duration;
 
 /// Flags that say what a key and its files are like, wherever the key is made.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -107,6 +108,16 @@ impl NameArgs {
     }
 }
 
+/// A fault of `spec` for the exit code: the command line is wrong where a value is wrong by itself, without any manifest.
+pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySpec) -> Error {
+    // Who signs, for how long they may, and which brokers there are is the manifest's affair.
+    let good_validity = spec.validity.as_deref().is_some_and(|text| text.parse::<Duration>().is_ok());
+    let validity = spec.validity.clone().filter(|_| !good_validity);
+    let alone = EntrySpec { issuer: None, validity, broker: None, ..spec.clone() };
+    let fault = Error::from(fault);
+    if Manifest::lone_entry(role, name, &alone).is_err() { fault.as_usage() } else { fault }
+}
+
 /// A repeatable flag: absent where it was not given.
 pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {
     (!values.is_empty()).then(|| values.to_vec())
@@ -131,7 +142,7 @@ pub(crate) fn split_role(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Keeps the items that one of `wanted` names; every word must name at least one.
+/// Keeps the items that one of `wanted` names; every word must name at least one, unless it is a role.
 ///
 /// # Errors
 /// A word that names nothing.
@@ -147,6 +158,10 @@ pub(crate) fn select<T>(wanted: &[String], items: Vec<T>, key: impl Fn(&T) -> (&
         }
     };
     for word in wanted {
+        // A role is a filter, and a filter may leave nothing.
+        if matches!(word.as_str(), "authority" | "server" | "node" | "client") {
+            continue;
+        }
         if !items.iter().any(|item| names(word, item)) {
             return Err(Error::failed(format!("the inventory has no {}", ui::quote(word)))
                 .hint("see what it has with certgen list"));
@@ -169,6 +184,28 @@ pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
             .hint(format!("write {b}/{0} or {a}/{0}", ui::shell(name)))),
         _ => Err(Error::failed(format!("there is no identity {}", ui::quote(text)))
             .hint("see what there is with certgen list")),
+    }
+}
+
+/// Tells of emitted files that somebody edited, and how to have ours after all.
+pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
+    for path in files {
+        let shown = ui::path(env.shown(path));
+        env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
+    }
+    if !files.is_empty() {
+        env.say("to put the new text in their place: certgen emit rabbitmq --force");
+    }
+}
+
+/// The same where nobody knows who made the difference.
+pub(crate) fn warn_of_differing(files: &[PathBuf], env: &mut Env) {
+    for path in files {
+        let shown = ui::path(env.shown(path));
+        env.warn(format!("{shown} differs and was left alone: the new text is in {shown}.new"));
+    }
+    if !files.is_empty() {
+        env.say("to put the new text in their place, run this again with --force");
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn run(args: UnsealArgs, env: &mut Env) -> Result<Answer> {
     names.retain(|n| world.authority_state(n) == AuthorityState::Sealed);
     if names.is_empty() {
         env.say("nothing to do: no such key is sealed");
+        seal::tell("unsealed", &[], env)?;
         return Ok(Answer::Yes);
     }
     let mut vault = Vault::new(&args.unlock);
@@ -39,6 +40,7 @@ pub(crate) fn run(args: UnsealArgs, env: &mut Env) -> Result<Answer> {
     for name in &names {
         env.say(format!("the key of authority {} is in the clear again", ui::quote(name)));
     }
+    seal::tell("unsealed", &names, env)?;
     Ok(Answer::Yes)
 }
 

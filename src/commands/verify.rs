@@ -64,6 +64,8 @@ struct Item<'a> {
 /// A certificate with everything that it is judged by.
 struct Case {
     leaf: Certificate,
+    /// It is an authority that was asked about by name.
+    is_authority: bool,
     untrusted: Vec<Certificate>,
     anchors: Vec<Certificate>,
     crls: Vec<Crl>,
@@ -87,7 +89,7 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
             question.purpose = case.purpose;
             question.crls = &case.crls;
             question.crl_required = !args.crl.is_empty();
-            with_inventory(verify(&question), case)
+            with_inventory(as_asked(verify(&question), case), case)
         })
         .collect();
     let items: Vec<Item<'_>> = args
@@ -112,6 +114,18 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
         }
     }
     Ok(if reports.iter().all(Report::accepted) { Answer::Yes } else { Answer::No })
+}
+
+/// An authority that was asked about is no leaf: that it is an authority, or its own anchor, speaks not against it.
+fn as_asked(mut report: Report, case: &Case) -> Report {
+    if case.is_authority {
+        report.findings.retain(|finding| {
+            let note = finding.severity == Severity::Note;
+            finding.certificate != Some(0)
+                || !(finding.check == Check::BasicConstraints || (finding.check == Check::Anchor && note))
+        });
+    }
+    report
 }
 
 /// The inventory's word counts as much as a list's: a list may be gone, or not be published yet.
@@ -208,6 +222,7 @@ fn identity_case(role: Role, name: &str, env: &mut Env) -> Result<Case> {
         name: own_name(role, name, &leaf),
         purpose: Some(purpose),
         leaf,
+        is_authority: false,
         untrusted,
         anchors,
     })
@@ -224,6 +239,7 @@ fn authority_case(name: &str, env: &mut Env) -> Result<Case> {
         name: None,
         purpose: None,
         leaf,
+        is_authority: true,
         untrusted,
         anchors: world.roots(),
     })
@@ -249,8 +265,16 @@ fn file_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
 
 fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
     let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")))?;
-    let mut case =
-        Case { leaf, untrusted, anchors: Vec::new(), crls: Vec::new(), revoked: false, name: None, purpose: None };
+    let mut case = Case {
+        leaf,
+        is_authority: false,
+        untrusted,
+        anchors: Vec::new(),
+        crls: Vec::new(),
+        revoked: false,
+        name: None,
+        purpose: None,
+    };
     let beside = path.and_then(Path::parent).map(|dir| dir.join("ca_certificate.pem")).filter(|p| p.is_file());
     let own_bundle = !args.bundle.is_empty() || beside.is_some();
     if let Some(bundle) = beside.filter(|_| args.bundle.is_empty()) {

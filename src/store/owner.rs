@@ -30,8 +30,15 @@ impl Owner {
         if user.is_empty() && group.is_none_or(str::is_empty) {
             return Err(wrong("neither a user nor a group is named"));
         }
-        let unknown =
-            |what: &str, name: &str| wrong(&format!("there is no {what} {} on this machine", ui::quote(name)));
+        // Not a slip of the keyboard: the same line works where the user exists.
+        let unknown = |what: &str, name: &str| {
+            Error::failed(format!(
+                "reading the owner {}: there is no {what} {} on this machine",
+                ui::quote(text),
+                ui::quote(name)
+            ))
+            .hint("write numbers for a user of another machine, for example --owner 999:999")
+        };
         let mut login_group = None;
         let user = match (user.is_empty(), number(user)) {
             (true, _) => None,

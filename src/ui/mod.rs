@@ -13,6 +13,6 @@ mod text;
 pub use colour::{Colour, report};
 pub use json::items;
 pub use progress::Progress;
-pub use prompt::{ask, choose, confirm, new_secret, secret};
+pub use prompt::{ask, choose, confirm, new_secret, restore_cursor, secret};
 pub use table::Table;
 pub use text::{date, path, plain, quote, shell, span};

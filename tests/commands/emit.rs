@@ -39,3 +39,21 @@ fn a_file_that_was_edited_by_hand_is_left_alone() {
     world.certgen(["emit", "rabbitmq", "--force"]).run().success();
     assert!(world.read("pki/rabbitmq/rabbitmq.conf").contains("ssl_options"));
 }
+
+/// A second `--out` replaced what somebody had edited there, and the users that others had added.
+#[test]
+fn out_leaves_alone_what_differs_and_merges_definitions() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    world.certgen(["emit", "rabbitmq", "--out", "broker"]).run().success();
+    let again = world.certgen(["emit", "rabbitmq", "--out", "broker"]).run().success();
+    assert_eq!(again.stdout, "", "{}", again.transcript());
+    world.write("broker/rabbitmq.conf", "mine = 1\n");
+    let definitions =
+        world.read("broker/definitions.json").replace("\"users\": [", "\"users\": [\n{\"name\":\"bob\"},");
+    world.write("broker/definitions.json", definitions);
+    world.certgen(["emit", "rabbitmq", "--out", "broker"]).run().success().stderr_has("--force");
+    assert_eq!(world.read("broker/rabbitmq.conf"), "mine = 1\n");
+    world.certgen(["emit", "rabbitmq", "--out", "broker", "--force"]).run().success();
+    assert!(world.read("broker/rabbitmq.conf").contains("ssl_options"));
+    assert!(world.read("broker/definitions.json").contains("bob"));
+}

@@ -8,4 +8,5 @@ mod hostile_names;
 mod hostile_world;
 mod recovery;
 mod together;
+mod usage;
 mod verify;

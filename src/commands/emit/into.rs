@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::EmitArgs;
 use crate::apply::PreparedBroker;
 use crate::commands::Answer;
 use crate::emit::{diff, rabbitmq};
@@ -24,7 +25,7 @@ const FILES: [&str; 7] = [
     "definitions.json",
 ];
 /// Definitions of a broker may be large.
-const LIMIT: u64 = 256 << 20;
+pub(super) const LIMIT: u64 = 256 << 20;
 
 /// A file that changes.
 #[derive(Debug, Serialize)]
@@ -35,7 +36,8 @@ struct Item {
 }
 
 /// Shows the difference, asks on a terminal, and writes.
-pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, only_show: bool, env: &mut Env) -> Result<Answer> {
+pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env: &mut Env) -> Result<Answer> {
+    let only_show = args.diff;
     if !dir.is_dir() {
         return Err(Error::failed(format!("--into {}: there is no such directory", ui::path(env.shown(dir))))
             .hint("name the broker's configuration directory, or write a new one with --out DIR"));
@@ -133,6 +135,8 @@ fn write(dir: &Path, changes: Vec<rabbitmq::Change>, prepared: &PreparedBroker) 
     for change in changes {
         let facts = store::facts(&dir.join(&change.path));
         let (mode, owner) = match facts {
+            // What holds a secret from now on is nobody else's to read.
+            Some(facts) if change.secret => (facts.mode & 0o640, facts.owner),
             Some(facts) => (facts.mode, facts.owner),
             None if change.secret => (prepared.secret_mode, of_directory.clone()),
             None => (0o644, of_directory.clone()),
