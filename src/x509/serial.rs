@@ -117,11 +117,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn random_serials_are_positive_and_always_sixteen_octets() {
+    fn random_serials_are_positive_and_always_eighteen_octets() {
         let mut seen = std::collections::HashSet::new();
         for _ in 0..10_000 {
             let serial = SerialNumber::random().unwrap();
-            assert_eq!(serial.as_bytes().len(), 16);
+            assert_eq!(serial.as_bytes().len(), 18);
             assert!(serial.is_positive() && serial.as_bytes()[0] != 0);
             assert!(seen.insert(serial));
         }
