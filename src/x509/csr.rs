@@ -131,7 +131,7 @@ struct Parts<'a> {
     info: &'a [u8],
     subject: &'a [u8],
     public_key: &'a [u8],
-    wishes: Vec<(Cow<'static, str>, &'a [u8])>,
+    wishes: Vec<Wish<'a>>,
     algorithm: String,
     signature: &'a [u8],
 }
@@ -154,8 +154,11 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// An extension that is asked for: its type and its value.
+type Wish<'a> = (Cow<'static, str>, &'a [u8]);
+
 /// The extensions in the extension request attributes.
-fn read_wishes(mut attributes: Reader<'_>) -> Result<Vec<(Cow<'static, str>, &[u8])>, Fault> {
+fn read_wishes(mut attributes: Reader<'_>) -> Result<Vec<Wish<'_>>, Fault> {
     let mut wishes = Vec::new();
     while !attributes.is_empty() {
         let mut attribute = attributes.enter(tag::SEQUENCE)?;

@@ -159,19 +159,19 @@ fn encode(attribute: &Attribute) -> Vec<u8> {
 }
 
 /// The abbreviation of a type, or its identifier.
-fn short_name(oid: &Cow<'static, str>) -> Cow<'static, str> {
-    attribute::abbreviation(oid).map_or_else(|| oid.clone(), Cow::Borrowed)
+fn short_name(oid: Cow<'static, str>) -> Cow<'static, str> {
+    attribute::abbreviation(&oid).map_or(oid, Cow::Borrowed)
 }
 
 fn read_attribute(oid: Cow<'static, str>, value: der::Element<'_>, joined: bool) -> Attribute {
     let (text, string_type) = attribute::decode(value);
-    Attribute { short_name: short_name(&oid), oid, value: text, string_type, joined }
+    Attribute { short_name: short_name(oid.clone()), oid, value: text, string_type, joined }
 }
 
 impl Attribute {
     pub(super) fn new(oid: &str, value: String, string_type: StringType) -> Self {
-        let oid = Cow::Owned(oid.to_owned());
-        Self { short_name: short_name(&oid), oid, value, string_type, joined: false }
+        let oid: Cow<'static, str> = Cow::Owned(oid.to_owned());
+        Self { short_name: short_name(oid.clone()), oid, value, string_type, joined: false }
     }
 }
 

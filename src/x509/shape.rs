@@ -131,8 +131,11 @@ fn extension(out: &mut Vec<u8>, head: &[u8], value: &[u8]) {
 const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 14];
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
 
-/// The version; from the signature algorithm to the validity; the extensions. `issuer` takes its place.
-fn take_apart(certificate: &[u8], issuer: &DistinguishedName) -> Result<(Vec<u8>, Vec<u8>, Vec<Part>), Fault> {
+/// The version; from the signature algorithm to the validity; the extensions.
+type Pieces = (Vec<u8>, Vec<u8>, Vec<Part>);
+
+/// Takes a certificate apart; `issuer` takes its place.
+fn take_apart(certificate: &[u8], issuer: &DistinguishedName) -> Result<Pieces, Fault> {
     let mut fields = Reader::only(certificate, tag::SEQUENCE)?.enter(tag::SEQUENCE)?;
     let version = fields.element(tag::constructed(0))?.whole;
     fields.expect(tag::INTEGER)?;
