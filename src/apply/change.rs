@@ -572,6 +572,9 @@ impl<'a> Change<'a> {
         let archived = std::mem::take(&mut self.archived);
         if !archived.is_empty() {
             let bytes = archive::tar(&archived, self.env.now)?;
+            for written in self.done.issued.iter_mut().filter(|w| archived.iter().any(|d| d.path == w.directory)) {
+                file.clone_into(&mut written.directory);
+            }
             self.outside.extend(file.parent().map(Path::to_owned));
             self.files.push(OutputFile { path: file.to_owned(), mode: SECRET, bytes, owner: None });
         }

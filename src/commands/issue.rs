@@ -151,6 +151,9 @@ struct UserArgs {
     /// The same virtual hosts, permissions and tags as client NAME
     #[arg(long, value_name = "NAME", add = shared::complete_names(), conflicts_with_all = ["vhost", "access", "configure", "write", "read", "topic_write", "topic_read", "tag"])]
     like: Option<String>,
+    /// The broker whose user it is, where certgen.toml has more than one (repeatable)
+    #[arg(long, value_name = "NAME")]
+    broker: Vec<String>,
     /// Give the user a generated password too
     #[arg(long)]
     with_password: bool,
@@ -250,7 +253,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         world.refuse_case_twin(entry)?;
     }
 
-    let (todo, unchanged) = sort_out(&entries, &world, common, dates, env)?;
+    let (todo, unchanged) = sort_out(&entries, &world, common, csr.as_ref(), dates, env)?;
     for (entry, _) in &todo {
         world.refuse_leaked(entry, common.force, env)?;
     }
@@ -332,7 +335,14 @@ fn user_spec(user: &UserArgs, world: &World) -> Result<EntrySpec> {
         spec.topic_write.clone_from(&user.topic_write);
         spec.topic_read.clone_from(&user.topic_read);
         spec.tags = shared::list(&user.tag);
+        // Whoever says something about the user says all of it: the defaults' permissions do not come on top.
+        let says_permissions =
+            [&spec.configure, &spec.write, &spec.read].iter().any(|p| p.is_some()) || spec.access.is_some();
+        if !says_permissions && spec != EntrySpec::default() {
+            (spec.configure, spec.write, spec.read) = (Some(String::new()), Some(String::new()), Some(String::new()));
+        }
     }
+    spec.broker = shared::list(&user.broker).or(spec.broker);
     spec.password = user.with_password.then_some(true).or(spec.password);
     spec.cli = user.cli.then_some(true);
     spec.existing_user = user.existing_user.then_some(true);
@@ -364,7 +374,8 @@ fn read_csr(path: Option<&std::path::Path>, names: &[String], env: &Env) -> Resu
         return Err(Error::usage("--csr goes with exactly one NAME"));
     };
     let what = || format!("the request {}", ui::path(path));
-    let csr = Csr::from_bytes(&store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?)
+    let file = if path == std::path::Path::new("-") { path.to_owned() } else { env.cwd.join(path) };
+    let csr = Csr::from_bytes(&store::read_limited(&file, store::INPUT_LIMIT)?)
         .map_err(|e| Error::from(e).context(what()))?;
     if csr.wants_ca() {
         return Err(Error::failed(format!("{} asks to be an authority", what()))
@@ -417,14 +428,16 @@ fn sort_out(
     entries: &[Entry],
     world: &World,
     common: &CommonArgs,
+    csr: Option<&Csr>,
     dates: Dates,
     env: &Env,
 ) -> Result<(Todo, Vec<Entry>)> {
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
         let reasons = world.reasons(entry, env)?;
-        let differences =
-            differences::of(entry, world.entry(entry.role, &entry.name), &reasons, common.csr.is_some(), dates);
+        let current = world.current_certificate(entry.role, &entry.name)?;
+        let old = world.entry(entry.role, &entry.name);
+        let differences = differences::of(entry, old, current.as_ref(), &reasons, csr, dates);
         if !differences.is_empty() && !common.force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",
@@ -437,16 +450,42 @@ fn sort_out(
         }
         let is_new = reasons.contains(&Reason::Missing);
         if reasons.is_empty() && differences.is_empty() && !common.force {
+            refuse_empty_delivery(entry, common)?;
             unchanged.push(entry.clone());
             continue;
         }
+        refuse_second_place(entry, common, world)?;
         if common.csr.is_none() {
             world.refuse_key_elsewhere(entry)?;
         }
-        let replaces = if is_new { None } else { world.current_certificate(entry.role, &entry.name)? };
+        let replaces = if is_new { None } else { current };
         todo.push((entry.clone(), replaces));
     }
     Ok((todo, unchanged))
+}
+
+/// A place was named, and nothing would be written there.
+fn refuse_empty_delivery(entry: &Entry, common: &CommonArgs) -> Result<()> {
+    if common.out.is_none() && common.archive.is_none() {
+        return Ok(());
+    }
+    Err(Error::failed(format!(
+        "{} {} was issued already, and its key is not here to be written again",
+        entry.role,
+        ui::quote(&entry.name)
+    ))
+    .hint("add --force for a new key and certificate there"))
+}
+
+/// One identity has one pair: a new one elsewhere would leave the one in the PKI behind.
+fn refuse_second_place(entry: &Entry, common: &CommonArgs, world: &World) -> Result<()> {
+    let elsewhere = common.out.is_some() || common.archive.is_some();
+    if !elsewhere || !world.store.holds(store::layout::entry_dir(entry.role.as_str(), &entry.name)?) {
+        return Ok(());
+    }
+    let shown = ui::shell(&format!("{}/{}", entry.role, entry.name));
+    Err(Error::failed(format!("{} {} has its pair in the PKI", entry.role, ui::quote(&entry.name)))
+        .hint(format!("take it out first with certgen remove {shown}, or issue it without --out and --archive")))
 }
 
 fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
@@ -461,7 +500,12 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     keep_only_issuer(&world.manifest, &mut editor)?;
+    let mut unchanged = 0;
     for name in &args.names {
+        if is_as_asked(name, args, dates, &world)? {
+            unchanged += 1;
+            continue;
+        }
         world.refuse_existing_authority(name)?;
         if world.manifest.authority(name).is_some() {
             if authority_spec(args) == AuthoritySpec::default() {
@@ -473,13 +517,17 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
         world.manifest.authority_from(name, &authority_spec(args)).map_err(|e| Error::from(e).as_usage())?;
         editor.put_authority(name, &authority_spec(args))?;
     }
+    if unchanged == args.names.len() {
+        return tell_unchanged(&args.names, env);
+    }
     let text = editor.into_text();
     world.manifest = Manifest::parse(&text, MANIFEST)?;
     let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
+    let existing: Vec<String> = world.authority_names().map(str::to_owned).collect();
     let mut vault = Vault::new(&args.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
-        for name in &args.names {
+        for name in args.names.iter().filter(|name| !existing.contains(*name)) {
             let authority = change.manifest_authority(name)?;
             change.authority(&authority, dates, seal.as_ref())?;
         }
@@ -492,6 +540,53 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     drop(locked);
     warn_unsealed(seal.as_ref(), env);
     tell(&done, &[], Role::Server, &world, env)
+}
+
+/// An authority that exists with the facts that are asked for; other facts are listed and refused.
+fn is_as_asked(name: &str, args: &AuthorityArgs, dates: Dates, world: &World) -> Result<bool> {
+    let (Some(_), Some(known)) = (world.authority(name), world.manifest.authority(name)) else { return Ok(false) };
+    let spec = authority_spec(args);
+    let mut differs = Vec::new();
+    let mut compare = |what: &str, asked: Option<String>, is: String| {
+        if let Some(asked) = asked.filter(|asked| *asked != is) {
+            differs.push(format!("{what}: is {is}, asked {asked}"));
+        }
+    };
+    compare("issuer", spec.issuer, known.issuer.clone().unwrap_or_else(|| "none".to_owned()));
+    compare("common name", spec.common_name, known.common_name.clone());
+    compare("subject", spec.subject, known.subject.to_string());
+    compare("key type", spec.key_type, known.key_type.to_string());
+    compare("validity", spec.validity, known.validity.to_string());
+    let is = known.path_length.map_or_else(|| "none".to_owned(), |n| n.to_string());
+    compare("path length", spec.path_length.map(|n| n.to_string()), is);
+    compare("permit", spec.permit.map(|p| p.join(", ")), known.permit.join(", "));
+    compare("exclude", spec.exclude.map(|e| e.join(", ")), known.exclude.join(", "));
+    if dates.not_before.is_some() || dates.not_after.is_some() {
+        differs.push("dates are asked for by name".to_owned());
+    }
+    if differs.is_empty() {
+        return Ok(true);
+    }
+    Err(Error::failed(format!("authority {} exists with other facts: {}", ui::quote(name), differs.join("; ")))
+        .hint("name another one: a second key for an authority would break every chain below it"))
+}
+
+fn tell_unchanged(names: &[String], env: &mut Env) -> Result<Answer> {
+    #[derive(serde::Serialize)]
+    struct Item<'a> {
+        action: &'static str,
+        role: &'static str,
+        name: &'a str,
+    }
+    let items: Vec<Item<'_>> = names.iter().map(|name| Item { action: "unchanged", role: "authority", name }).collect();
+    if env.json {
+        ui::items(env, &items)?;
+    } else {
+        for item in &items {
+            writeln!(env.out(), "unchanged {}", ui::plain(&format!("authority/{}", item.name)))?;
+        }
+    }
+    Ok(Answer::Yes)
 }
 
 /// Where the only authority signs whatever does not name its issuer, it goes on doing so beside another one.

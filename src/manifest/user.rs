@@ -53,7 +53,12 @@ pub enum Permissions {
 impl User {
     /// It has a permission or a tag.
     pub fn may_do_anything(&self) -> bool {
-        self.permissions != Permissions::None || !self.tags.is_empty()
+        let permitted = match &self.permissions {
+            Permissions::None => false,
+            Permissions::Access(access) => !access.is_empty(),
+            Permissions::Patterns { configure, write, read } => [configure, write, read].iter().any(|p| !p.is_empty()),
+        };
+        permitted || !self.tags.is_empty()
     }
 }
 

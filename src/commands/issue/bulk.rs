@@ -16,7 +16,8 @@ use crate::ui;
 const CERTIFICATE: [&str; 9] =
     ["name", "san", "issuer", "subject", "key_type", "validity", "owner", "key_mode", "key_password_file"];
 /// Columns about a client's user.
-const USER: [&str; 8] = ["vhost", "access", "configure", "write", "read", "topic_write", "topic_read", "tags"];
+const USER: [&str; 9] =
+    ["vhost", "broker", "access", "configure", "write", "read", "topic_write", "topic_read", "tags"];
 
 /// No row is longer: what is, is no list of names.
 const LONGEST_LINE: usize = 1 << 20;
@@ -153,6 +154,7 @@ fn row(record: &csv::StringRecord, columns: &[String], defaults: &EntrySpec) -> 
             "name" => wish.name = cell.to_owned(),
             "san" => spec.san = list(),
             "vhost" => spec.vhost = list(),
+            "broker" => spec.broker = list(),
             "access" => spec.access = list(),
             "tags" => spec.tags = list(),
             "issuer" => spec.issuer = text(),

@@ -3,10 +3,18 @@
 use crate::apply::Dates;
 use crate::manifest::Entry;
 use crate::plan::Reason;
+use crate::x509::{Certificate, Csr};
 
 /// The differences between an identity that exists and what is asked of it. `old` is its entry so far; an identity that
 /// is new has no differences. What stands in the certificate is compared there, the rest between the entries.
-pub(super) fn of(new: &Entry, old: Option<&Entry>, reasons: &[Reason], has_csr: bool, dates: Dates) -> Vec<String> {
+pub(super) fn of(
+    new: &Entry,
+    old: Option<&Entry>,
+    current: Option<&Certificate>,
+    reasons: &[Reason],
+    csr: Option<&Csr>,
+    dates: Dates,
+) -> Vec<String> {
     if reasons.contains(&Reason::Missing) {
         return Vec::new();
     }
@@ -33,11 +41,18 @@ pub(super) fn of(new: &Entry, old: Option<&Entry>, reasons: &[Reason], has_csr: 
             found.push("one is for CLI tools, the other for a user".to_owned());
         }
     }
-    if has_csr {
-        found.push("key: a request brings another key".to_owned());
+    if csr.is_some_and(|csr| current.is_none_or(|c| c.public_key() != csr.public_key())) {
+        found.push("key: the request brings another key".to_owned());
     }
-    if dates.not_before.is_some() || dates.not_after.is_some() {
-        found.push("validity: dates are asked for by name".to_owned());
+    let validity = current.map(Certificate::validity);
+    for (what, asked, is) in [
+        ("begin", dates.not_before, validity.map(|v| v.not_before)),
+        ("end", dates.not_after, validity.map(|v| v.not_after)),
+    ] {
+        if let Some(asked) = asked.filter(|asked| is != Some(*asked)) {
+            let is = is.map_or_else(|| "unknown".to_owned(), crate::ui::date);
+            found.push(format!("{what}: is {is}, asked {}", crate::ui::date(asked)));
+        }
     }
     found
 }
