@@ -7,6 +7,7 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod recovery;
+mod repeat;
 mod together;
 mod usage;
 mod verify;
