@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
@@ -40,7 +40,6 @@ pub struct Env {
     pub host_name: String,
     out: Box<dyn Write>,
     err: Box<dyn Write>,
-    input: Box<dyn Read>,
 }
 
 /// The global flags, as they were typed.
@@ -104,7 +103,6 @@ impl Env {
             host_name,
             out: Box::new(std::io::BufWriter::new(std::io::stdout())),
             err: Box::new(std::io::stderr()),
-            input: Box::new(std::io::stdin()),
         })
     }
 
@@ -141,11 +139,6 @@ impl Env {
     /// Prints an error with its hints.
     pub fn report(&mut self, error: &Error) {
         ui::report(&mut *self.err, error);
-    }
-
-    /// Standard input, for `-`.
-    pub fn input(&mut self) -> &mut dyn Read {
-        &mut *self.input
     }
 
     /// Flushes standard output: a full disk shows itself here at the latest.

@@ -28,8 +28,6 @@ pub enum Kind {
     Failed,
     /// The command line asks for something that makes no sense.
     Usage,
-    /// The question was answered, and the answer is no.
-    No,
     /// The user broke off at a question: not worth a word either.
     Interrupted,
     /// The reader of standard output went away: not worth a word.
@@ -56,11 +54,6 @@ impl Error {
     /// The command line is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
-    }
-
-    /// The answer is no.
-    pub fn no(message: impl Into<String>) -> Self {
-        Self::new(Kind::No, message)
     }
 
     /// The user pressed Ctrl-C at a question.
@@ -118,7 +111,6 @@ impl Error {
         match self.kind {
             Kind::Failed => exit_code::FAILED,
             Kind::Usage => exit_code::USAGE,
-            Kind::No => exit_code::NO,
             Kind::Interrupted => exit_code::INTERRUPTED,
             Kind::BrokenPipe => exit_code::DONE,
         }
@@ -152,20 +144,14 @@ pub fn io_reason(source: &std::io::Error) -> String {
     }
 }
 
-/// Adds context and hints to any result whose error can become an [`Error`].
+/// Adds context to any result whose error can become an [`Error`].
 pub trait Context<T> {
     /// Says what was being done, in front of the reason.
     fn context<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Result<T>;
-    /// Adds a hint.
-    fn hint(self, hint: impl Into<String>) -> Result<T>;
 }
 
 impl<T, E: Into<Error>> Context<T> for Result<T, E> {
     fn context<D: fmt::Display>(self, doing: impl FnOnce() -> D) -> Result<T> {
         self.map_err(|e| e.into().context(doing()))
-    }
-
-    fn hint(self, hint: impl Into<String>) -> Result<T> {
-        self.map_err(|e| e.into().hint(hint))
     }
 }

@@ -48,7 +48,7 @@ impl super::World {
     }
 
     fn users_made_in(&self, definitions: &Path) -> BTreeSet<String> {
-        let path = definitions.to_string_lossy().replace('\\', "/");
+        let path = emitted_name(definitions);
         let of_this = |event: &&store::Event| event.path.as_ref() == Some(&path) && event.users.is_some();
         let latest = self.inventory.events.iter().rfind(of_this);
         latest.and_then(|event| event.users.clone()).unwrap_or_default().into_iter().collect()
@@ -63,16 +63,43 @@ pub struct PreparedBroker {
     pub ours: BTreeSet<String>,
     /// The users of clients that are meant to be users which exist already.
     pub existing_users: BTreeSet<String>,
-    /// The owner of the broker's certificate.
+    /// Whose its files are.
+    pub access: FileAccess,
+}
+
+/// A broker may read configuration that holds secrets only if it has the owner and mode of the broker's own key.
+pub struct FileAccess {
+    /// The owner, where the manifest names one.
     pub owner: Option<store::Owner>,
     /// The mode of files with a secret.
     pub secret_mode: u32,
 }
 
-/// A broker may read configuration that holds secrets only if it has the owner and mode of the broker's own key.
-struct Access {
-    owner: Option<store::Owner>,
-    secret_mode: u32,
+impl FileAccess {
+    /// The mode of a file with or without a secret.
+    pub fn mode(&self, secret: bool) -> u32 {
+        if secret { self.secret_mode } else { layout::PUBLIC_FILE }
+    }
+}
+
+/// The users of a broker's definitions.json.
+struct Users {
+    /// Every one that is in it.
+    known: Vec<ExistingUser>,
+    /// Those that certgen made.
+    ours: BTreeSet<String>,
+}
+
+impl Users {
+    /// Somebody else made it: what it has is not certgen's to change.
+    fn is_foreign(&self, name: &str) -> bool {
+        !self.ours.contains(name) && self.known.iter().any(|user| user.name == name)
+    }
+}
+
+/// What the inventory calls an emitted file.
+fn emitted_name(path: &Path) -> String {
+    path.to_string_lossy().replace('\\', "/")
 }
 
 impl Change<'_> {
@@ -99,29 +126,24 @@ impl Change<'_> {
     pub fn prepared(&mut self, broker: &Broker) -> Result<PreparedBroker> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
-        let users = self.users_of(&dir)?;
-        let mut facts = self.broker_facts(broker)?;
-        self.passwords(broker, &dir, &users, &mut facts)?;
+        // As staged by this change, else as it lies there.
+        let definitions = dir.join("definitions.json");
+        let staged = self.files.iter().find(|f| f.path == definitions).map(|f| f.bytes.clone());
+        let existing = match staged {
+            Some(staged) => Some(staged),
+            None => self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?,
+        };
+        let users = self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
+        let facts = self.broker_facts(broker, &dir, &users)?;
         let clients = self.clients_of(broker);
         let meant = clients.into_iter().filter(|e| e.user.as_ref().is_some_and(|u| u.existing));
         let existing_users = meant.map(|e| user_name(e, broker.login_from)).collect::<Result<_>>()?;
-        Ok(PreparedBroker {
-            facts,
-            existing_users,
-            ours: self.world.users_made_here(broker)?,
-            owner: access.owner,
-            secret_mode: access.secret_mode,
-        })
+        Ok(PreparedBroker { facts, existing_users, ours: users.ours, access })
     }
 
-    /// The users in the definitions.json of a broker: as staged by this change, else as it lies there.
-    fn users_of(&self, dir: &Path) -> Result<Vec<ExistingUser>> {
-        let path = dir.join("definitions.json");
-        if let Some(staged) = self.files.iter().find(|f| f.path == path) {
-            return facts::existing_users(&staged.bytes);
-        }
-        let bytes = self.world.store.read_if_exists(&path, DEFINITIONS_LIMIT)?;
-        Ok(bytes.as_deref().map(|bytes| facts::existing_users(bytes)).transpose()?.unwrap_or_default())
+    fn users_of(&self, definitions: &Path, existing: Option<&[u8]>) -> Result<Users> {
+        let known = existing.map(facts::existing_users).transpose()?.unwrap_or_default();
+        Ok(Users { known, ours: self.world.users_made_in(definitions) })
     }
 
     fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
@@ -133,40 +155,38 @@ impl Change<'_> {
         }
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
-        let existing = self.world.store.read_if_exists(dir.join("definitions.json"), DEFINITIONS_LIMIT)?;
-        let users = self.users_of(&dir)?;
-        let mut facts = self.broker_facts(broker)?;
-        self.passwords(broker, &dir, &users, &mut facts)?;
+        let definitions = dir.join("definitions.json");
+        let existing = self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
+        let users = self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
+        let facts = self.broker_facts(broker, &dir, &users)?;
+        let foreign = foreign_files(broker, &facts, &users)?;
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();
-        let foreign = self.foreign_files(&dir, &facts, &users)?;
-        for file in facts::emit(&facts)? {
+        for mut file in facts::emit(&facts)? {
             let path = dir.join(&file.path);
             if foreign.contains(&path) {
                 continue;
             }
             current.insert(path.clone());
-            let mode = if file.secret { access.secret_mode } else { 0o644 };
-            if file.path == "definitions.json" {
-                let bytes = match &existing {
-                    Some(existing) => self.merged(existing, &facts, broker)?,
-                    None => file.bytes,
-                };
-                self.record_users(&path, &facts, &users, &bytes)?;
-                self.put_if_changed(&path, bytes, mode, &access)?;
+            if path == definitions {
+                if let Some(existing) = &existing {
+                    file.bytes = self.merged(existing, &facts, &users, broker)?;
+                }
+                self.record_users(&path, &facts, &users, &file.bytes)?;
+                self.put_if_changed(&path, file.bytes, access.mode(file.secret), &access)?;
             } else {
-                self.emit(&path, file.bytes, mode, &access)?;
+                self.emit(&path, file, &access)?;
             }
         }
         self.drop_former_users(&dir, &current)
     }
 
     /// Our users into a definitions.json that others write into too.
-    fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, broker: &Broker) -> Result<Vec<u8>> {
-        let ours = self.world.users_made_here(broker)?;
+    fn merged(&mut self, existing: &[u8], facts: &BrokerFacts, users: &Users, broker: &Broker) -> Result<Vec<u8>> {
+        let wanted = Definitions::of_broker(facts)?;
         let known = facts::existing_vhosts(existing)?;
-        let new = Definitions::of_broker(facts)?.vhosts.into_iter().filter(|vhost| !known.contains(vhost)).collect();
+        let new = wanted.vhosts.iter().filter(|vhost| !known.contains(*vhost)).cloned().collect();
         self.done.new_vhosts.insert(broker.name.clone(), new);
-        let merged = facts::merge_definitions(existing, &Definitions::of_broker(facts)?, &ours)?;
+        let merged = facts::merge_definitions(existing, &wanted, &users.ours)?;
         for conflict in &merged.conflicts {
             self.done.notes.push(format!("definitions.json was not changed for one user: {conflict}"));
         }
@@ -174,29 +194,18 @@ impl Change<'_> {
         Ok(merged.bytes)
     }
 
-    /// The single-user files of users that somebody else made: importing one would take their password and tags.
-    fn foreign_files(&self, dir: &Path, facts: &BrokerFacts, known: &[ExistingUser]) -> Result<BTreeSet<PathBuf>> {
-        let before = self.world.users_made_in(&dir.join("definitions.json"));
-        let is_foreign = |name: &String| !before.contains(name) && known.iter().any(|user| user.name == *name);
-        let names = facts.users.iter().map(|u| &u.name).filter(|name| is_foreign(name));
-        names.map(|name| Ok(dir.join(format!("definitions.d/{}.json", store::directory_name(name)?)))).collect()
-    }
-
     /// Remembers which users of the definitions are certgen's: those it made before and those that nobody had made.
-    fn record_users(&mut self, path: &Path, facts: &BrokerFacts, known: &[ExistingUser], bytes: &[u8]) -> Result<()> {
-        let before = self.world.users_made_in(path);
-        let is_foreign = |name: &str| !before.contains(name) && known.iter().any(|user| user.name == name);
+    fn record_users(&mut self, path: &Path, facts: &BrokerFacts, users: &Users, bytes: &[u8]) -> Result<()> {
         let wanted = facts.users.iter().map(|u| &u.name).chain(facts.administrator.iter().map(|a| &a.name));
-        let ours: BTreeSet<String> = wanted.filter(|name| !is_foreign(name)).cloned().collect();
-        if ours == before {
+        let ours: BTreeSet<String> = wanted.filter(|name| !users.is_foreign(name)).cloned().collect();
+        if ours == users.ours {
             return Ok(());
         }
-        self.emitted(&path.to_string_lossy().replace('\\', "/"), crate::x509::sha256_hex(bytes))?;
-        if let Some(event) = self.events.last_mut() {
-            event.users = Some(ours.iter().cloned().collect());
-        }
+        let mut event = self.emitted_event(path, crate::x509::sha256_hex(bytes))?;
+        event.users = Some(ours.iter().cloned().collect());
+        self.events.push(event);
         // A password belongs to its user and goes with it.
-        for former in before.difference(&ours) {
+        for former in users.ours.difference(&ours) {
             let file = path.with_file_name(format!("{}.password", store::directory_name(former)?));
             if self.world.store.holds(&file) {
                 self.removals.push(file);
@@ -206,16 +215,17 @@ impl Change<'_> {
     }
 
     /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
-    fn emit(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
+    fn emit(&mut self, path: &Path, file: crate::emit::OutputFile, access: &FileAccess) -> Result<()> {
+        let (bytes, mode) = (file.bytes, access.mode(file.secret));
         let hash = crate::x509::sha256_hex(&bytes);
-        let key = path.to_string_lossy().replace('\\', "/");
-        if mode != 0o644 && !key.ends_with(".json") {
+        let key = emitted_name(path);
+        if file.secret && !key.ends_with(".json") {
             self.secret_texts.insert(key.clone());
         }
         let recorded = self.world.inventory.emitted.get(&key).cloned();
         let Some(old) = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)? else {
             self.put(path, bytes, mode, access);
-            return self.emitted(&key, hash);
+            return self.emitted(path, hash);
         };
         let old_hash = crate::x509::sha256_hex(&old);
         if old_hash == hash {
@@ -223,12 +233,12 @@ impl Change<'_> {
             if self.changes_access(path, mode, access) {
                 self.put(path, bytes, mode, access);
             }
-            return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(&key, hash) };
+            return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(path, hash) };
         }
         if recorded.as_ref() == Some(&old_hash) || self.force {
             self.put(path, bytes, mode, access);
             self.drop_beside(&key);
-            return self.emitted(&key, hash);
+            return self.emitted(path, hash);
         }
         let beside = PathBuf::from(format!("{key}.new"));
         self.done.edited.push(self.world.store.path(path));
@@ -244,15 +254,15 @@ impl Change<'_> {
     }
 
     /// The manifest gives the file another owner or mode than it has.
-    fn changes_access(&self, path: &Path, mode: u32, access: &Access) -> bool {
+    fn changes_access(&self, path: &Path, mode: u32, access: &FileAccess) -> bool {
         store::facts(&self.world.store.path(path)).is_some_and(|is| !is.fits(mode, access.owner.as_ref()))
     }
 
-    fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) {
+    fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) {
         self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
-    fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &Access) -> Result<()> {
+    fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) -> Result<()> {
         let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
         if !same || self.changes_access(path, mode, access) {
             self.put(path, bytes, mode, access);
@@ -260,13 +270,17 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn emitted(&mut self, path: &str, sha256: String) -> Result<()> {
-        let mut event = self.event(Action::Emitted, "", "")?;
-        (event.role, event.name) = (None, None);
-        event.path = Some(path.to_owned());
-        event.sha256 = Some(sha256);
+    fn emitted(&mut self, path: &Path, sha256: String) -> Result<()> {
+        let event = self.emitted_event(path, sha256)?;
         self.events.push(event);
         Ok(())
+    }
+
+    fn emitted_event(&self, path: &Path, sha256: String) -> Result<store::Event> {
+        let mut event = self.bare_event(Action::Emitted)?;
+        event.path = Some(emitted_name(path));
+        event.sha256 = Some(sha256);
+        Ok(event)
     }
 
     /// Users that are gone take their files in `definitions.d/` with them.
@@ -274,7 +288,7 @@ impl Change<'_> {
         let users = dir.join("definitions.d");
         for name in self.world.store.file_names(&users)? {
             let path = users.join(name);
-            let Some(hash) = self.world.inventory.emitted.get(&path.to_string_lossy().replace('\\', "/")) else {
+            let Some(hash) = self.world.inventory.emitted.get(&emitted_name(&path)) else {
                 continue; // not certgen's
             };
             let bytes = self.world.store.read_if_exists(&path, DEFINITIONS_LIMIT)?;
@@ -287,16 +301,16 @@ impl Change<'_> {
     }
 
     /// The owner and the mode that the broker's own certificate has.
-    fn access(&self, broker: &Broker) -> Result<Access> {
+    fn access(&self, broker: &Broker) -> Result<FileAccess> {
         let entry = broker.certificates.first().and_then(|c| self.world.entry(c.role, &c.name));
-        Ok(Access {
+        Ok(FileAccess {
             owner: owner(entry.and_then(|e| e.owner.as_deref()))?,
-            secret_mode: entry.map_or(0o600, |e| e.key_mode),
+            secret_mode: entry.map_or(layout::PRIVATE_FILE, |e| e.key_mode),
         })
     }
 
-    /// Everything about a broker but its passwords.
-    fn broker_facts(&self, broker: &Broker) -> Result<BrokerFacts> {
+    /// Everything that the broker's files say.
+    fn broker_facts(&mut self, broker: &Broker, dir: &Path, users: &Users) -> Result<BrokerFacts> {
         let shown: Vec<&Entry> = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name)).collect();
         let first = shown.first().copied();
         let mut names: Vec<String> = Vec::new();
@@ -328,6 +342,7 @@ impl Change<'_> {
         facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
         // One who is meant to be the administrator keeps the administrator's rights and password.
         facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
+        self.passwords(broker, dir, &users.known, &mut facts)?;
         Ok(facts)
     }
 
@@ -421,14 +436,19 @@ impl Change<'_> {
                 longnames: broker.as_ref().is_some_and(|b| b.longnames),
                 erl_ssl_path: broker.as_ref().and_then(|b| b.erl_ssl_path.clone()),
             };
-            let access = Access { owner: owner(host.owner.as_deref())?, secret_mode: host.key_mode };
+            let access = FileAccess { owner: owner(host.owner.as_deref())?, secret_mode: host.key_mode };
             for file in facts::cli_host(&facts)? {
-                let mode = if file.secret { access.secret_mode } else { 0o644 };
-                self.emit(&dir.join(&file.path), file.bytes, mode, &access)?;
+                self.emit(&dir.join(&file.path), file, &access)?;
             }
         }
         Ok(())
     }
+}
+
+/// The single-user files of users that somebody else made: importing one would take their password and tags.
+fn foreign_files(broker: &Broker, facts: &BrokerFacts, users: &Users) -> Result<BTreeSet<PathBuf>> {
+    let names = facts.users.iter().map(|u| &u.name).filter(|name| users.is_foreign(name));
+    names.map(|name| layout::user_definitions(broker.name.as_deref(), name)).collect()
 }
 
 /// The line that brings a client's user into a running broker, if it has one.

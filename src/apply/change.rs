@@ -103,12 +103,6 @@ pub(crate) struct NewDirectory {
     pub(crate) files: Vec<OutputFile>,
 }
 
-/// Certificates and configuration without secrets.
-pub(crate) const PUBLIC: u32 = 0o644;
-/// Keys and whatever holds a secret.
-pub(crate) const SECRET: u32 = 0o600;
-const SECRET_DIRECTORY: u32 = 0o700;
-
 impl<'a> Change<'a> {
     /// An empty change.
     pub fn new(world: &'a mut World, vault: &'a mut Vault, env: &'a Env) -> Self {
@@ -171,8 +165,8 @@ impl<'a> Change<'a> {
         settings: &BTreeMap<String, String>,
         name: Option<&str>,
     ) -> Result<()> {
-        let mut event = self.event(Action::Initialized, "", "")?;
-        (event.role, event.name) = (None, name.map(str::to_owned));
+        let mut event = self.bare_event(Action::Initialized)?;
+        event.name = name.map(str::to_owned);
         event.profile = Some(profile.to_owned());
         event.settings.clone_from(settings);
         self.events.push(event);
@@ -201,7 +195,12 @@ impl<'a> Change<'a> {
             },
         ];
         let directory = layout::ca_dir(&authority.name)?;
-        self.directories.push(NewDirectory { path: directory.clone(), mode: SECRET_DIRECTORY, owner: None, files });
+        self.directories.push(NewDirectory {
+            path: directory.clone(),
+            mode: layout::PRIVATE_DIRECTORY,
+            owner: None,
+            files,
+        });
         let directory = self.world.store.path(directory);
         let issuer = authority.issuer.clone().unwrap_or_else(|| authority.name.clone());
         self.record(
@@ -378,12 +377,14 @@ impl<'a> Change<'a> {
             return Ok(());
         }
         let mut files = Vec::new();
-        for (name, mode) in [(entry.role.certificate_file(), PUBLIC), (entry.role.key_file(), SECRET)] {
+        for (name, mode) in
+            [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
+        {
             if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
                 files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
             }
         }
-        self.directories.push(NewDirectory { path: to, mode: SECRET_DIRECTORY, owner: None, files });
+        self.directories.push(NewDirectory { path: to, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
         Ok(())
     }
 
@@ -446,7 +447,12 @@ impl<'a> Change<'a> {
 
     /// An event of this command about one identity or authority, without further facts.
     pub(crate) fn event(&self, action: Action, role: &str, name: &str) -> Result<Event> {
-        Ok(Event::new(action, &self.env.actor, self.env.now, self.env.real_now)?.about(role, name))
+        Ok(self.bare_event(action)?.about(role, name))
+    }
+
+    /// An event of this command about nobody.
+    pub(crate) fn bare_event(&self, action: Action) -> Result<Event> {
+        Event::new(action, &self.env.actor, self.env.now, self.env.real_now)
     }
 
     /// Records to whom an authority's key is sealed.
@@ -461,7 +467,7 @@ impl<'a> Change<'a> {
 
     /// A secret file that belongs to nobody but the owner of the PKI.
     pub(crate) fn put_secret(&mut self, path: PathBuf, bytes: Vec<u8>) {
-        self.files.push(OutputFile { path, mode: SECRET, bytes: Zeroizing::new(bytes), owner: None });
+        self.files.push(OutputFile::private(path, bytes));
     }
 
     /// The bundles as they will be.
@@ -490,7 +496,8 @@ impl<'a> Change<'a> {
                 let staged = self.files.iter().any(|f| f.path == path);
                 let old = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
                 let differs = old.is_none_or(|old| *old != bytes)
-                    || store::facts(&self.world.store.path(&path)).is_some_and(|is| !is.fits(PUBLIC, owner.as_ref()));
+                    || store::facts(&self.world.store.path(&path))
+                        .is_some_and(|is| !is.fits(layout::PUBLIC_FILE, owner.as_ref()));
                 if !staged && differs {
                     self.files.push(OutputFile::public(path, bytes).owned_by(owner.clone()));
                 }
@@ -576,7 +583,7 @@ impl<'a> Change<'a> {
                 file.clone_into(&mut written.directory);
             }
             self.outside.extend(file.parent().map(Path::to_owned));
-            self.files.push(OutputFile { path: file.to_owned(), mode: SECRET, bytes, owner: None });
+            self.files.push(OutputFile { path: file.to_owned(), mode: layout::PRIVATE_FILE, bytes, owner: None });
         }
         self.commit(locked)
     }

@@ -15,7 +15,7 @@ mod revocation;
 mod trust;
 mod world;
 
-pub use broker::{PreparedBroker, line_for_running_broker};
+pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
 pub use change::{Change, Destination, Done, Order, Written};
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};

@@ -1,7 +1,7 @@
 //! What is refused before anything is signed, although the manifest alone would allow it.
 
 use crate::apply::change::owner;
-use crate::apply::{Change, World, broker};
+use crate::apply::{World, broker};
 use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -142,13 +142,5 @@ impl World {
         }
         Err(Error::failed(format!("authority {} exists already", ui::quote(name)))
             .hint("name another one: a second key for an authority would break every chain below it"))
-    }
-}
-
-impl Change<'_> {
-    /// # Errors
-    /// As [`World::refuse_privileged_user`].
-    pub fn refuse_privileged_user(&self, entry: &Entry) -> Result<()> {
-        self.world.refuse_privileged_user(entry)
     }
 }

@@ -307,31 +307,29 @@ impl World {
         }
     }
 
-    /// The certificate that an identity shows now, if it can be read.
+    /// Why `entry` should be issued again, empty when all is well; and the certificate that it shows now, if that can be
+    /// read.
     ///
     /// # Errors
     /// The name has no directory name.
-    pub fn current_certificate(&self, role: Role, name: &str) -> Result<Option<Certificate>> {
-        Ok(self.pair(role, name)?.and_then(|pair| pair.certificate.ok()))
+    pub fn judge(&self, entry: &Entry, env: &Env) -> Result<(Vec<Reason>, Option<Certificate>)> {
+        let Some(pair) = self.pair(entry.role, &entry.name)? else {
+            return Ok((self.reasons_without_pair(entry, env)?, None));
+        };
+        let revoked = pair.certificate.as_ref().is_ok_and(|c| self.is_revoked(c));
+        Ok((plan::reasons(entry, Some(&pair), revoked, env.now), pair.certificate.ok()))
     }
 
-    /// Why `entry` should be issued again; empty when all is well.
-    ///
-    /// # Errors
-    /// The name has no directory name.
-    pub fn reasons(&self, entry: &Entry, env: &Env) -> Result<Vec<Reason>> {
-        let pair = self.pair(entry.role, &entry.name)?;
-        if pair.is_none()
-            && let Some(issued) = self.inventory.current(entry.role.as_str(), &entry.name)
+    /// Written to another place, nothing of it lies here to compare, and it is not missing.
+    fn reasons_without_pair(&self, entry: &Entry, env: &Env) -> Result<Vec<Reason>> {
+        if let Some(issued) = self.inventory.current(entry.role.as_str(), &entry.name)
             && matches!(issued.location, Location::Out | Location::Archive)
             && let (Some(not_before), Some(not_after)) = (issued.not_before, issued.not_after)
         {
-            // Written to another place: nothing of it lies here to compare, and it is not missing.
             let due = plan::is_due(Validity::new(not_before, not_after)?, env.now);
             return Ok(if due { vec![Reason::Due { not_after }] } else { Vec::new() });
         }
-        let revoked = pair.as_ref().and_then(|p| p.certificate.as_ref().ok()).is_some_and(|c| self.is_revoked(c));
-        Ok(plan::reasons(entry, pair.as_ref(), revoked, env.now))
+        Ok(plan::reasons(entry, None, false, env.now))
     }
 
     /// The inventory's word on a certificate that an authority here signed.
@@ -361,15 +359,7 @@ impl World {
     /// # Errors
     /// One of them cannot be read.
     pub fn revocation_lists(&self) -> Result<Vec<Crl>> {
-        let mut lists = Vec::new();
-        for name in self.authorities.keys() {
-            let path = layout::crl(name)?;
-            if let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? {
-                let shown = ui::path(&path);
-                lists.push(Crl::from_bytes(&bytes).context(|| format!("reading {shown}"))?);
-            }
-        }
-        Ok(lists)
+        self.authorities.keys().filter_map(|name| self.revocation_list_of(name).transpose()).collect()
     }
 
     /// The password of an encrypted key. A relative path starts at the manifest.
@@ -431,11 +421,8 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
         return Err(Error::failed(format!("{shown} is missing"))
             .hint("put the manifest back, from version control or a backup"));
     };
-    let text = std::str::from_utf8(&bytes).map_err(|e| {
-        Error::failed(format!("reading {shown}: byte {} is not UTF-8", e.valid_up_to()))
-            .hint("save the manifest as UTF-8")
-    })?;
-    Ok((Manifest::parse(text, &shown)?, text.to_owned()))
+    let manifest = Manifest::parse_bytes(&bytes, &shown)?;
+    Ok((manifest, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The first certificate of a file.

@@ -101,7 +101,7 @@ fn build(
     let trust = change.trust()?;
     let progress = change.progress("issuing");
     for entry in change.entries() {
-        change.refuse_privileged_user(&entry)?;
+        change.world.refuse_privileged_user(&entry)?;
         let key = KeySource::Generate(entry.key_type);
         let destination = crate::apply::Destination::Pki;
         change.identity(

@@ -257,10 +257,12 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     for (entry, _) in &todo {
         world.refuse_leaked(entry, common.force, env)?;
     }
-    let asked = manifest.clone();
-    if !common.no_save {
+    let unsaved = if common.no_save {
+        Some(manifest)
+    } else {
         world.save(manifest);
-    }
+        None
+    };
     let delivery = Delivery::new(common.out.as_deref(), common.archive.as_deref(), env)?;
     let mut vault = Vault::new(&common.unlock);
     let saves = !common.no_save && text != world.manifest_text;
@@ -275,7 +277,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                     None => KeySource::Generate(entry.key_type),
                 };
                 let destination = delivery.destination(&entry)?;
-                let unmanaged = common.no_save.then(|| asked.spec(role, &entry.name).cloned()).flatten();
+                let unmanaged = unsaved.as_ref().and_then(|asked| asked.spec(role, &entry.name)).cloned();
                 change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
                 progress.step();
             }
@@ -434,8 +436,7 @@ fn sort_out(
 ) -> Result<(Todo, Vec<Entry>)> {
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
-        let reasons = world.reasons(entry, env)?;
-        let current = world.current_certificate(entry.role, &entry.name)?;
+        let (reasons, current) = world.judge(entry, env)?;
         let old = world.entry(entry.role, &entry.name);
         let differences = differences::of(entry, old, current.as_ref(), &reasons, csr, dates);
         if !differences.is_empty() && !common.force {

@@ -122,21 +122,6 @@ pub fn key(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
     Ok(entry_dir(&role, name)?.join(key_file(role.as_ref())))
 }
 
-/// Certificate and key in one file (server and node).
-pub fn combined(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
-    Ok(entry_dir(role, name)?.join("combined_keys.pem"))
-}
-
-/// The bundle of trust anchors in an identity's directory.
-pub fn bundle(role: impl AsRef<str>, name: &str) -> Result<PathBuf> {
-    Ok(entry_dir(role, name)?.join("ca_certificate.pem"))
-}
-
-/// The bundle of those who may be peers of a node.
-pub fn inter_node_bundle(name: &str) -> Result<PathBuf> {
-    Ok(entry_dir("node", name)?.join("inter_node_ca_certificate.pem"))
-}
-
 /// The certificate's file name in the directory of a role.
 pub fn certificate_file(role: &str) -> &'static str {
     match role {
@@ -191,11 +176,6 @@ pub fn user_definitions_file(user: &str) -> Result<String> {
         )));
     }
     Ok(file)
-}
-
-/// The files of another consumer.
-pub fn emit_dir(target: &str) -> Result<PathBuf> {
-    Ok(PathBuf::from("emit").join(directory_name(target)?))
 }
 
 #[cfg(test)]

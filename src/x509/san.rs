@@ -156,11 +156,6 @@ impl DnsName {
         self.0.starts_with("*.")
     }
 
-    /// The first label: the short name of a host.
-    pub fn first_label(&self) -> &str {
-        self.0.split('.').next().unwrap_or(&self.0)
-    }
-
     /// Why this name, if it was read, would not have been accepted as written here; the case of letters aside.
     pub fn fault(&self) -> Option<&'static str> {
         let host = self.0.strip_prefix("*.").unwrap_or(&self.0);

@@ -131,15 +131,14 @@ fn existing(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 fn write(dir: &Path, changes: Vec<rabbitmq::Change>, prepared: &PreparedBroker) -> Result<()> {
     let mut transaction = Transaction::outside(dir)?;
     let of_directory =
-        prepared.owner.clone().or_else(|| store::facts(dir).map(|facts| facts.owner).unwrap_or_default());
+        prepared.access.owner.clone().or_else(|| store::facts(dir).map(|facts| facts.owner).unwrap_or_default());
     for change in changes {
         let facts = store::facts(&dir.join(&change.path));
         let (mode, owner) = match facts {
             // What holds a secret from now on is nobody else's to read.
             Some(facts) if change.secret => (facts.mode & 0o640, facts.owner),
             Some(facts) => (facts.mode, facts.owner),
-            None if change.secret => (prepared.secret_mode, of_directory.clone()),
-            None => (0o644, of_directory.clone()),
+            None => (prepared.access.mode(change.secret), of_directory.clone()),
         };
         transaction.put(OutputFile::public(change.path, change.new).with_mode(mode).owned_by(owner))?;
     }

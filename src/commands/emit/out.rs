@@ -31,8 +31,9 @@ pub(super) fn write(dir: &Path, prepared: &PreparedBroker, force: bool, env: &mu
             to.push_str(".new");
         }
         items.push(item(&dir.join(&to), env));
-        let mode = if file.secret { prepared.secret_mode } else { 0o644 };
-        transaction.put(OutputFile::public(to, bytes).with_mode(mode).owned_by(prepared.owner.clone()))?;
+        let access = &prepared.access;
+        let output = OutputFile::public(to, bytes).with_mode(access.mode(file.secret));
+        transaction.put(output.owned_by(access.owner.clone()))?;
     }
     transaction.commit()?;
     shared::warn_of_differing(&edited, env);

@@ -8,7 +8,7 @@ use crate::commands::request::REQUEST_FILE;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::profile::Role;
-use crate::store::{self, OutputFile, Store, Transaction};
+use crate::store::{self, OutputFile, Store, Transaction, layout};
 use crate::ui;
 use crate::x509::{Certificate, Csr, order_chain};
 
@@ -47,7 +47,7 @@ pub(super) fn finish(answers: &[PathBuf], dir: &Path, env: &mut Env) -> Result<V
         let key = std::str::from_utf8(&key).map_err(|_| Error::failed("the key is not PEM"))?;
         files.push((combined, facts.mode, format!("{chain}{key}")));
     }
-    files.push((role.certificate_file(), 0o644, chain));
+    files.push((role.certificate_file(), layout::PUBLIC_FILE, chain));
     let mut transaction = Transaction::outside(dir)?;
     let mut paths = Vec::new();
     for (name, mode, text) in files {
@@ -66,7 +66,7 @@ fn bundles(answered: &[Answer], leaf: &Certificate, role: Role) -> Vec<(&'static
     let mut add = |name: &'static str, anchors: Vec<&Certificate>| {
         let text: String = anchors.iter().map(|c| c.pem()).collect();
         if !text.is_empty() && !found.iter().any(|(known, ..)| *known == name) {
-            found.push((name, 0o644, text));
+            found.push((name, layout::PUBLIC_FILE, text));
         }
     };
     for answer in answered.iter().filter(|a| !a.certificates.contains(leaf)) {

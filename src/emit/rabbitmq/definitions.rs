@@ -155,11 +155,6 @@ impl Definitions {
         Ok(())
     }
 
-    /// Whether anybody's hash is in it.
-    pub fn has_secret(&self) -> bool {
-        self.users.iter().any(|user| !user.password_hash.is_empty())
-    }
-
     /// The file.
     pub fn to_json(&self) -> String {
         let sections = [
