@@ -3,7 +3,7 @@
 //! Facts are gathered here and written by `emit::rabbitmq`. A file that somebody edited since certgen wrote it is left
 //! alone; a password is made once, and its hash is kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -24,12 +24,14 @@ use crate::x509::GeneralName;
 pub(crate) const DEFINITIONS_LIMIT: u64 = 24 << 20;
 
 impl super::World {
-    /// The users in a broker's definitions.json that certgen made: only these may it change or take out.
+    /// The users of a broker's definitions.json as it lies there.
     ///
     /// # Errors
-    /// The broker's name has no directory name.
-    pub fn users_made_here(&self, broker: &Broker) -> Result<BTreeSet<String>> {
-        Ok(self.users_made_in(&layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json")))
+    /// The broker's name has no directory name, or the file cannot be read or understood.
+    pub(super) fn broker_users(&self, broker: &Broker) -> Result<Users> {
+        let definitions = definitions_of(broker)?;
+        let existing = self.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
+        self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))
     }
 
     /// The users that certgen made in brokers for a client, as those brokers know them.
@@ -40,13 +42,25 @@ impl super::World {
         let mut made = BTreeSet::new();
         for broker in self.manifest.brokers_of(entry).filter(|_| entry.user.is_some()) {
             let name = user_name(entry, broker.login_from)?;
-            if self.users_made_here(broker)?.contains(&name) {
+            if self.users_made_in(&definitions_of(broker)?).contains(&name) {
                 made.insert(name);
             }
         }
         Ok(made)
     }
 
+    fn users_of(&self, definitions: &Path, existing: Option<&[u8]>) -> Result<Users> {
+        let mut known = BTreeMap::new();
+        for user in existing.map(facts::existing_users).transpose()?.unwrap_or_default() {
+            // Named twice, it is what gives it more.
+            if user.is_privileged() || !known.contains_key(&user.name) {
+                known.insert(user.name.clone(), user);
+            }
+        }
+        Ok(Users { known, ours: self.users_made_in(definitions) })
+    }
+
+    /// The users in a definitions.json that certgen made: only these may it change or take out.
     fn users_made_in(&self, definitions: &Path) -> BTreeSet<String> {
         let path = emitted_name(definitions);
         let of_this = |event: &&store::Event| event.path.as_ref() == Some(&path) && event.users.is_some();
@@ -83,9 +97,9 @@ impl FileAccess {
 }
 
 /// The users of a broker's definitions.json.
-struct Users {
+pub(super) struct Users {
     /// Every one that is in it.
-    known: Vec<ExistingUser>,
+    known: BTreeMap<String, ExistingUser>,
     /// Those that certgen made.
     ours: BTreeSet<String>,
 }
@@ -93,8 +107,17 @@ struct Users {
 impl Users {
     /// Somebody else made it: what it has is not certgen's to change.
     fn is_foreign(&self, name: &str) -> bool {
-        !self.ours.contains(name) && self.known.iter().any(|user| user.name == name)
+        !self.ours.contains(name) && self.known.contains_key(name)
     }
+
+    /// Somebody else made it, and it has a password or a tag.
+    pub(super) fn is_foreign_and_privileged(&self, name: &str) -> bool {
+        !self.ours.contains(name) && self.known.get(name).is_some_and(ExistingUser::is_privileged)
+    }
+}
+
+fn definitions_of(broker: &Broker) -> Result<PathBuf> {
+    Ok(layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json"))
 }
 
 /// What the inventory calls an emitted file.
@@ -127,23 +150,18 @@ impl Change<'_> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         // As staged by this change, else as it lies there.
-        let definitions = dir.join("definitions.json");
+        let definitions = definitions_of(broker)?;
         let staged = self.files.iter().find(|f| f.path == definitions).map(|f| f.bytes.clone());
         let existing = match staged {
             Some(staged) => Some(staged),
             None => self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?,
         };
-        let users = self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
+        let users = self.world.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
         let facts = self.broker_facts(broker, &dir, &users)?;
         let clients = self.clients_of(broker);
         let meant = clients.into_iter().filter(|e| e.user.as_ref().is_some_and(|u| u.existing));
         let existing_users = meant.map(|e| user_name(e, broker.login_from)).collect::<Result<_>>()?;
         Ok(PreparedBroker { facts, existing_users, ours: users.ours, access })
-    }
-
-    fn users_of(&self, definitions: &Path, existing: Option<&[u8]>) -> Result<Users> {
-        let known = existing.map(facts::existing_users).transpose()?.unwrap_or_default();
-        Ok(Users { known, ours: self.world.users_made_in(definitions) })
     }
 
     fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
@@ -155,9 +173,9 @@ impl Change<'_> {
         }
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
-        let definitions = dir.join("definitions.json");
+        let definitions = definitions_of(broker)?;
         let existing = self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
-        let users = self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
+        let users = self.world.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
         let facts = self.broker_facts(broker, &dir, &users)?;
         let foreign = foreign_files(broker, &facts, &users)?;
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();
@@ -342,7 +360,7 @@ impl Change<'_> {
         facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
         // One who is meant to be the administrator keeps the administrator's rights and password.
         facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
-        self.passwords(broker, dir, &users.known, &mut facts)?;
+        self.passwords(broker, dir, users, &mut facts)?;
         Ok(facts)
     }
 
@@ -359,13 +377,7 @@ impl Change<'_> {
     }
 
     /// The administrator's password and those of clients that asked for one: made once, kept in a file for their owner.
-    fn passwords(
-        &mut self,
-        broker: &Broker,
-        dir: &Path,
-        users: &[ExistingUser],
-        facts: &mut BrokerFacts,
-    ) -> Result<()> {
+    fn passwords(&mut self, broker: &Broker, dir: &Path, users: &Users, facts: &mut BrokerFacts) -> Result<()> {
         if let Some(name) = &broker.administrator {
             let path = layout::administrator_password(broker.name.as_deref())?;
             let password_hash = self.password_hash(name, &path, users)?;
@@ -375,8 +387,8 @@ impl Change<'_> {
             .clients_of(broker)
             .into_iter()
             .filter(|e| e.user.as_ref().is_some_and(|u| u.with_password))
-            .map(|e| e.name.clone())
-            .collect();
+            .map(|e| user_name(e, broker.login_from))
+            .collect::<Result<_>>()?;
         for name in with_password {
             let path = dir.join(format!("{}.password", store::directory_name(&name)?));
             let hash = self.password_hash(&name, &path, users)?;
@@ -387,8 +399,8 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn password_hash(&mut self, user: &str, path: &Path, users: &[ExistingUser]) -> Result<String> {
-        let known = users.iter().find(|u| u.name == user).and_then(|u| u.password_hash.clone());
+    fn password_hash(&mut self, user: &str, path: &Path, users: &Users) -> Result<String> {
+        let known = users.known.get(user).and_then(|u| u.password_hash.clone());
         if let Some(hash) = known.filter(|hash| !hash.is_empty()) {
             return Ok(hash);
         }

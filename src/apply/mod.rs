@@ -19,6 +19,7 @@ pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
 pub use change::{Change, Destination, Done, Order, Written};
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
+pub use refusals::NameRefusals;
 pub use request::{DateNote, Dates};
 pub use trust::Trust;
 pub use world::{AuthorityState, World};

@@ -1,31 +1,50 @@
 //! What is refused before anything is signed, although the manifest alone would allow it.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry::{Occupied, Vacant};
+
+use crate::apply::World;
+use crate::apply::broker::{self, Users};
 use crate::apply::change::owner;
-use crate::apply::{World, broker};
-use crate::emit::rabbitmq::existing_users;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
+use crate::profile::Role;
 use crate::store::{Location, equal_but_for_case, layout};
 use crate::ui;
 
 /// RabbitMQ's own default user, which is an administrator wherever it still exists.
 const DEFAULT_USER: &str = "guest";
 
-impl World {
+/// Refusals that look at every name there is. What they look at is gathered once, for one name asked about or a million.
+pub struct NameRefusals<'a> {
+    world: &'a World,
+    /// The names of each role that exist, by how they read in lower case.
+    names: BTreeMap<(Role, String), Vec<&'a str>>,
+    /// The users of each broker's definitions.json, read when first asked for.
+    users: BTreeMap<Option<String>, Users>,
+}
+
+impl<'a> NameRefusals<'a> {
+    /// Looks at the names in `world`.
+    pub fn new(world: &'a World) -> Self {
+        let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let on_disk = world.directories().iter().map(|(role, name)| (*role, name.as_str()));
+        let known = world.inventory.entries.iter().filter(|(_, history)| history.current().is_some());
+        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.as_str())));
+        for (role, name) in on_disk.chain(known) {
+            names.entry((role, name.to_lowercase())).or_default().push(name);
+        }
+        Self { world, names, users: BTreeMap::new() }
+    }
+
     /// Names that differ only in case are one file on some disks and one person in most heads.
     ///
     /// # Errors
     /// There is another identity of that role whose name is equal but for case.
-    pub fn refuse_case_twin(&self, entry: &Entry) -> Result<()> {
-        let on_disk = self.directories().iter().filter(|(role, _)| *role == entry.role).map(|(_, name)| name.as_str());
-        let known = self
-            .inventory
-            .entries
-            .iter()
-            .filter(|((role, _), history)| role == entry.role.as_str() && history.current().is_some());
-        let names = on_disk.chain(known.map(|((_, name), _)| name.as_str())).filter(|name| *name != entry.name);
-        match equal_but_for_case(&entry.name, names) {
+    pub fn case_twin(&self, entry: &Entry) -> Result<()> {
+        let alike = self.names.get(&(entry.role, entry.name.to_lowercase()));
+        match alike.into_iter().flatten().find(|name| **name != entry.name) {
             Some(twin) => Err(Error::failed(format!(
                 "{} {} was not issued: {} exists and differs only in case",
                 entry.role,
@@ -41,11 +60,11 @@ impl World {
     ///
     /// # Errors
     /// The name is such a user's, and nobody said `--existing-user`.
-    pub fn refuse_privileged_user(&self, entry: &Entry) -> Result<()> {
+    pub fn privileged_user(&mut self, entry: &Entry) -> Result<()> {
         if entry.user.as_ref().is_none_or(|user| user.existing) {
             return Ok(());
         }
-        for broker in self.manifest.brokers_of(entry) {
+        for broker in self.world.manifest.brokers_of(entry) {
             let name = broker::user_name(entry, broker.login_from)?;
             let refuse = |why: &str| {
                 Err(Error::failed(format!(
@@ -63,18 +82,19 @@ impl World {
             if broker.login_users.contains(&name) {
                 return refuse("the manifest lists it among the users with a password");
             }
-            if !self.users_made_here(broker)?.contains(&name) {
-                let path = layout::rabbitmq_dir(broker.name.as_deref())?.join("definitions.json");
-                let bytes = self.store.read_if_exists(&path, broker::DEFINITIONS_LIMIT)?;
-                let users = bytes.as_deref().map(|b| existing_users(b)).transpose()?.unwrap_or_default();
-                if users.iter().any(|user| user.name == name && user.is_privileged()) {
-                    return refuse("definitions.json has a user of that name with a password or a tag");
-                }
+            let users = match self.users.entry(broker.name.clone()) {
+                Occupied(users) => users.into_mut(),
+                Vacant(place) => place.insert(self.world.broker_users(broker)?),
+            };
+            if users.is_foreign_and_privileged(&name) {
+                return refuse("definitions.json has a user of that name with a password or a tag");
             }
         }
         Ok(())
     }
+}
 
+impl World {
     /// An owner is refused before anything is signed, when nothing has happened yet.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, World, Written};
+use crate::apply::{self, Change, Dates, Done, KeySource, NameRefusals, Order, Unlock, Vault, World, Written};
 use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -100,8 +100,10 @@ fn build(
     }
     let trust = change.trust()?;
     let progress = change.progress("issuing");
-    for entry in change.entries() {
-        change.world.refuse_privileged_user(&entry)?;
+    let entries = change.entries();
+    let mut refusals = NameRefusals::new(change.world);
+    entries.iter().try_for_each(|entry| refusals.privileged_user(entry))?;
+    for entry in entries {
         let key = KeySource::Generate(entry.key_type);
         let destination = crate::apply::Destination::Pki;
         change.identity(

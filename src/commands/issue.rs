@@ -6,7 +6,7 @@ mod differences;
 
 use std::path::PathBuf;
 
-use crate::apply::{self, Change, Dates, Done, KeySource, Order, Unlock, Vault, World};
+use crate::apply::{self, Change, Dates, Done, KeySource, NameRefusals, Order, Unlock, Vault, World};
 use crate::commands::shared::{self, KeyArgs, NameArgs};
 use crate::commands::{Answer, issue::deliver::Delivery};
 use crate::env::{Env, parse_time};
@@ -237,20 +237,21 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         wish.spec = std::mem::take(&mut wish.spec).over(known);
     }
 
+    let mut refusals = NameRefusals::new(&world);
     for wish in &wishes {
         // First as typed, without a place in a file that does not hold it yet.
         let entry = world
             .manifest
             .entry_from(role, &wish.name, &wish.spec)
             .map_err(|e| shared::blame(e, role, &wish.name, &wish.spec))?;
-        world.refuse_privileged_user(&entry)?;
+        refusals.privileged_user(&entry)?;
     }
     let text = edited(role, &wishes, &world)?;
     let manifest = Manifest::parse(&text, MANIFEST)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_owner(entry)?;
-        world.refuse_case_twin(entry)?;
+        refusals.case_twin(entry)?;
     }
 
     let (todo, unchanged) = sort_out(&entries, &world, common, csr.as_ref(), dates, env)?;
@@ -403,9 +404,7 @@ fn refuse_twins(wishes: &[Wish]) -> Result<()> {
 /// The manifest's text with the wishes in it.
 fn edited(role: Role, wishes: &[Wish], world: &World) -> Result<String> {
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
-    for wish in wishes {
-        editor.put_entry(role, &wish.name, &wish.spec)?;
-    }
+    editor.put_entries(role, wishes.iter().map(|wish| (wish.name.as_str(), &wish.spec)))?;
     Ok(editor.into_text())
 }
 

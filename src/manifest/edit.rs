@@ -25,6 +25,12 @@ pub enum Value {
     Table(Vec<(&'static str, Self)>),
 }
 
+/// A table with all that it should say; a key without a value should not be there.
+struct TableValues<'a> {
+    path: Vec<&'a str>,
+    values: Values,
+}
+
 /// A manifest that is being changed.
 #[derive(Debug, Clone)]
 pub struct Editor {
@@ -49,14 +55,26 @@ impl Editor {
         self.text
     }
 
-    /// Adds an entry, or brings one that exists to `spec`: keys that differ are replaced, those that `spec` lacks go.
+    /// Adds entries, or brings those that exist to their specs: keys that differ are replaced, those that a spec lacks go.
+    pub fn put_entries<'s>(
+        &mut self,
+        role: Role,
+        entries: impl IntoIterator<Item = (&'s str, &'s EntrySpec)>,
+    ) -> Result<(), ManifestError> {
+        let tables = entries
+            .into_iter()
+            .map(|(name, spec)| TableValues { path: vec![role.as_str(), name], values: entry_values(spec) });
+        self.put(tables.collect())
+    }
+
+    /// The same for one entry.
     pub fn put_entry(&mut self, role: Role, name: &str, spec: &EntrySpec) -> Result<(), ManifestError> {
-        self.put(&[role.as_str(), name], entry_values(spec))
+        self.put_entries(role, [(name, spec)])
     }
 
     /// The same for an authority.
     pub fn put_authority(&mut self, name: &str, spec: &AuthoritySpec) -> Result<(), ManifestError> {
-        self.put(&["authority", name], authority_values(spec))
+        self.put(vec![TableValues { path: vec!["authority", name], values: authority_values(spec) }])
     }
 
     /// Takes an entry out, with the comment right above it. `false`: it was not there.
@@ -89,21 +107,33 @@ impl Editor {
         self.remove(&path)
     }
 
-    fn put(&mut self, table: &[&str], values: Vec<(&'static str, Option<Value>)>) -> Result<(), ManifestError> {
+    /// All tables that are new come in one splice: a text of thousands is read and checked once, not once for each.
+    fn put(&mut self, tables: Vec<TableValues<'_>>) -> Result<(), ManifestError> {
         let mut draft = self.clone();
         let mut wanted = parse(&draft.text, &draft.file)?;
-        if lookup(&wanted, table).is_none() {
-            insert(&mut wanted, table, toml::Value::Table(toml::Table::new()));
-            let with_table = splice::add_table(&draft.text, table);
-            draft.accept(with_table, &wanted, table)?;
-        }
-        for (key, value) in values {
-            match value {
-                Some(value) => draft.set(table, key, &value)?,
-                None => {
-                    draft.unset(table, key)?;
+        let (known, new): (Vec<_>, Vec<_>) = tables.into_iter().partition(|t| lookup(&wanted, &t.path).is_some());
+        for TableValues { path, values } in known {
+            for (key, value) in values {
+                let is = lookup(&wanted, &path).and_then(|table| table.get(key));
+                match value {
+                    Some(value) if is != Some(&value.to_toml()) => draft.set(&path, key, &value)?,
+                    None if is.is_some() => drop(draft.unset(&path, key)?),
+                    _ => {}
                 }
             }
+        }
+        if let Some(first) = new.first().map(|table| table.path.clone()) {
+            wanted = parse(&draft.text, &draft.file)?;
+            let mut sections = Vec::with_capacity(new.len());
+            for TableValues { path, values } in new {
+                let values: Vec<_> = values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+                let table = values.iter().map(|(key, value)| ((*key).to_owned(), value.to_toml())).collect();
+                insert(&mut wanted, &path, toml::Value::Table(table));
+                let assignments = values.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+                sections.push(splice::Section { path, assignments });
+            }
+            let with_tables = splice::add_tables(&draft.text, &sections);
+            draft.accept(with_tables, &wanted, &first)?;
         }
         *self = draft;
         Ok(())

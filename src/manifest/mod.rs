@@ -54,7 +54,8 @@ pub struct Manifest {
     defaults: validate::Defaults,
     authorities: Vec<Authority>,
     entries: Vec<Entry>,
-    specs: BTreeMap<(Role, String), EntrySpec>,
+    /// Where each entry is in `entries`, and as what it is written.
+    written: BTreeMap<(Role, String), (usize, EntrySpec)>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
     emit: Vec<String>,
@@ -112,12 +113,12 @@ impl Manifest {
 
     /// The entry of that role and name.
     pub fn entry(&self, role: Role, name: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.role == role && entry.name == name)
+        self.written.get(&(role, name.to_owned())).and_then(|(at, _)| self.entries.get(*at))
     }
 
     /// The entry of that role and name as it is written, without defaults: what another may be made like.
     pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
-        self.specs.get(&(role, name.to_owned()))
+        self.written.get(&(role, name.to_owned())).map(|(_, spec)| spec)
     }
 
     /// The broker of that name; `None` is the plain `[broker]`.

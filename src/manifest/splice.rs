@@ -17,16 +17,21 @@ pub(crate) fn set(text: &str, table: &[&str], key: &str, value: &str) -> Option<
     insert(&text, table, &assignment)
 }
 
-/// Adds an empty table where its like stand.
-pub(crate) fn add_table(text: &str, table: &[&str]) -> Option<String> {
-    for length in 1..table.len() {
-        if let Some(range) = find_value(text, &table[..length])? {
-            let rest = joined(&table[length..]);
-            return insert_member(text, &range, &format!("{rest} = {{}}"));
-        }
+/// A table to add, with its lines.
+pub(crate) struct Section<'a> {
+    /// Its name in parts.
+    pub(crate) path: Vec<&'a str>,
+    /// `key = value`, which is TOML already.
+    pub(crate) assignments: Vec<String>,
+}
+
+/// Adds tables of one family where their like stand.
+pub(crate) fn add_tables(text: &str, tables: &[Section<'_>]) -> Option<String> {
+    let family = *tables.first()?.path.first()?;
+    if find_value(text, &[family])?.is_some() {
+        return tables.iter().try_fold(text.to_owned(), |text, table| add_member(&text, table));
     }
     let all = statements(text)?;
-    let family = table.first()?;
     let last = all
         .iter()
         .rposition(|s| matches!(&s.kind, Kind::Header { path, .. } if path.first().is_some_and(|p| p == family)));
@@ -36,15 +41,32 @@ pub(crate) fn add_table(text: &str, table: &[&str]) -> Option<String> {
     if at > 0 && !text[..at].ends_with('\n') {
         block.push_str(newline);
     }
-    if at > 0 {
-        block.push_str(newline);
+    for Section { path, assignments } in tables {
+        if at > 0 || !block.is_empty() {
+            block.push_str(newline);
+        }
+        block.push_str(&format!("[{}]{newline}", joined(path)));
+        for assignment in assignments {
+            block.push_str(assignment);
+            block.push_str(newline);
+        }
     }
-    block.push_str(&format!("[{}]{newline}", joined(table)));
     let next = text[at..].lines().next();
     if next.is_some_and(|line| !line.trim().is_empty()) {
         block.push_str(newline);
     }
     Some(replaced(text, at..at, &block))
+}
+
+/// A table whose family is written on one line.
+fn add_member(text: &str, table: &Section<'_>) -> Option<String> {
+    let Section { path, assignments } = table;
+    let assignments =
+        if assignments.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", assignments.join(", ")) };
+    (1..path.len()).find_map(|length| {
+        let range = find_value(text, &path[..length])??;
+        insert_member(text, &range, &format!("{} = {assignments}", joined(&path[length..])))
+    })
 }
 
 /// Takes out everything at and below `path`, with the comment right above its headers.
@@ -161,12 +183,8 @@ fn insert(text: &str, table: &[&str], assignment: &str) -> Option<String> {
             return insert_member(text, &range, &format!("{prefix}{assignment}"));
         }
     }
-    insert_dotted(text, &all, table, assignment).or_else(|| {
-        let with_table = add_table(text, table)?;
-        let all = statements(&with_table)?;
-        let at = all.iter().position(is_header)?;
-        insert_line(&with_table, &all[at], assignment)
-    })
+    insert_dotted(text, &all, table, assignment)
+        .or_else(|| add_tables(text, &[Section { path: table.to_vec(), assignments: vec![assignment.to_owned()] }]))
 }
 
 /// The table exists as dotted keys: one more of them.

@@ -107,8 +107,19 @@ impl Validation<'_> {
         self.brokers(file)?;
         self.clients_and_brokers(file)?;
         self.lists(file)?;
-        self.manifest.entries.sort_by_key(|entry| entry.role);
+        self.order(file);
         Ok(self.manifest)
+    }
+
+    /// Entries by role, and within a role as they are written.
+    fn order(&mut self, file: &File) {
+        let specs = file.entries.iter().map(|(_, written)| written.spec.clone());
+        let mut pairs: Vec<_> = std::mem::take(&mut self.manifest.entries).into_iter().zip(specs).collect();
+        pairs.sort_by_key(|(entry, _)| entry.role);
+        for (at, (entry, spec)) in pairs.into_iter().enumerate() {
+            self.manifest.written.insert((entry.role, entry.name.clone()), (at, spec));
+            self.manifest.entries.push(entry);
+        }
     }
 
     fn place<T>(&self, result: Result<T, Problem>, spots: &Spots) -> Result<T, ManifestError> {
@@ -189,7 +200,6 @@ impl Validation<'_> {
                 });
             let entry = entry.map_err(|p| p.within(&section(role.as_str(), &written.name)));
             self.manifest.entries.push(self.place(entry, &written.spots)?);
-            self.manifest.specs.insert((*role, written.name.clone()), written.spec.clone());
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::apply::World;
+use crate::apply::{NameRefusals, World};
 use crate::commands::issue::Wish;
 use crate::env::Env;
 use crate::error::{Error, Result, io_reason};
@@ -33,6 +33,7 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World,
     let mut columns: Vec<String> = vec!["name".to_owned()];
     let (mut wishes, mut faults): (Vec<Wish>, Vec<String>) = (Vec::new(), Vec::new());
     let mut seen = std::collections::BTreeMap::new();
+    let mut refusals = NameRefusals::new(world);
     for (index, record) in reader.records().enumerate() {
         let record = match record {
             Ok(record) => record,
@@ -50,7 +51,7 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World,
             columns = header(&record, role).map_err(|e| e.context(format!("{what}: line 1")))?;
             continue;
         }
-        match row(&record, &columns, defaults).and_then(|wish| judged(role, wish, world)) {
+        match row(&record, &columns, defaults).and_then(|wish| judged(role, wish, world, &mut refusals)) {
             Ok(wish) => {
                 if let Some((first, twin)) = seen.insert(wish.name.to_lowercase(), (line, wish.name.clone())) {
                     let how = if twin == wish.name { "stands" } else { "differs only in case from what stands" };
@@ -69,13 +70,13 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World,
 }
 
 /// Everything that would be refused later, one at a time, is refused here with its line.
-fn judged(role: Role, wish: Wish, world: &World) -> Result<Wish, String> {
+fn judged(role: Role, wish: Wish, world: &World, refusals: &mut NameRefusals<'_>) -> Result<Wish, String> {
     let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
     let judge = || -> Result<()> {
         let entry = world.manifest.entry_from(role, &wish.name, &wish.spec.clone().over(known))?;
         world.refuse_owner(&entry)?;
-        world.refuse_case_twin(&entry)?;
-        world.refuse_privileged_user(&entry)
+        refusals.case_twin(&entry)?;
+        refusals.privileged_user(&entry)
     };
     match judge() {
         Ok(()) => Ok(wish),
