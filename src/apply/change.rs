@@ -11,10 +11,10 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::{Authority, Entry, EntrySpec};
-use crate::profile::Role;
+use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
-use crate::x509::{Certificate, PrivateKey};
+use crate::x509::{Certificate, DnsName, PrivateKey};
 
 /// One certificate to issue.
 pub struct Order {
@@ -161,13 +161,14 @@ impl<'a> Change<'a> {
     /// An event cannot be made.
     pub fn initialized(
         &mut self,
-        profile: &str,
+        profile: &Profile,
         settings: &BTreeMap<String, String>,
         name: Option<&str>,
     ) -> Result<()> {
         let mut event = self.bare_event(Action::Initialized)?;
         event.name = name.map(str::to_owned);
-        event.profile = Some(profile.to_owned());
+        event.profile = Some(profile.name().to_owned());
+        event.sha256 = profile.sha256().map(str::to_owned);
         event.settings.clone_from(settings);
         self.events.push(event);
         Ok(())
@@ -284,6 +285,7 @@ impl<'a> Change<'a> {
         let issued =
             issuer.issue(&prepared).context(|| format!("issuing {} {}", entry.role, ui::quote(&entry.name)))?;
         self.note_dates(entry.role.as_str(), &entry.name, &notes);
+        self.note_name(&entry);
 
         let key_pem = private.map(|key| self.key_pem(&entry, &key)).transpose()?;
         let files = identity_files(&entry, &issued, key_pem.as_ref(), trust);
@@ -401,6 +403,19 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// A server may be called by any label, but whoever connects to it knows only host names and addresses.
+    fn note_name(&mut self, entry: &Entry) {
+        let is_host = DnsName::parse(&entry.name).is_ok() || entry.name.parse::<std::net::IpAddr>().is_ok();
+        if entry.role.serves() && !is_host {
+            self.done.notes.push(format!(
+                "{} {} is no host name: clients will find only its other names, {}",
+                entry.role,
+                ui::quote(&entry.name),
+                entry.san.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+
     fn note_dates(&mut self, role: &str, name: &str, notes: &[DateNote]) {
         let what = format!("{role} {}", ui::quote(name));
         for note in notes {
@@ -476,6 +491,28 @@ impl<'a> Change<'a> {
     /// An authority that the manifest names does not exist.
     pub fn trust(&self) -> Result<Trust> {
         Trust::of(self.world)
+    }
+
+    /// Records that identities which were issued without an entry have one now.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn adopt(&mut self) -> Result<()> {
+        let strays = self
+            .world
+            .inventory
+            .entries
+            .iter()
+            .filter(|(_, history)| history.current().is_some_and(|issued| !issued.managed));
+        let mut events = Vec::new();
+        for ((role, name), _) in strays {
+            let is_new = self.done.issued.iter().any(|w| w.role == role && w.name == *name);
+            if !is_new && role.parse().is_ok_and(|role| self.world.manifest.entry(role, name).is_some()) {
+                events.push(self.event(Action::Adopted, role, name)?);
+            }
+        }
+        self.events.extend(events);
+        Ok(())
     }
 
     /// Brings the bundles of everything that exists up to date with `trust`.

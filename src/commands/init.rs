@@ -94,7 +94,7 @@ fn build(
     settings: &BTreeMap<String, String>,
     name: Option<&str>,
 ) -> Result<()> {
-    change.initialized(profile.name(), settings, name)?;
+    change.initialized(profile, settings, name)?;
     for authority in change.authorities_in_order() {
         change.authority(&authority, Dates::default(), to)?;
     }
@@ -128,9 +128,12 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
     let Some(origin) = world.inventory.events.iter().find(|e| e.action == Action::Initialized) else {
         return Err(exists().hint("it does not say what profile it came from; leave out --keep and --profile"));
     };
-    let profile = origin.profile.as_deref().unwrap_or_default();
-    if profile != wanted {
-        return differs("profile", &ui::quote(profile), &ui::quote(wanted));
+    let is = origin.profile.as_deref().unwrap_or_default();
+    match (origin.sha256.as_deref(), profile.sha256()) {
+        (Some(is), Some(asked)) if is == asked => {}
+        (None, None) if is == wanted => {}
+        _ if is == wanted => return differs("profile", "another text then", "what the file holds now"),
+        _ => return differs("profile", &ui::quote(is), &ui::quote(wanted)),
     }
     if origin.settings != *settings || origin.name.as_deref() != args.name.as_deref() {
         return differs("settings", &shown_settings(&origin.settings), &shown_settings(settings));
@@ -177,7 +180,7 @@ fn find(named: &str, env: &Env) -> Result<Profile> {
     let bytes = store::read_limited(&path, store::INPUT_LIMIT)?;
     let text = std::str::from_utf8(&bytes)
         .map_err(|e| Error::failed(format!("{named}: byte {} is not UTF-8", e.valid_up_to())))?;
-    Profile::read(named, text)
+    Profile::from_file(named, text)
 }
 
 fn choose(named: Option<&str>, env: &Env) -> Result<Profile> {

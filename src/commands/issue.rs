@@ -284,6 +284,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
             }
             if saves {
                 change.manifest(text);
+                change.adopt()?;
             }
             change.refresh_bundles(&trust)?;
         }

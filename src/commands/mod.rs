@@ -177,6 +177,10 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
 /// Prints what clap has to say: help on standard output with 0, a mistake on standard error with 2.
 fn usage(wrong: &clap::Error) -> ExitCode {
     let help = matches!(wrong.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+    // Help that is shown for want of a subcommand is no error message.
+    if wrong.use_stderr() && wrong.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), b"certgen: ");
+    }
     // A reader that went away, or no standard error: the exit code is all that is left.
     let printed = wrong.print().is_ok();
     ExitCode::from(match (help, printed) {

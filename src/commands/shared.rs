@@ -241,13 +241,21 @@ fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
 /// Completion must neither fail nor print: where there is no PKI, there is nothing to offer.
 fn names_starting_with(typed: &std::ffi::OsStr, identities: bool) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
-    let root = std::env::var_os("CERTGEN_PKI").filter(|v| !v.is_empty()).map_or_else(|| "pki".into(), PathBuf::from);
-    let Ok(disk) = Store::open(&root).entries_on_disk() else { return Vec::new() };
+    let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
     let names = disk.entries.into_iter().filter_map(|entry| match entry.role == layout::AUTHORITY {
         true => (!identities).then_some(entry.name),
         false => identities.then(|| format!("{}/{}", entry.role, entry.name)),
     });
     names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+}
+
+/// Where the command that is being typed will look: the shell hands its words to us as they stand.
+fn pki_of_the_line() -> PathBuf {
+    let words: Vec<_> = std::env::args_os().collect();
+    let next = words.windows(2).rev().find(|pair| pair[0] == "--pki").map(|pair| pair[1].clone());
+    let joined = || words.iter().rev().find_map(|word| Some(word.to_str()?.strip_prefix("--pki=")?.into()));
+    let said = next.or_else(joined).or_else(|| std::env::var_os("CERTGEN_PKI"));
+    said.filter(|v| !v.is_empty()).map_or_else(|| "pki".into(), PathBuf::from)
 }
 
 /// What a word on the command line of a reading command means.

@@ -7,12 +7,15 @@ use super::nearest;
 use super::template::{Context, Setting, Template};
 use crate::error::{Error, Result};
 use crate::ui;
+use crate::x509::sha256_hex;
 
 /// A commented manifest from which `init` starts.
 #[derive(Debug, Clone)]
 pub struct Profile {
     name: String,
     template: Template,
+    /// The hash of its text, when somebody wrote it.
+    sha256: Option<String>,
 }
 
 /// The default first, then by distance from it, then the shapes of tls-gen.
@@ -59,7 +62,18 @@ impl Profile {
     /// A profile from a file that somebody wrote: any manifest is one, with blanks or without.
     pub fn read(name: &str, text: &str) -> Result<Self> {
         let template = Template::read(text).map_err(|e| e.context(format!("profile {}", ui::quote(name))))?;
-        Ok(Self { name: name.to_owned(), template })
+        Ok(Self { name: name.to_owned(), template, sha256: None })
+    }
+
+    /// The same from a file, which may be another tomorrow and be called by another path.
+    pub fn from_file(name: &str, text: &str) -> Result<Self> {
+        Ok(Self { sha256: Some(sha256_hex(text.as_bytes())), ..Self::read(name, text)? })
+    }
+
+    /// The hash of the text of a profile that somebody wrote: what tells it from others. One that comes with the program
+    /// has none and goes by its name.
+    pub fn sha256(&self) -> Option<&str> {
+        self.sha256.as_deref()
     }
 
     /// Its name.

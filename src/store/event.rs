@@ -24,6 +24,8 @@ pub enum Action {
     Revoked,
     /// An identity was taken out.
     Removed,
+    /// An identity that was issued without an entry in the manifest has one now.
+    Adopted,
     /// A secret was put into another container.
     Exported,
     /// An authority's key was sealed.

@@ -218,6 +218,11 @@ impl Inventory {
                 history.certificates.push(issued);
             }
             Action::Removed => history.removed = true,
+            Action::Adopted => {
+                if let Some(current) = history.certificates.last_mut() {
+                    current.managed = true;
+                }
+            }
             Action::Requested => history.requested = Some(event.key.clone()),
             Action::Sealed => {
                 history.sealed = true;

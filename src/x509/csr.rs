@@ -63,7 +63,7 @@ impl Csr {
         }
         let parts = Parts::read(der).map_err(damaged)?;
         let public_key = PublicKey::from_spki_der(parts.public_key)?;
-        public_key.verify(&parts.algorithm, parts.info, parts.signature).map_err(|error| match error {
+        public_key.verify_possession(&parts.algorithm, parts.info, parts.signature).map_err(|error| match error {
             X509Error::Malformed(_) => malformed(
                 "the signature of the certificate request does not verify: it was changed, or made with another key",
             ),

@@ -43,6 +43,9 @@ pub(super) const RSA_PSS: &str = "1.2.840.113549.1.1.10";
 pub(super) const ED25519: &str = "1.3.101.112";
 pub(super) const ED448: &str = "1.3.101.113";
 
+const ECDSA_SHA1: &str = "1.2.840.10045.4.1";
+const RSA_SHA1: &str = "1.2.840.113549.1.1.5";
+
 /// Object identifier, name and size of the curves that occur in certificates.
 const CURVES: &[(&str, &str, u32)] = &[
     ("1.2.840.10045.3.1.7", "P-256", 256),
@@ -141,10 +144,7 @@ impl PublicKey {
     /// Checks a signature made with `signature_algorithm_oid`, a dotted object identifier from an X.509 structure.
     pub fn verify(&self, signature_algorithm_oid: &str, message: &[u8], signature: &[u8]) -> Result<(), X509Error> {
         let candidates = self.verification_algorithms(signature_algorithm_oid)?;
-        let verified = candidates
-            .iter()
-            .any(|algorithm| UnparsedPublicKey::new(*algorithm, self.key_bits()).verify(message, signature).is_ok());
-        match verified {
+        match self.verifies_with(candidates, message, signature) {
             true => Ok(()),
             false if signature_algorithm_oid == RSA_PSS => Err(X509Error::Unsupported(
                 "the RSA-PSS signature does not verify; only those whose salt is as long as the hash can be checked"
@@ -152,6 +152,37 @@ impl PublicKey {
             )),
             false => Err(X509Error::Malformed("the signature does not verify".into())),
         }
+    }
+
+    /// Checks a signature that only shows that its maker holds the key. It is made and checked within hours and nobody
+    /// else gains by a collision, so that SHA-1, which old devices cannot do without, is as good as any hash.
+    pub(super) fn verify_possession(
+        &self,
+        signature_algorithm_oid: &str,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), X509Error> {
+        use PublicKeyAlgorithm::{Ecdsa, Rsa};
+        let legacy: &'static dyn VerificationAlgorithm = match (&self.algorithm, signature_algorithm_oid) {
+            (Ecdsa("P-256"), ECDSA_SHA1) => &aws::ECDSA_P256_SHA1_ASN1,
+            (Ecdsa("P-521"), ECDSA_SHA1) => &aws::ECDSA_P521_SHA1_ASN1,
+            (Rsa, RSA_SHA1) if self.bits >= 2048 => &aws::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            _ => return self.verify(signature_algorithm_oid, message, signature),
+        };
+        match self.verifies_with(&[legacy], message, signature) {
+            true => Ok(()),
+            false => Err(X509Error::Malformed("the signature does not verify".into())),
+        }
+    }
+
+    fn verifies_with(
+        &self,
+        algorithms: &[&'static dyn VerificationAlgorithm],
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        let key = self.key_bits();
+        algorithms.iter().any(|algorithm| UnparsedPublicKey::new(*algorithm, key).verify(message, signature).is_ok())
     }
 
     /// More than one only for RSA-PSS, whose hash is written in the parameters and not in the identifier.
@@ -249,13 +280,13 @@ fn signature_hash(oid: &str) -> Option<Hash> {
 
 fn signature_name(oid: &str) -> &str {
     match oid {
-        "1.2.840.10045.4.1" => "ECDSA with SHA-1",
+        ECDSA_SHA1 => "ECDSA with SHA-1",
         "1.2.840.10045.4.3.1" => "ECDSA with SHA-224",
         "1.2.840.10045.4.3.2" => "ECDSA with SHA-256",
         "1.2.840.10045.4.3.3" => "ECDSA with SHA-384",
         "1.2.840.10045.4.3.4" => "ECDSA with SHA-512",
         "1.2.840.113549.1.1.4" => "RSA with MD5",
-        "1.2.840.113549.1.1.5" => "RSA with SHA-1",
+        RSA_SHA1 => "RSA with SHA-1",
         "1.2.840.113549.1.1.11" => "RSA with SHA-256",
         "1.2.840.113549.1.1.12" => "RSA with SHA-384",
         "1.2.840.113549.1.1.13" => "RSA with SHA-512",

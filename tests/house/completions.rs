@@ -46,6 +46,15 @@ fn identities_authorities_profiles_and_commands_are_offered() {
     is(&["certgen", "issue", "au"], &["authority"]);
 }
 
+/// The names are those of the PKI that the line itself speaks of.
+#[test]
+fn the_directory_on_the_line_is_where_names_come_from() {
+    let world = World::new();
+    world.certgen(["init", "--pki", "other", "--profile", "basic"]).run().success();
+    assert_eq!(offered(&world, &["certgen", "--pki", "other", "verify", "cl"]), ["client/client"]);
+    assert_eq!(offered(&world, &["certgen", "verify", "--pki=other", "cl"]), ["client/client"]);
+}
+
 #[test]
 fn nothing_is_offered_and_nothing_is_said_without_a_pki() {
     let world = World::new();

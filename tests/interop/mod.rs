@@ -7,6 +7,7 @@ mod control;
 mod management;
 mod mqtt;
 mod pki;
+mod sealing;
 
 use std::fs;
 

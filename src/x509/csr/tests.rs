@@ -88,7 +88,9 @@ fn the_key_of_a_request_survives_with_every_hash() {
     };
     for make in KEYS {
         scratch.openssl(make);
-        for hash in ["", "-sha256", "-sha384", "-sha512"] {
+        // SHA-1 over P-384 is the one that aws-lc cannot check.
+        let sha1 = if make.contains("secp384r1") { "" } else { "-sha1" };
+        for hash in ["", sha1, "-sha256", "-sha384", "-sha512"] {
             scratch.openssl(&format!("req -new -key key.pem -subj /CN=x {hash} -out csr.pem"));
             judge(&format!("{make} {hash}"));
         }
@@ -103,8 +105,7 @@ fn the_key_of_a_request_survives_with_every_hash() {
 fn requests_that_cannot_be_checked_say_why() {
     let scratch = Scratch::new();
     for (make, request, said) in [
-        (KEYS[0], "-sha1", "SHA-1"),
-        (KEYS[3], "-sha1", "SHA-1"),
+        (KEYS[1], "-sha1", "SHA-1"),
         (KEYS[3], "-sigopt rsa_padding_mode:pss", "RSA-PSS"),
         ("genrsa -out key.pem 1024", "-sha256", "1024"),
         ("genpkey -algorithm ED448 -out key.pem", "", "Ed448"),
