@@ -130,29 +130,27 @@ pub fn write_pem(label: &Label, der: &[u8]) -> String {
     };
     boundary(&mut out, "-----BEGIN ");
     for line in der.chunks(48) {
-        let mut groups = line.chunks_exact(3);
-        for group in &mut groups {
-            out.extend_from_slice(&digits(group[0], group[1], group[2]));
+        let mut text = [b'='; 65];
+        let (groups, rest) = line.as_chunks::<3>();
+        for (out, group) in text.as_chunks_mut::<4>().0.iter_mut().zip(groups) {
+            *out = digits(*group);
         }
-        match *groups.remainder() {
-            [one] => {
-                let [a, b, ..] = digits(one, 0, 0);
-                out.extend_from_slice(&[a, b, b'=', b'=']);
-            }
-            [one, two] => {
-                let [a, b, c, _] = digits(one, two, 0);
-                out.extend_from_slice(&[a, b, c, b'=']);
-            }
-            _ => {}
+        // Of one octet two characters are written and of two three; the rest of the group stays `=`.
+        if !rest.is_empty() {
+            let group = [rest[0], rest.get(1).copied().unwrap_or(0), 0];
+            let at = groups.len() * 4;
+            text[at..=at + rest.len()].copy_from_slice(&digits(group)[..=rest.len()]);
         }
-        out.push(b'\n');
+        let end = line.len().div_ceil(3) * 4;
+        text[end] = b'\n';
+        out.extend_from_slice(&text[..=end]);
     }
     boundary(&mut out, "-----END ");
     String::from_utf8(out).expect("base64 is ASCII and the label is text")
 }
 
 /// Three octets as four characters of base64.
-fn digits(a: u8, b: u8, c: u8) -> [u8; 4] {
+fn digits([a, b, c]: [u8; 3]) -> [u8; 4] {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let value = u32::from_be_bytes([0, a, b, c]);
     [18, 12, 6, 0].map(|shift| ALPHABET[(value >> shift) as usize & 0x3f])
