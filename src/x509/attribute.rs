@@ -81,6 +81,11 @@ pub(crate) fn short_name(oid: &str) -> &str {
     abbreviation(oid).unwrap_or(oid)
 }
 
+/// The identifier of a type that the table has, for as long as the program runs.
+pub(super) fn known(oid: &str) -> Option<&'static str> {
+    row(oid).map(|row| row.0)
+}
+
 /// The abbreviation of a type that has one.
 pub(super) fn abbreviation(oid: &str) -> Option<&'static str> {
     row(oid).map(|row| row.1)

@@ -177,7 +177,8 @@ impl PrivateKey {
                 (pkcs8_of_ecdsa(key_type, secret.as_ref(), public), public)
             }
             Pair::Ed25519(pair) => {
-                (pair.to_pkcs8v1().map_err(failed)?.as_ref().to_vec().into(), pair.public_key().as_ref())
+                let seed = pair.seed().and_then(|seed| seed.as_be_bytes()).map_err(failed)?;
+                (Zeroizing::new([PKCS8_ED25519, seed.as_ref()].concat()), pair.public_key().as_ref())
             }
             Pair::Rsa(pair) => {
                 let document: Pkcs8V1Der<'_> = pair.as_der().map_err(failed)?;
@@ -227,6 +228,8 @@ fn pkcs8_of_ecdsa(key_type: KeyType, secret: &[u8], public: &[u8]) -> Zeroizing<
     out
 }
 
+/// What stands before the 32 octets of the key (RFC 8410 section 7).
+const PKCS8_ED25519: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const VERSION_0: &[u8] = &[tag::INTEGER, 1, 0];
 const VERSION_1: &[u8] = &[tag::INTEGER, 1, 1];
 
@@ -240,11 +243,15 @@ mod tests {
 
     #[test]
     fn our_pkcs8_is_the_crypto_librarys() {
-        for key_type in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::EcdsaP521] {
+        for key_type in [KeyType::EcdsaP256, KeyType::EcdsaP384, KeyType::EcdsaP521, KeyType::Ed25519] {
             for _ in 0..50 {
                 let key = PrivateKey::generate(key_type).unwrap();
-                let Pair::Ecdsa(pair) = &key.pair else { panic!("{key_type}") };
-                assert_eq!(key.pkcs8_der(), pair.to_pkcs8v1().unwrap().as_ref(), "{key_type}");
+                let theirs = match &key.pair {
+                    Pair::Ecdsa(pair) => pair.to_pkcs8v1().unwrap(),
+                    Pair::Ed25519(pair) => pair.to_pkcs8v1().unwrap(),
+                    Pair::Rsa(_) => panic!("{key_type}"),
+                };
+                assert_eq!(key.pkcs8_der(), theirs.as_ref(), "{key_type}");
                 assert_eq!(key.pkcs8.capacity(), key.pkcs8.len());
             }
         }

@@ -149,8 +149,11 @@ impl DistinguishedName {
 
 fn encode(attribute: &Attribute) -> Vec<u8> {
     let mut pair = Vec::with_capacity(attribute.value.len() + 16);
-    // The identifier was parsed or looked up, so it encodes.
-    der::write(&mut pair, tag::OID, &der::oid_content(&attribute.oid).unwrap_or_default());
+    match &*attribute.oid {
+        attribute::COMMON_NAME => pair.extend_from_slice(&[tag::OID, 3, 0x55, 4, 3]),
+        // The identifier was parsed or looked up, so it encodes.
+        other => der::write(&mut pair, tag::OID, &der::oid_content(other).unwrap_or_default()),
+    }
     match attribute.string_type.tag() {
         Some(tag) => der::write(&mut pair, tag, attribute.value.as_bytes()),
         None => pair.extend(super::rfc4514::hex_octets(attribute.value.trim_start_matches('#')).unwrap_or_default()),
@@ -170,7 +173,7 @@ fn read_attribute(oid: Cow<'static, str>, value: der::Element<'_>, joined: bool)
 
 impl Attribute {
     pub(super) fn new(oid: &str, value: String, string_type: StringType) -> Self {
-        let oid: Cow<'static, str> = Cow::Owned(oid.to_owned());
+        let oid: Cow<'static, str> = attribute::known(oid).map_or_else(|| Cow::Owned(oid.to_owned()), Cow::Borrowed);
         Self { short_name: short_name(oid.clone()), oid, value, string_type, joined: false }
     }
 }
