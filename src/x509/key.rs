@@ -13,11 +13,10 @@ use aws_lc_rs::signature::{
     self, ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
     EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
 };
-use pkcs8::der::pem::{self, LineEnding};
 use zeroize::Zeroizing;
 
 use super::der::{self, tag};
-use super::{PublicKey, X509Error, key_file};
+use super::{Label, PublicKey, X509Error, key_file, write_pem};
 
 /// The kinds of keys that are made, and accepted from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -131,8 +130,7 @@ impl PrivateKey {
 
     /// The key as PEM, always PKCS#8 version 1.
     pub fn to_pem(&self) -> Zeroizing<String> {
-        // Constant time, other than `write_pem`.
-        pem::encode_string("PRIVATE KEY", LineEnding::LF, &self.pkcs8).expect("a key is short").into()
+        write_pem(&Label::PrivateKey, &self.pkcs8).into()
     }
 
     /// The key as PEM, encrypted with PBES2 (PBKDF2 with HMAC-SHA256, AES-256-CBC).
