@@ -58,10 +58,13 @@ impl DistinguishedName {
         let common_name = attribute::checked(attribute::COMMON_NAME, cn)?;
         let mut name = self;
         let content = Reader::only(&name.der, tag::SEQUENCE).map_or(&[][..], |reader| reader.rest());
-        let mut rdns = Vec::with_capacity(content.len() + 16 + cn.len());
-        rdns.extend_from_slice(content);
-        der::write(&mut rdns, tag::SET, &encode(&common_name));
-        name.der = der::element(tag::SEQUENCE, &rdns);
+        let pair = encode(&common_name);
+        let length = content.len() + der::whole_length(pair.len());
+        let mut der = Vec::with_capacity(der::whole_length(length));
+        der::write_header(&mut der, tag::SEQUENCE, length);
+        der.extend_from_slice(content);
+        der::write(&mut der, tag::SET, &pair);
+        name.der = der;
         name.attributes.push(common_name);
         Ok(name)
     }
