@@ -126,6 +126,11 @@ impl PublicKey {
         self.bits
     }
 
+    /// The same algorithm and the same size.
+    pub(crate) fn is_of_the_kind_of(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.bits == other.bits
+    }
+
     /// Which of our kinds it is; `None` if it is not one that we make.
     pub fn key_type(&self) -> Option<KeyType> {
         match (&self.algorithm, self.bits) {
