@@ -3,8 +3,10 @@
 //! Nothing is signed that was not linted: [`crate::x509::ToBeSigned`] is read once, lint judges what was read, and the
 //! signature covers those bytes. The first certificate of a shape is also signed with a throwaway key before, as public
 //! authorities do, so that lint sees a whole certificate. The next ones of that shape, thousands in a fleet, differ in
-//! serial number, names and key alone; all rules judge each of them too, only the throwaway signature, at which no rule
-//! looks and which would take as long as the real one, is not made again.
+//! serial number, names and key alone. Each is read too, and each is judged by all rules that look at those; what it has in
+//! common with the first, which passed, is compared byte for byte with it. Should anything else differ after all, every
+//! rule is asked. The throwaway signature, at which no rule looks and which would take as long as the real one, is not made
+//! again.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -42,8 +44,9 @@ pub struct LocalIssuer {
 
 /// A shape of which a certificate was signed with a throwaway key and found right.
 struct Rehearsed {
-    first: PreparedRequest,
+    request: PreparedRequest,
     shape: Shape,
+    certificate: Certificate,
 }
 
 impl LocalIssuer {
@@ -75,7 +78,9 @@ impl LocalIssuer {
     pub fn self_signed(request: &PreparedRequest, key: &PrivateKey) -> Result<Certificate> {
         let template = template(request, &Publication::default())?;
         let tbs = template.to_be_signed(&Signer::self_signed(key))?;
-        lint_before_signing(&tbs.sign_with_throwaway()?, None, &[], request)?;
+        let certificate = &tbs.sign_with_throwaway()?;
+        let context = lint::Context { certificate, issuer: None, above: &[], role: request.purpose };
+        refuse_if_wrong(lint::check(&context), request)?;
         Ok(tbs.sign(key)?)
     }
 
@@ -102,8 +107,9 @@ impl Issuer for LocalIssuer {
         let known = self.rehearsed().clone().filter(|rehearsed| rehearsed.fits(request));
         let certificate = match known {
             Some(rehearsed) => {
-                let tbs = rehearsed.shape.to_be_signed(&particulars(request, &SerialNumber::random()?))?;
-                lint_before_signing(tbs.unsigned(), Some(&self.certificate), self.above(), request)?;
+                let (serial, first) = (SerialNumber::random()?, Some(&rehearsed.certificate));
+                let tbs = rehearsed.shape.to_be_signed(&particulars(request, &serial), first)?;
+                refuse_if_wrong(lint::check_beside(first, &self.context(tbs.unsigned(), request)), request)?;
                 tbs.sign(&self.key)?
             }
             None => self.issue_first(request)?,
@@ -119,11 +125,20 @@ impl LocalIssuer {
     fn issue_first(&self, request: &PreparedRequest) -> Result<Certificate> {
         let template = template(request, &self.publication)?;
         let shape = template.shape(&self.signer()?)?;
-        let tbs = shape.to_be_signed(&particulars(request, &template.serial))?;
-        lint_before_signing(&tbs.sign_with_throwaway()?, Some(&self.certificate), self.above(), request)?;
-        *self.rehearsed() =
-            Some(Arc::new(Rehearsed { first: PreparedRequest { csr: None, ..request.clone() }, shape }));
+        let tbs = shape.to_be_signed(&particulars(request, &template.serial), None)?;
+        let rehearsal = tbs.sign_with_throwaway()?;
+        refuse_if_wrong(lint::check(&self.context(&rehearsal, request)), request)?;
+        *self.rehearsed() = Some(Arc::new(Rehearsed {
+            request: PreparedRequest { csr: None, ..request.clone() },
+            shape,
+            certificate: rehearsal,
+        }));
         Ok(tbs.sign(&self.key)?)
+    }
+
+    fn context<'a>(&'a self, certificate: &'a Certificate, request: &PreparedRequest) -> lint::Context<'a> {
+        let above = self.above();
+        lint::Context { certificate, issuer: Some(&self.certificate), above, role: request.purpose }
     }
 
     /// The authorities above this one.
@@ -152,7 +167,7 @@ impl Rehearsed {
             name_constraints,
             public_key,
             csr: _,
-        } = &self.first;
+        } = &self.request;
         *purpose == request.purpose
             && subject.is_empty() == request.subject.is_empty()
             && subject_alt_names.is_empty() == request.subject_alt_names.is_empty()
@@ -161,8 +176,7 @@ impl Rehearsed {
             && *extended_key_usage == request.extended_key_usage
             && *basic_constraints == request.basic_constraints
             && *name_constraints == request.name_constraints
-            && public_key.algorithm() == request.public_key.algorithm()
-            && public_key.bits() == request.public_key.bits()
+            && public_key.is_of_the_kind_of(&request.public_key)
     }
 }
 
@@ -198,13 +212,7 @@ fn template(request: &PreparedRequest, publication: &Publication) -> Result<Cert
 }
 
 /// What fails is never signed.
-fn lint_before_signing(
-    certificate: &Certificate,
-    issuer: Option<&Certificate>,
-    above: &[Certificate],
-    request: &PreparedRequest,
-) -> Result<()> {
-    let findings = lint::check(&lint::Context { certificate, issuer, above, role: request.purpose });
+fn refuse_if_wrong(findings: Vec<lint::Finding>, request: &PreparedRequest) -> Result<()> {
     let Some(worst) = findings.iter().find(|f| f.severity == lint::Severity::Error) else { return Ok(()) };
     Err(Error::failed(format!(
         "the certificate of {} would break a rule and was not signed: {worst}",

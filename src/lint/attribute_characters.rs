@@ -1,11 +1,16 @@
 //! Unicode TR 36 3: characters that are invisible or reorder their neighbours make two names look alike. A broker takes the
 //! common name for a user, so neither they nor control characters belong into a name.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::DistinguishedName;
 
-pub(super) const LINT: Lint =
-    Lint { name: "attribute_characters", citation: "Unicode TR 36 3", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "attribute_characters",
+    citation: "Unicode TR 36 3",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let names = [context.certificate.subject(), context.certificate.issuer()];

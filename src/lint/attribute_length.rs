@@ -1,10 +1,15 @@
 //! RFC 5280 Appendix A.1, Upper Bounds: ub-common-name 64, ub-organization-name 64, ub-locality-name 128 and so on; and
 //! DirectoryString has SIZE (1..MAX).
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "attribute_length", citation: "RFC 5280 Appendix A", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "attribute_length",
+    citation: "RFC 5280 Appendix A",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     for attribute in context.certificate.subject().attributes() {

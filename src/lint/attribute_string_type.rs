@@ -3,11 +3,16 @@
 //!
 //! The issuer's name is not judged: it is copied from whoever made it.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::StringType;
 
-pub(super) const LINT: Lint =
-    Lint { name: "attribute_string_type", citation: "RFC 5280 4.1.2.4, Appendix A", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "attribute_string_type",
+    citation: "RFC 5280 4.1.2.4, Appendix A",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     for attribute in context.certificate.subject().attributes() {

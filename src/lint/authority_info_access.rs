@@ -2,12 +2,17 @@
 //! would need the answer to fetch the answer.
 
 use super::is_http;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "authority_info_access", citation: "RFC 5280 4.2.2.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "authority_info_access",
+    citation: "RFC 5280 4.2.2.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(access) = context.certificate.authority_info_access() else { return Outcome::Pass };

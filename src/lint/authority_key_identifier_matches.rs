@@ -1,11 +1,16 @@
 //! RFC 5280 4.2.1.1: "The identification MAY be based on either the key identifier (the subject key identifier in the issuer's
 //! certificate) or the issuer name and serial number": if the two differ, path builders look for another issuer and find none.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::Certificate;
 
-pub(super) const LINT: Lint =
-    Lint { name: "authority_key_identifier_matches", citation: "RFC 5280 4.2.1.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "authority_key_identifier_matches",
+    citation: "RFC 5280 4.2.1.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer().and_then(Certificate::subject_key_id) else { return Outcome::Pass };

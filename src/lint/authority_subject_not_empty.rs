@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.6: "If the subject is a CA ... then the subject field MUST be populated with a non-empty distinguished name."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "authority_subject_not_empty", citation: "RFC 5280 4.1.2.6", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "authority_subject_not_empty",
+    citation: "RFC 5280 4.1.2.6",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let empty = context.role.is_authority() && context.certificate.subject().is_empty();

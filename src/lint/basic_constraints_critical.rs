@@ -3,11 +3,16 @@
 //!
 //! End entities have it too, so that no reader of the past takes one without for an authority.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "basic_constraints_critical", citation: "RFC 5280 4.2.1.9", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "basic_constraints_critical",
+    citation: "RFC 5280 4.2.1.9",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let critical =

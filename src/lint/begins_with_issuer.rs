@@ -1,10 +1,15 @@
 //! RFC 5280 6.1.3 (a)(2) asks each certificate of a path to be valid now. One that begins before its issuer does no harm once
 //! the issuer is valid, and test suites ask for it, so it is signed when its date was named.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "begins_with_issuer", citation: "RFC 5280 6.1.3", severity: Severity::Warning, check };
+pub(super) const LINT: Lint = Lint {
+    name: "begins_with_issuer",
+    citation: "RFC 5280 6.1.3",
+    severity: Severity::Warning,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer else { return Outcome::Pass };

@@ -1,8 +1,9 @@
 //! RFC 5280 4.2.1.9: "The cA boolean indicates whether the certified public key may be used to verify certificate signatures."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint = Lint { name: "ca_bit", citation: "RFC 5280 4.2.1.9", severity: Severity::Error, check };
+pub(super) const LINT: Lint =
+    Lint { name: "ca_bit", citation: "RFC 5280 4.2.1.9", severity: Severity::Error, looks_at: LooksAt::Frame, check };
 
 fn check(context: &Context<'_>) -> Outcome {
     match (context.role.is_authority(), context.certificate.is_ca()) {

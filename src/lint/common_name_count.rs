@@ -2,10 +2,15 @@
 //! depends on who reads. CA/Browser Forum 7.1.4.2.2 allows at most one anywhere.
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "common_name_count", citation: "CABF BR 7.1.4.2.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "common_name_count",
+    citation: "CABF BR 7.1.4.2.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     match (context.certificate.subject().common_name_attributes().count(), context.role) {

@@ -1,9 +1,14 @@
 //! RFC 5280 Appendix A: "X520countryName ::= PrintableString (SIZE (2))", an ISO 3166 code in capitals.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "country", citation: "RFC 5280 Appendix A", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "country",
+    citation: "RFC 5280 Appendix A",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let wrong = context.certificate.subject().attributes().any(|attribute| {

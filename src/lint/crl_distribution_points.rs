@@ -2,12 +2,17 @@
 //! and the URIs are http or ldap: Erlang fetches only http.
 
 use super::is_http;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "crl_distribution_points", citation: "RFC 5280 4.2.1.13", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "crl_distribution_points",
+    citation: "RFC 5280 4.2.1.13",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(extension) = context.certificate.extension(oid::CRL_DISTRIBUTION_POINTS) else { return Outcome::Pass };

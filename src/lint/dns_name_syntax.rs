@@ -2,12 +2,17 @@
 //! Section 2.1 of RFC 1123 ... subjectAltName extensions with a dNSName of ' ' MUST NOT be used." RFC 9525 6.3: the wildcard is
 //! the complete left-most label.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 use crate::x509::GeneralName;
 
-pub(super) const LINT: Lint =
-    Lint { name: "dns_name_syntax", citation: "RFC 5280 4.2.1.6, RFC 9525 6.3", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "dns_name_syntax",
+    citation: "RFC 5280 4.2.1.6, RFC 9525 6.3",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     for name in context.certificate.subject_alt_names().unwrap_or_default() {

@@ -4,11 +4,16 @@
 //! refuses one whose purposes and key usage disagree.
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::ExtendedKeyUsage;
 
-pub(super) const LINT: Lint =
-    Lint { name: "extended_key_usage", citation: "RFC 5280 4.2.1.12", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "extended_key_usage",
+    citation: "RFC 5280 4.2.1.12",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     use ExtendedKeyUsage::{ClientAuth, ServerAuth};

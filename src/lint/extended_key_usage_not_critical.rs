@@ -1,11 +1,16 @@
 //! RFC 5280 4.2.1.12 leaves it to the issuer; Erlang refused a critical one in an authority (erlang/otp #8806), and whoever
 //! does not know the extension has no business with TLS.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "extended_key_usage_not_critical", citation: "RFC 5280 4.2.1.12", severity: Severity::Warning, check };
+pub(super) const LINT: Lint = Lint {
+    name: "extended_key_usage_not_critical",
+    citation: "RFC 5280 4.2.1.12",
+    severity: Severity::Warning,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let critical = context.certificate.extension(oid::EXTENDED_KEY_USAGE).is_some_and(|usage| usage.critical);

@@ -1,11 +1,16 @@
 //! RFC 5280 4.2.1.9: "If the cA boolean is not asserted, then the certified public key MUST NOT be used to verify certificate
 //! signatures"; 4.2.1.3 asks for keyCertSign.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::KeyUsage;
 
-pub(super) const LINT: Lint =
-    Lint { name: "issuer_may_sign", citation: "RFC 5280 4.2.1.3, 4.2.1.9", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "issuer_may_sign",
+    citation: "RFC 5280 4.2.1.3, 4.2.1.9",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer() else { return Outcome::Pass };

@@ -1,9 +1,14 @@
 //! RFC 5280 6.1.3 (a)(4): "The certificate issuer name is the working_issuer_name." Erlang, like most, compares octets.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "issuer_name_matches", citation: "RFC 5280 6.1.3", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "issuer_name_matches",
+    citation: "RFC 5280 6.1.3",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer() else { return Outcome::Pass };

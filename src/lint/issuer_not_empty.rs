@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.4: "The issuer field MUST contain a non-empty distinguished name (DN)."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "issuer_not_empty", citation: "RFC 5280 4.1.2.4", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "issuer_not_empty",
+    citation: "RFC 5280 4.1.2.4",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(context.certificate.issuer().is_empty(), "the issuer's name is empty")

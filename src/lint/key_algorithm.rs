@@ -1,11 +1,16 @@
 //! RFC 5480 2.1.1: "implicitCurve and specifiedCurve ... MUST NOT be used"; the named curves are P-256, P-384 and P-521, with
 //! RSA and Ed25519 beside them: what every TLS stack around a broker can verify.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::PublicKeyAlgorithm;
 
-pub(super) const LINT: Lint =
-    Lint { name: "key_algorithm", citation: "RFC 5480 2.1.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "key_algorithm",
+    citation: "RFC 5480 2.1.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let key = context.certificate.public_key();

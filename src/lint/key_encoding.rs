@@ -1,11 +1,16 @@
 //! RFC 5480 2.1.1 and 2.2, RFC 8410 3 and RFC 3279 2.3.1: the parameters of a key are its named curve, absent, or NULL; "the
 //! first octet of the OCTET STRING indicates whether the key is compressed or uncompressed", and only the latter MUST be known.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::PublicKeyAlgorithm;
 
-pub(super) const LINT: Lint =
-    Lint { name: "key_encoding", citation: "RFC 5480 2, RFC 8410 3, RFC 3279 2.3.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "key_encoding",
+    citation: "RFC 5480 2, RFC 8410 3, RFC 3279 2.3.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 /// Everything of a SubjectPublicKeyInfo before the point, and how long it is in all.
 const FIXED: [(&str, &[u8], usize); 3] = [

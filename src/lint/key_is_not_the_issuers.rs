@@ -1,10 +1,15 @@
 //! RFC 5280 3.2 keeps end entities and authorities apart: whoever holds a key that is also its issuer's could sign in its name.
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "key_is_not_the_issuers", citation: "RFC 5280 3.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "key_is_not_the_issuers",
+    citation: "RFC 5280 3.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let shared = context.role != Purpose::RootAuthority

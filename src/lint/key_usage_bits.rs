@@ -6,13 +6,14 @@
 //! premaster secret for clients without elliptic curves.
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::{KeyUsage, PublicKeyAlgorithm};
 
 pub(super) const LINT: Lint = Lint {
     name: "key_usage_bits",
     citation: "RFC 5280 4.2.1.3, RFC 8813 3, RFC 8410 5",
     severity: Severity::Error,
+    looks_at: LooksAt::Frame,
     check,
 };
 

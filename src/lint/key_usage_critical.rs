@@ -2,11 +2,16 @@
 //! validate digital signatures on other public key certificates or CRLs. When present, conforming CAs SHOULD mark this extension
 //! as critical."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "key_usage_critical", citation: "RFC 5280 4.2.1.3", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "key_usage_critical",
+    citation: "RFC 5280 4.2.1.3",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let critical = context.certificate.extension(oid::KEY_USAGE).is_some_and(|usage| usage.critical);

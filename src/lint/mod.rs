@@ -68,6 +68,8 @@ mod validity_order;
 mod version_three;
 
 #[cfg(test)]
+mod frame_tests;
+#[cfg(test)]
 mod support;
 
 /// What the certificate is meant for; the rules differ.
@@ -164,6 +166,16 @@ impl Outcome {
     }
 }
 
+/// What of a certificate a rule looks at, so that it need not be asked again about what it has seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LooksAt {
+    /// What the certificates of a fleet have in common: issuer, validity, algorithms, all extensions but the next ones;
+    /// of the particulars only whether they are there, and the kind of the key.
+    Frame,
+    /// Serial number, subject, key, key identifier or alternative names, whatever else.
+    Particulars,
+}
+
 /// One rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Lint {
@@ -173,6 +185,8 @@ pub struct Lint {
     pub citation: &'static str,
     /// How bad its breach is.
     pub severity: Severity,
+    /// What its verdict depends on.
+    pub looks_at: LooksAt,
     check: fn(&Context<'_>) -> Outcome,
 }
 
@@ -262,9 +276,18 @@ pub const LINTS: &[&Lint] = &[
 
 /// Every breach, in the order of [`LINTS`]; none for what is issued here.
 pub fn check(context: &Context<'_>) -> Vec<Finding> {
+    check_beside(None, context)
+}
+
+/// The same when `passed` was found right in the same context: the rules that look at no more than what both certificates
+/// share, byte for byte as they were read, have nothing new to say. They are asked if anything of that differs.
+pub fn check_beside(passed: Option<&Certificate>, context: &Context<'_>) -> Vec<Finding> {
+    // What a root has of its issuer is its own.
+    let is_root = context.role == Purpose::RootAuthority;
+    let framed = !is_root && passed.is_some_and(|passed| context.certificate.shares_frame_with(passed));
     // An empty vector allocates nothing, and most checks find nothing.
     let mut findings = Vec::new();
-    for lint in LINTS {
+    for lint in LINTS.iter().filter(|lint| !framed || lint.looks_at == LooksAt::Particulars) {
         if let Outcome::Fail(message) = lint.check(context) {
             findings.push(Finding { lint: lint.name, citation: lint.citation, severity: lint.severity, message });
         }
@@ -302,7 +325,7 @@ mod tests {
         let mut names: Vec<_> = LINTS.iter().map(|lint| lint.name).collect();
         names.sort_unstable();
         let members = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
-        let members: Vec<_> = members.filter(|member| *member != "support").collect();
+        let members: Vec<_> = members.filter(|member| !["support", "frame_tests"].contains(member)).collect();
         assert_eq!(names, members);
     }
 

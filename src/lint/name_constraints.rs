@@ -3,12 +3,17 @@
 //!
 //! A domain with a leading dot is not of RFC 5280, and Erlang/OTP 25 refuses the chain.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 use crate::x509::{Subtree, oid};
 
-pub(super) const LINT: Lint =
-    Lint { name: "name_constraints", citation: "RFC 5280 4.2.1.10", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "name_constraints",
+    citation: "RFC 5280 4.2.1.10",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let certificate = context.certificate;

@@ -3,11 +3,16 @@
 //!
 //! "Subsequent" reaches beyond the issuer: what an authority further up permits binds everything below it.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 
-pub(super) const LINT: Lint =
-    Lint { name: "names_inside_constraints", citation: "RFC 5280 4.2.1.10", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "names_inside_constraints",
+    citation: "RFC 5280 4.2.1.10",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let names = context.certificate.subject_alt_names().unwrap_or_default();

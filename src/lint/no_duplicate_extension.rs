@@ -1,9 +1,14 @@
 //! RFC 5280 4.2: "A certificate MUST NOT include more than one instance of a particular extension."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "no_duplicate_extension", citation: "RFC 5280 4.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "no_duplicate_extension",
+    citation: "RFC 5280 4.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let extensions = context.certificate.extensions();

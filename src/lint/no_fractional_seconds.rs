@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.5.2: "GeneralizedTime values MUST NOT include fractional seconds."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "no_fractional_seconds", citation: "RFC 5280 4.1.2.5.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "no_fractional_seconds",
+    citation: "RFC 5280 4.1.2.5.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(context.certificate.has_fractional_seconds(), "a time has fractional seconds")

@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.8: "CAs conforming to this profile MUST NOT generate certificates with unique identifiers."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "no_unique_identifiers", citation: "RFC 5280 4.1.2.8", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "no_unique_identifiers",
+    citation: "RFC 5280 4.1.2.8",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(context.certificate.has_unique_identifiers(), "it has a unique identifier")

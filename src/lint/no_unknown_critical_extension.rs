@@ -1,11 +1,16 @@
 //! RFC 5280 4.2: "A certificate-using system MUST reject the certificate if it encounters a critical extension it does not
 //! recognize": nobody would accept it.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::{Extension, oid};
 
-pub(super) const LINT: Lint =
-    Lint { name: "no_unknown_critical_extension", citation: "RFC 5280 4.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "no_unknown_critical_extension",
+    citation: "RFC 5280 4.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 /// What RFC 5280 4.2.1 defines and verifiers know.
 const KNOWN: [&str; 9] = [

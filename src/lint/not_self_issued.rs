@@ -2,10 +2,15 @@
 //! calls an end entity with its issuer's name "self-signed certificate" and refuses it.
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "not_self_issued", citation: "RFC 5280 3.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "not_self_issued",
+    citation: "RFC 5280 3.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let same = context.role != Purpose::RootAuthority && context.certificate.is_self_issued();

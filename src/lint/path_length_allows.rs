@@ -2,11 +2,16 @@
 //! certificate in a valid certification path".
 
 use super::Purpose;
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::Certificate;
 
-pub(super) const LINT: Lint =
-    Lint { name: "path_length_allows", citation: "RFC 5280 4.2.1.9", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "path_length_allows",
+    citation: "RFC 5280 4.2.1.9",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let limit =

@@ -1,11 +1,16 @@
 //! RFC 5280 4.2.1.9: "CAs MUST NOT include the pathLenConstraint field unless the cA boolean is asserted and the key usage
 //! extension asserts the keyCertSign bit."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::KeyUsage;
 
-pub(super) const LINT: Lint =
-    Lint { name: "path_length_only_in_authorities", citation: "RFC 5280 4.2.1.9", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "path_length_only_in_authorities",
+    citation: "RFC 5280 4.2.1.9",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let certificate = context.certificate;

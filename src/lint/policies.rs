@@ -1,10 +1,11 @@
 //! RFC 5280 4.2.1.4: "A certificate policy OID MUST NOT appear more than once in a certificate policies extension", which is a
 //! SEQUENCE SIZE (1..MAX).
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint = Lint { name: "policies", citation: "RFC 5280 4.2.1.4", severity: Severity::Error, check };
+pub(super) const LINT: Lint =
+    Lint { name: "policies", citation: "RFC 5280 4.2.1.4", severity: Severity::Error, looks_at: LooksAt::Frame, check };
 
 fn check(context: &Context<'_>) -> Outcome {
     if context.certificate.extension(oid::CERTIFICATE_POLICIES).is_none() {

@@ -1,10 +1,15 @@
 //! X.680 41.4 lists the characters of PrintableString: letters, digits, space and '()+,-./:=?. Strict decoders refuse
 //! the others, underscore and @ among them.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "printable_string", citation: "RFC 5280 4.1.2.4, X.680 41.4", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "printable_string",
+    citation: "RFC 5280 4.1.2.4, X.680 41.4",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let wrong = context.certificate.subject().attributes().any(|attribute| !attribute.fits_its_string_type());

@@ -1,9 +1,14 @@
 //! NIST SP 800-56B 6.2: the public exponent is odd and greater than 2^16. Small ones have broken more than one verifier.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "rsa_exponent", citation: "NIST SP 800-56B 6.2, CABF BR 6.1.6", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "rsa_exponent",
+    citation: "NIST SP 800-56B 6.2, CABF BR 6.1.6",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(exponent) = context.certificate.public_key().rsa_exponent() else { return Outcome::Pass };

@@ -1,10 +1,15 @@
 //! NIST SP 800-131A: RSA keys below 2048 bits are disallowed. A size that is no multiple of 8 is a sign of a broken generator.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::PublicKeyAlgorithm;
 
-pub(super) const LINT: Lint =
-    Lint { name: "rsa_modulus", citation: "NIST SP 800-131A, CABF BR 6.1.5", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "rsa_modulus",
+    citation: "NIST SP 800-131A, CABF BR 6.1.5",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let key = context.certificate.public_key();

@@ -1,11 +1,16 @@
 //! RFC 5280 4.1.2.6: "If subject naming information is present only in the subjectAltName extension, then the subject name MUST
 //! be an empty sequence and the subjectAltName extension MUST be critical"; otherwise it SHOULD be non-critical.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "san_critical", citation: "RFC 5280 4.1.2.6, 4.2.1.6", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "san_critical",
+    citation: "RFC 5280 4.1.2.6, 4.2.1.6",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let empty = context.certificate.subject().is_empty();

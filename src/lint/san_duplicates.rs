@@ -1,10 +1,15 @@
 //! RFC 5280 4.2.1.6 gives a list of names; one that stands there twice says nothing and costs every handshake its octets.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use std::collections::HashSet;
 
-pub(super) const LINT: Lint =
-    Lint { name: "san_duplicates", citation: "RFC 5280 4.2.1.6", severity: Severity::Warning, check };
+pub(super) const LINT: Lint = Lint {
+    name: "san_duplicates",
+    citation: "RFC 5280 4.2.1.6",
+    severity: Severity::Warning,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let names = context.certificate.subject_alt_names().unwrap_or_default();

@@ -1,9 +1,14 @@
 //! RFC 5280 4.2.1.6: "If the subjectAltName extension is present, the sequence MUST contain at least one entry."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "san_not_empty", citation: "RFC 5280 4.2.1.6", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "san_not_empty",
+    citation: "RFC 5280 4.2.1.6",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let empty = context.certificate.subject_alt_names().is_some_and(<[_]>::is_empty);

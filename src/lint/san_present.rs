@@ -1,8 +1,9 @@
 //! RFC 9525 6.1: clients look for a server in its subject alternative names and no longer in its common name.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint = Lint { name: "san_present", citation: "RFC 9525 2", severity: Severity::Error, check };
+pub(super) const LINT: Lint =
+    Lint { name: "san_present", citation: "RFC 9525 2", severity: Severity::Error, looks_at: LooksAt::Frame, check };
 
 fn check(context: &Context<'_>) -> Outcome {
     let missing = context.role.is_server() && context.certificate.subject_alt_names().is_none();

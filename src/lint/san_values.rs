@@ -1,12 +1,17 @@
 //! RFC 5280 4.2.1.6: iPAddress has 4 or 16 octets; a URI "MUST NOT be a relative URI" and is an IA5String; rfc822Name is a
 //! Mailbox.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::ui::quote;
 use crate::x509::GeneralName;
 
-pub(super) const LINT: Lint =
-    Lint { name: "san_values", citation: "RFC 5280 4.2.1.6", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "san_values",
+    citation: "RFC 5280 4.2.1.6",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     for name in context.certificate.subject_alt_names().unwrap_or_default() {

@@ -2,10 +2,15 @@
 //!
 //! Less than that invites a counter, and a counter that is lost repeats: browsers then refuse both certificates.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "serial_entropy", citation: "CABF BR 7.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "serial_entropy",
+    citation: "CABF BR 7.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(context.certificate.serial().as_bytes().len() < 8, "the serial number has fewer than 64 bits")

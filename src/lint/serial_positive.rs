@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.2: "The serial number MUST be a positive integer assigned by the CA to each certificate."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "serial_positive", citation: "RFC 5280 4.1.2.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "serial_positive",
+    citation: "RFC 5280 4.1.2.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Particulars,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(!context.certificate.serial().is_positive(), "the serial number is not positive")

@@ -1,12 +1,13 @@
 //! RFC 9155 and RFC 6151 retire SHA-1 and MD5. RFC 4055 5: RSA parameters "MUST be NULL"; RFC 5758 3.2: with
 //! ECDSA "the encoding MUST omit the parameters field"; RFC 8410 3: those of Ed25519 "MUST be absent".
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
 pub(super) const LINT: Lint = Lint {
     name: "signature_algorithm",
     citation: "RFC 9155, RFC 4055 5, RFC 5758 3.2, RFC 8410 3",
     severity: Severity::Error,
+    looks_at: LooksAt::Frame,
     check,
 };
 

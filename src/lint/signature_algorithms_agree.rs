@@ -1,10 +1,15 @@
 //! RFC 5280 4.1.1.2: "This field MUST contain the same algorithm identifier as the signature field in the sequence
 //! tbsCertificate."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "signature_algorithms_agree", citation: "RFC 5280 4.1.1.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "signature_algorithms_agree",
+    citation: "RFC 5280 4.1.1.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(

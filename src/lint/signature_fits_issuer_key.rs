@@ -1,11 +1,16 @@
 //! RFC 5480 4 pairs a curve with a hash that is at least as strong: P-384 with SHA-384, P-521 with SHA-512; an algorithm of
 //! another family than the issuer's key can never verify.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::PublicKeyAlgorithm;
 
-pub(super) const LINT: Lint =
-    Lint { name: "signature_fits_issuer_key", citation: "RFC 5480 4", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "signature_fits_issuer_key",
+    citation: "RFC 5480 4",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer() else { return Outcome::Pass };

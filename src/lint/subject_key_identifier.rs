@@ -1,11 +1,16 @@
 //! RFC 5280 4.2.1.2: "this extension MUST appear in all conforming CA certificates" and SHOULD in others; "Conforming CAs MUST
 //! mark this extension as non-critical."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::oid;
 
-pub(super) const LINT: Lint =
-    Lint { name: "subject_key_identifier", citation: "RFC 5280 4.2.1.2", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "subject_key_identifier",
+    citation: "RFC 5280 4.2.1.2",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let right = context.certificate.extension(oid::SUBJECT_KEY_IDENTIFIER).is_some_and(|extension| !extension.critical)

@@ -1,11 +1,16 @@
 //! RFC 5280 4.1.2.5: "CAs conforming to this profile MUST always encode certificate validity dates through the year 2049 as
 //! UTCTime; certificate validity dates in 2050 or later MUST be encoded as GeneralizedTime."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::TimeEncoding;
 
-pub(super) const LINT: Lint =
-    Lint { name: "time_encoding", citation: "RFC 5280 4.1.2.5", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "time_encoding",
+    citation: "RFC 5280 4.1.2.5",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let certificate = context.certificate;

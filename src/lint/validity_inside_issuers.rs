@@ -1,10 +1,15 @@
 //! RFC 5280 6.1.3 (a)(2) asks each certificate of a path to be valid now: one that outlives its issuer, if by a second, fails
 //! at a moment nobody expects. That it begins before its issuer is another rule, `begins_with_issuer`.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "validity_inside_issuers", citation: "RFC 5280 6.1.3", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "validity_inside_issuers",
+    citation: "RFC 5280 6.1.3",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let Some(issuer) = context.issuer else { return Outcome::Pass };

@@ -1,10 +1,15 @@
 //! RFC 5280 4.1.2.5: "The validity period for a certificate is the period of time from notBefore through notAfter, inclusive":
 //! it has to begin before it ends.
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "validity_order", citation: "RFC 5280 4.1.2.5", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "validity_order",
+    citation: "RFC 5280 4.1.2.5",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     let validity = context.certificate.validity();

@@ -1,9 +1,14 @@
 //! RFC 5280 4.1.2.1: "When extensions are used, as expected in this profile, version MUST be 3 (value is 2)."
 
-use super::{Context, Lint, Outcome, Severity};
+use super::{Context, Lint, LooksAt, Outcome, Severity};
 
-pub(super) const LINT: Lint =
-    Lint { name: "version_three", citation: "RFC 5280 4.1.2.1", severity: Severity::Error, check };
+pub(super) const LINT: Lint = Lint {
+    name: "version_three",
+    citation: "RFC 5280 4.1.2.1",
+    severity: Severity::Error,
+    looks_at: LooksAt::Frame,
+    check,
+};
 
 fn check(context: &Context<'_>) -> Outcome {
     Outcome::fail_if(context.certificate.version() != 3, "the version is not 3")

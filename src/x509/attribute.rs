@@ -81,6 +81,11 @@ pub(crate) fn short_name(oid: &str) -> &str {
     abbreviation(oid).unwrap_or(oid)
 }
 
+/// The identifier of a type that the table has, for as long as the program runs.
+pub(super) fn known(oid: &str) -> Option<&'static str> {
+    row(oid).map(|row| row.0)
+}
+
 /// The abbreviation of a type that has one.
 pub(super) fn abbreviation(oid: &str) -> Option<&'static str> {
     row(oid).map(|row| row.1)
@@ -166,6 +171,9 @@ pub(crate) fn is_printable(value: &str) -> bool {
 /// Control characters, and characters that are invisible or reorder what stands beside them (Unicode TR 36): two names
 /// that look alike would be two users.
 pub(crate) fn is_hidden(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'

@@ -44,13 +44,14 @@ pub(super) fn signed(to_be_signed: &[u8], key: &PrivateKey) -> Result<Vec<u8>, X
     Ok(framed(to_be_signed, signature_algorithm(key.key_type()), &key.sign(to_be_signed)?))
 }
 
-/// The same before it is signed: `content` is what stands inside the first SEQUENCE, and the signature is empty.
-pub(super) fn unsigned(content: &[u8], key_type: KeyType) -> Vec<u8> {
+/// The same before it is signed: `content` writes so many octets inside the first SEQUENCE, and the signature is empty.
+pub(super) fn unsigned(length: usize, key_type: KeyType, content: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let algorithm = signature_algorithm(key_type);
-    let length = der::whole_length(content.len()) + algorithm.len() + der::whole_length(1);
-    let mut out = Vec::with_capacity(der::whole_length(length));
+    let whole = der::whole_length(length) + algorithm.len() + der::whole_length(1);
+    let mut out = Vec::with_capacity(der::whole_length(whole));
+    der::write_header(&mut out, tag::SEQUENCE, whole);
     der::write_header(&mut out, tag::SEQUENCE, length);
-    der::write(&mut out, tag::SEQUENCE, content);
+    content(&mut out);
     out.extend_from_slice(algorithm);
     der::write(&mut out, tag::BIT_STRING, &[0]);
     out

@@ -69,7 +69,7 @@ pub struct BasicConstraints {
 
 /// What the known extensions say. Of a repeated extension the first is read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parsed {
+pub(super) struct Known {
     pub(crate) subject_alt_names: Option<Vec<GeneralName>>,
     pub(crate) key_usage: Option<KeyUsage>,
     pub(crate) extended_key_usage: Option<Vec<ExtendedKeyUsage>>,
@@ -82,20 +82,75 @@ pub(crate) struct Parsed {
     pub(crate) policies: Vec<String>,
 }
 
+/// What is wrong, and in which part.
+type PartFault = (&'static str, Fault);
+
+const LIST: &str = "list of extensions";
+
 /// Reads `Extensions`; on failure with the name of the part that is wrong.
-pub(crate) fn read(der: &[u8]) -> Result<(Vec<Extension>, Parsed), (&'static str, Fault)> {
-    let list = |fault| ("list of extensions", fault);
-    let mut reader = Reader::only(der, tag::SEQUENCE).map_err(list)?;
-    let mut extensions: Vec<Extension> = Vec::with_capacity(8);
-    let mut parsed = Parsed::default();
-    while !reader.is_empty() {
-        let extension = read_one(&mut reader).map_err(list)?;
-        if !extensions.iter().any(|earlier| earlier.oid == extension.oid) {
-            parsed.add(&extension)?;
+pub(super) fn read(der: &[u8]) -> Result<(Vec<Extension>, Known), PartFault> {
+    let extensions = list(der).map_err(|fault| (LIST, fault))?;
+    let mut known = Known::default();
+    for (position, extension) in extensions.iter().enumerate() {
+        if !extensions[..position].iter().any(|earlier| earlier.oid == extension.oid) {
+            known.add(extension)?;
         }
-        extensions.push(extension);
     }
-    Ok((extensions, parsed))
+    Ok((extensions, known))
+}
+
+/// `Extensions` as they are written.
+pub(super) fn list(der: &[u8]) -> Result<Vec<Extension>, Fault> {
+    let mut reader = Reader::only(der, tag::SEQUENCE)?;
+    let mut extensions = Vec::with_capacity(8);
+    while !reader.is_empty() {
+        extensions.push(read_one(&mut reader)?);
+    }
+    Ok(extensions)
+}
+
+/// The extensions that belong to one certificate and not to a fleet.
+#[derive(Default)]
+pub(super) struct Particular {
+    pub(super) subject_alt_names: Option<Vec<GeneralName>>,
+    pub(super) subject_key_id: Option<Vec<u8>>,
+}
+
+/// Reads the particular ones if all others are byte for byte those of `known`, which was read.
+pub(super) fn read_beside(der: &[u8], known: &[u8]) -> Result<Option<Particular>, PartFault> {
+    let list = |fault| (LIST, fault);
+    let mut reader = Reader::only(der, tag::SEQUENCE).map_err(list)?;
+    let mut others = Reader::only(known, tag::SEQUENCE).map_err(list)?;
+    let mut found = Particular::default();
+    while !reader.is_empty() && !others.is_empty() {
+        let (ours, theirs) =
+            (reader.element(tag::SEQUENCE).map_err(list)?, others.element(tag::SEQUENCE).map_err(list)?);
+        let (head, value) = head_and_value(ours).map_err(list)?;
+        let has_their_head = || head_and_value(theirs).is_ok_and(|(theirs, _)| theirs == head);
+        match (head, &found) {
+            ([tag::OID, 3, 0x55, 0x1d, 17, ..], Particular { subject_alt_names: None, .. }) if has_their_head() => {
+                found.subject_alt_names = Some(general_names(value).map_err(|fault| (NAMES, fault))?);
+            }
+            ([tag::OID, 3, 0x55, 0x1d, 14, ..], Particular { subject_key_id: None, .. }) if has_their_head() => {
+                found.subject_key_id = Some(subject_key_id(value).map_err(|fault| (KEY_IDENTIFIER, fault))?);
+            }
+            ([tag::OID, 3, 0x55, 0x1d, 14 | 17, ..], _) => return Ok(None),
+            _ if ours.whole != theirs.whole => return Ok(None),
+            _ => {}
+        }
+    }
+    Ok((reader.is_empty() && others.is_empty()).then_some(found))
+}
+
+/// Identifier and criticality as they are encoded, and what stands inside the OCTET STRING.
+fn head_and_value(extension: der::Element<'_>) -> Result<(&[u8], &[u8]), Fault> {
+    let mut fields = Reader::new(extension.content);
+    fields.expect(tag::OID)?;
+    fields.default_false()?;
+    let head = &extension.content[..extension.content.len() - fields.rest().len()];
+    let value = fields.expect(tag::OCTET_STRING)?;
+    fields.end()?;
+    Ok((head, value))
 }
 
 fn read_one(reader: &mut Reader<'_>) -> Result<Extension, Fault> {
@@ -107,14 +162,17 @@ fn read_one(reader: &mut Reader<'_>) -> Result<Extension, Fault> {
     Ok(Extension { oid, critical, value })
 }
 
-impl Parsed {
+const NAMES: &str = "subject alternative name";
+const KEY_IDENTIFIER: &str = "subject key identifier";
+
+impl Known {
     /// A known extension that cannot be read fails the certificate: to treat it as absent would lift its restriction.
-    fn add(&mut self, extension: &Extension) -> Result<(), (&'static str, Fault)> {
+    fn add(&mut self, extension: &Extension) -> Result<(), PartFault> {
         let value = extension.value.as_slice();
         let named = |name| move |fault| (name, fault);
         match &*extension.oid {
             oid::SUBJECT_ALT_NAME => {
-                self.subject_alt_names = Some(general_names(value).map_err(named("subject alternative name"))?);
+                self.subject_alt_names = Some(general_names(value).map_err(named(NAMES))?);
             }
             oid::KEY_USAGE => self.key_usage = Some(KeyUsage::from_der(value).map_err(named("key usage"))?),
             oid::EXTENDED_KEY_USAGE => {
@@ -124,7 +182,7 @@ impl Parsed {
                 self.basic_constraints = Some(basic_constraints(value).map_err(named("basic constraints"))?);
             }
             oid::SUBJECT_KEY_IDENTIFIER => {
-                self.subject_key_id = Some(subject_key_id(value).map_err(named("subject key identifier"))?);
+                self.subject_key_id = Some(subject_key_id(value).map_err(named(KEY_IDENTIFIER))?);
             }
             oid::AUTHORITY_KEY_IDENTIFIER => {
                 self.authority_key_id = authority_key_id(value).map_err(named("authority key identifier"))?;

@@ -58,10 +58,13 @@ impl DistinguishedName {
         let common_name = attribute::checked(attribute::COMMON_NAME, cn)?;
         let mut name = self;
         let content = Reader::only(&name.der, tag::SEQUENCE).map_or(&[][..], |reader| reader.rest());
-        let mut rdns = Vec::with_capacity(content.len() + 16 + cn.len());
-        rdns.extend_from_slice(content);
-        der::write(&mut rdns, tag::SET, &encode(&common_name));
-        name.der = der::element(tag::SEQUENCE, &rdns);
+        let pair = encode(&common_name);
+        let length = content.len() + der::whole_length(pair.len());
+        let mut der = Vec::with_capacity(der::whole_length(length));
+        der::write_header(&mut der, tag::SEQUENCE, length);
+        der.extend_from_slice(content);
+        der::write(&mut der, tag::SET, &pair);
+        name.der = der;
         name.attributes.push(common_name);
         Ok(name)
     }
@@ -149,8 +152,11 @@ impl DistinguishedName {
 
 fn encode(attribute: &Attribute) -> Vec<u8> {
     let mut pair = Vec::with_capacity(attribute.value.len() + 16);
-    // The identifier was parsed or looked up, so it encodes.
-    der::write(&mut pair, tag::OID, &der::oid_content(&attribute.oid).unwrap_or_default());
+    match &*attribute.oid {
+        attribute::COMMON_NAME => pair.extend_from_slice(&[tag::OID, 3, 0x55, 4, 3]),
+        // The identifier was parsed or looked up, so it encodes.
+        other => der::write(&mut pair, tag::OID, &der::oid_content(other).unwrap_or_default()),
+    }
     match attribute.string_type.tag() {
         Some(tag) => der::write(&mut pair, tag, attribute.value.as_bytes()),
         None => pair.extend(super::rfc4514::hex_octets(attribute.value.trim_start_matches('#')).unwrap_or_default()),
@@ -170,7 +176,7 @@ fn read_attribute(oid: Cow<'static, str>, value: der::Element<'_>, joined: bool)
 
 impl Attribute {
     pub(super) fn new(oid: &str, value: String, string_type: StringType) -> Self {
-        let oid: Cow<'static, str> = Cow::Owned(oid.to_owned());
+        let oid: Cow<'static, str> = attribute::known(oid).map_or_else(|| Cow::Owned(oid.to_owned()), Cow::Borrowed);
         Self { short_name: short_name(oid.clone()), oid, value, string_type, joined: false }
     }
 }

@@ -130,20 +130,21 @@ pub fn write_pem(label: &Label, der: &[u8]) -> String {
     };
     boundary(&mut out, "-----BEGIN ");
     for line in der.chunks(48) {
-        let mut groups = line.chunks_exact(3);
-        for group in &mut groups {
-            out.extend_from_slice(&digits(group[0], group[1], group[2]));
+        let start = out.len();
+        out.resize(start + line.len().div_ceil(3) * 4, 0);
+        let text = &mut out[start..];
+        let (groups, rest) = line.as_chunks::<3>();
+        for (out, group) in text.as_chunks_mut::<4>().0.iter_mut().zip(groups) {
+            *out = sextets(*group);
         }
-        match *groups.remainder() {
-            [one] => {
-                let [a, b, ..] = digits(one, 0, 0);
-                out.extend_from_slice(&[a, b, b'=', b'=']);
-            }
-            [one, two] => {
-                let [a, b, c, _] = digits(one, two, 0);
-                out.extend_from_slice(&[a, b, c, b'=']);
-            }
-            _ => {}
+        if let Some(&one) = rest.first() {
+            let last = text.len() - 4;
+            text[last..].copy_from_slice(&sextets([one, rest.get(1).copied().unwrap_or(0), 0]));
+        }
+        text.iter_mut().for_each(|octet| *octet = digit(*octet));
+        if !rest.is_empty() {
+            let padding = text.len() - (3 - rest.len());
+            text[padding..].fill(b'=');
         }
         out.push(b'\n');
     }
@@ -151,11 +152,21 @@ pub fn write_pem(label: &Label, der: &[u8]) -> String {
     String::from_utf8(out).expect("base64 is ASCII and the label is text")
 }
 
-/// Three octets as four characters of base64.
-fn digits(a: u8, b: u8, c: u8) -> [u8; 4] {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Three octets as four numbers of six bits.
+fn sextets([a, b, c]: [u8; 3]) -> [u8; 4] {
     let value = u32::from_be_bytes([0, a, b, c]);
-    [18, 12, 6, 0].map(|shift| ALPHABET[(value >> shift) as usize & 0x3f])
+    [18, 12, 6, 0].map(|shift| (value >> shift) as u8 & 0x3f)
+}
+
+/// Six bits as a character of base64. Arithmetic alone: a table would let a private key choose which part of memory is
+/// read, and the compiler makes this for sixteen characters at a time.
+fn digit(six: u8) -> u8 {
+    let all_ones_above = |limit: u8| (limit.wrapping_sub(six) as i8 >> 7) as u8;
+    six.wrapping_add(b'A')
+        .wrapping_add(all_ones_above(25) & 6)
+        .wrapping_sub(all_ones_above(51) & 75)
+        .wrapping_sub(all_ones_above(61) & 15)
+        .wrapping_add(all_ones_above(62) & 3)
 }
 
 fn read_block(label: &[u8], begin: usize, lines: &mut Lines<'_>) -> Result<PemBlock, X509Error> {
@@ -318,6 +329,12 @@ mod tests {
         assert_eq!(labels(b""), []);
         assert_eq!(labels(b"hello"), []);
         assert_eq!(labels(&[0x30, 0x82, 0xff, 0x00]), []);
+    }
+
+    #[test]
+    fn digits_are_those_of_rfc_4648() {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        assert_eq!((0..64).map(digit).collect::<Vec<_>>(), alphabet);
     }
 
     #[test]

@@ -82,15 +82,16 @@ impl PublicKey {
 
     /// A key that the crypto library made: `public` is the point, the 32 bytes, or the RSAPublicKey.
     pub(super) fn of_key_type(key_type: KeyType, public: &[u8]) -> Self {
-        let (algorithm, bits, identifier) = match key_type {
-            KeyType::EcdsaP256 => (PublicKeyAlgorithm::Ecdsa("P-256"), 256, SPKI_P256),
-            KeyType::EcdsaP384 => (PublicKeyAlgorithm::Ecdsa("P-384"), 384, SPKI_P384),
-            KeyType::EcdsaP521 => (PublicKeyAlgorithm::Ecdsa("P-521"), 521, SPKI_P521),
-            KeyType::Ed25519 => (PublicKeyAlgorithm::Ed25519, 256, SPKI_ED25519),
-            KeyType::Rsa2048 => (PublicKeyAlgorithm::Rsa, 2048, SPKI_RSA),
-            KeyType::Rsa3072 => (PublicKeyAlgorithm::Rsa, 3072, SPKI_RSA),
-            KeyType::Rsa4096 => (PublicKeyAlgorithm::Rsa, 4096, SPKI_RSA),
+        let (algorithm, bits) = match key_type {
+            KeyType::EcdsaP256 => (PublicKeyAlgorithm::Ecdsa("P-256"), 256),
+            KeyType::EcdsaP384 => (PublicKeyAlgorithm::Ecdsa("P-384"), 384),
+            KeyType::EcdsaP521 => (PublicKeyAlgorithm::Ecdsa("P-521"), 521),
+            KeyType::Ed25519 => (PublicKeyAlgorithm::Ed25519, 256),
+            KeyType::Rsa2048 => (PublicKeyAlgorithm::Rsa, 2048),
+            KeyType::Rsa3072 => (PublicKeyAlgorithm::Rsa, 3072),
+            KeyType::Rsa4096 => (PublicKeyAlgorithm::Rsa, 4096),
         };
+        let identifier = Self::algorithm_identifier(key_type);
         let bits_length = public.len() + 1;
         let length = identifier.len() + der::whole_length(bits_length);
         let mut spki = Vec::with_capacity(der::whole_length(length));
@@ -100,6 +101,17 @@ impl PublicKey {
         spki.push(0);
         spki.extend_from_slice(public);
         Self { key_start: spki.len() - public.len(), spki, algorithm, bits }
+    }
+
+    /// The AlgorithmIdentifier of the key, not of a signature.
+    pub(super) fn algorithm_identifier(key_type: KeyType) -> &'static [u8] {
+        match key_type {
+            KeyType::EcdsaP256 => SPKI_P256,
+            KeyType::EcdsaP384 => SPKI_P384,
+            KeyType::EcdsaP521 => SPKI_P521,
+            KeyType::Ed25519 => SPKI_ED25519,
+            KeyType::Rsa2048 | KeyType::Rsa3072 | KeyType::Rsa4096 => SPKI_RSA,
+        }
     }
 
     /// The SubjectPublicKeyInfo.
@@ -115,6 +127,11 @@ impl PublicKey {
     /// Its size: of the modulus or of the curve; 0 if it is not known.
     pub fn bits(&self) -> u32 {
         self.bits
+    }
+
+    /// The same algorithm and the same size.
+    pub(crate) fn is_of_the_kind_of(&self, other: &Self) -> bool {
+        self.algorithm == other.algorithm && self.bits == other.bits
     }
 
     /// Which of our kinds it is; `None` if it is not one that we make.

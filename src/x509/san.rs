@@ -118,8 +118,9 @@ impl DnsName {
             Some(host) => (true, host),
             None => (false, text),
         };
-        let host = if host.is_ascii() && !host.to_ascii_lowercase().contains("xn--") {
-            host.to_ascii_lowercase()
+        let lower = host.to_ascii_lowercase();
+        let host = if host.is_ascii() && !lower.contains("xn--") {
+            lower
         } else {
             match to_a_labels(host) {
                 Some(host) => host,
@@ -257,6 +258,10 @@ fn check_label(label: &str) -> Result<(), &'static str> {
 /// Meant as an address, right or wrong: the message is then about addresses.
 fn looks_like_ip(text: &str) -> bool {
     let bare = text.split(['%', '/']).next().unwrap_or(text).trim_matches(['[', ']']);
+    // Nearly all names have letters and no colon, and are told apart without trying to read them as an address.
+    if !bare.contains(':') && bare.bytes().any(|b| !(b.is_ascii_digit() || b == b'.')) {
+        return false;
+    }
     bare.parse::<IpAddr>().is_ok()
         || (bare.matches(':').count() >= 2 && bare.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.'))
 }

@@ -1,5 +1,6 @@
 //! Serial numbers (RFC 5280 4.1.2.2).
 
+use std::cell::RefCell;
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,15 +14,16 @@ pub struct SerialNumber(Vec<u8>);
 /// RFC 5280: "Conforming CAs MUST NOT use serialNumber values longer than 20 octets".
 const LONGEST: usize = 20;
 
+/// Octets of a serial number that is made here.
+const RANDOM: usize = 18;
+
 impl SerialNumber {
     /// 18 octets with 142 random bits, so that no counter has to be kept, locked or lost. The first two bits are 01, so the
     /// number is positive and always as long.
     pub fn random() -> Result<Self, X509Error> {
-        let mut octets = vec![0; 18];
-        aws_lc_rs::rand::fill(&mut octets)
-            .map_err(|_| X509Error::Crypto("the system gave no random numbers".into()))?;
+        let mut octets = next_random()?;
         octets[0] = octets[0] & 0x3f | 0x40;
-        Ok(Self(octets))
+        Ok(Self(octets.to_vec()))
     }
 
     /// A positive number from its big-endian magnitude; leading zeros do not count.
@@ -61,6 +63,23 @@ impl SerialNumber {
             octets => octets,
         }
     }
+}
+
+/// Octets that no one else gets. The generator is asked for many at a time: one call costs as much as linting.
+fn next_random() -> Result<[u8; RANDOM], X509Error> {
+    thread_local! {
+        static DRAWN: RefCell<Vec<[u8; RANDOM]>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if let Some(octets) = drawn.pop() {
+            return Ok(octets);
+        }
+        let mut many = [[0; RANDOM]; 16];
+        aws_lc_rs::rand::fill(many.as_flattened_mut())
+            .map_err(|_| X509Error::Crypto("the system gave no random numbers".into()))?;
+        drawn.extend_from_slice(&many[1..]);
+        Ok(many[0])
+    })
 }
 
 /// Lower-case hexadecimal, two digits an octet, as directory names and the inventory have it.

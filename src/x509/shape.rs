@@ -9,7 +9,9 @@ use std::sync::Arc;
 use super::der::{self, Fault, Reader, tag};
 use super::encode;
 use super::template::{Signer, ToBeSigned};
-use super::{CertificateTemplate, DistinguishedName, GeneralName, KeyType, PublicKey, SerialNumber, X509Error};
+use super::{
+    Certificate, CertificateTemplate, DistinguishedName, GeneralName, KeyType, PublicKey, SerialNumber, X509Error,
+};
 
 /// A certificate before it exists, with gaps for what [`Particulars`] holds.
 pub struct Shape {
@@ -84,8 +86,9 @@ impl CertificateTemplate {
 }
 
 impl Shape {
-    /// The bytes that a signature will cover.
-    pub fn to_be_signed(&self, one: &Particulars<'_>) -> Result<ToBeSigned, X509Error> {
+    /// The bytes that a signature will cover. They are read, `beside` a certificate of this shape if there is one: what
+    /// both have in common is then compared with it instead of being read again.
+    pub fn to_be_signed(&self, one: &Particulars<'_>, beside: Option<&Certificate>) -> Result<ToBeSigned, X509Error> {
         if one.subject.is_empty() == self.has_subject || one.subject_alt_names.is_empty() == self.has_names {
             return Err(X509Error::Invalid(
                 "a certificate of this shape has a subject and names as its first has".into(),
@@ -93,17 +96,24 @@ impl Shape {
         }
         encode::check_serial(one.serial)?;
         let extensions = self.extensions(one)?;
-        let (subject, key) = (one.subject.der(), one.public_key.spki_der());
-        let known = self.version.len() + self.issuer.len() + subject.len() + key.len() + extensions.len();
-        let mut content = Vec::with_capacity(known + 40);
-        content.extend_from_slice(&self.version);
-        der::write(&mut content, tag::INTEGER, one.serial.as_bytes());
-        content.extend_from_slice(&self.issuer);
-        content.extend_from_slice(subject);
-        content.extend_from_slice(key);
-        der::write_header(&mut content, tag::constructed(3), der::whole_length(extensions.len()));
-        der::write(&mut content, tag::SEQUENCE, &extensions);
-        ToBeSigned::of(&content, self.key_type, Arc::clone(&self.signer))
+        let (serial, subject, key) = (one.serial.as_bytes(), one.subject.der(), one.public_key.spki_der());
+        let list = der::whole_length(extensions.len());
+        let length = self.version.len()
+            + der::whole_length(serial.len())
+            + self.issuer.len()
+            + subject.len()
+            + key.len()
+            + der::whole_length(list);
+        let unsigned = encode::unsigned(length, self.key_type, |out| {
+            out.extend_from_slice(&self.version);
+            der::write(out, tag::INTEGER, serial);
+            out.extend_from_slice(&self.issuer);
+            out.extend_from_slice(subject);
+            out.extend_from_slice(key);
+            der::write_header(out, tag::constructed(3), list);
+            der::write(out, tag::SEQUENCE, &extensions);
+        });
+        ToBeSigned::of(unsigned, beside, self.key_type, Arc::clone(&self.signer))
     }
 
     fn extensions(&self, one: &Particulars<'_>) -> Result<Vec<u8>, X509Error> {

@@ -119,7 +119,7 @@ impl CertificateTemplate {
         if signer.name.is_none() && self.public_key != *signer.key.public_key() {
             return Err(X509Error::Invalid("a certificate that signs itself must carry the signer's key".into()));
         }
-        self.shape_of_one(signer)?.to_be_signed(&self.particulars())
+        self.shape_of_one(signer)?.to_be_signed(&self.particulars(), None)
     }
 
     /// With stand-ins for the [`super::Particulars`] and the issuer's name.
@@ -212,9 +212,15 @@ pub struct ToBeSigned {
 }
 
 impl ToBeSigned {
-    /// `content` is what stands inside the SEQUENCE. It is read here, so that what is linted and what is signed are one.
-    pub(super) fn of(content: &[u8], key_type: KeyType, signer: Arc<PublicKey>) -> Result<Self, X509Error> {
-        let unsigned = Certificate::from_owned_der(encode::unsigned(content, key_type))?;
+    /// `unsigned` is a certificate with an empty signature. It is read here, so that what is linted and what is signed are
+    /// one.
+    pub(super) fn of(
+        unsigned: Vec<u8>,
+        beside: Option<&Certificate>,
+        key_type: KeyType,
+        signer: Arc<PublicKey>,
+    ) -> Result<Self, X509Error> {
+        let unsigned = Certificate::from_owned_der(unsigned, beside)?;
         Ok(Self { unsigned, key_type, signer })
     }
 

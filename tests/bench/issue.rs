@@ -1,14 +1,16 @@
 //! Issuance in memory against the crypto library alone, as ratios of one run.
 //!
 //! `ours` makes what a bulk run makes for each device: a key, a prepared request, a linted and signed certificate, and
-//! both as PEM. `raw` is what no program can do without: a key as PKCS#8, and one signature over as many bytes. Rounds of
-//! the two take turns and are short, so that whatever else the machine does slows both or a few rounds only. `fastest`
-//! divides the fastest round of each: what a quiet machine would show.
+//! both as PEM. `raw` is what no program can do without: a key pair, and one signature over as many bytes; a key that is
+//! to be kept must be encoded as well, and `PKCS#8` is the ratio to `raw` with the crypto library's encoding. Rounds take
+//! turns and are shorter than the scheduler's slices, so that whatever else the machine does slows all, or a few rounds
+//! only. The ratios are those of the medians; `fastest` divides the fastest round of each: a quiet machine.
 #![allow(clippy::print_stdout)]
 
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -27,59 +29,77 @@ use time::macros::datetime;
 fn main() {
     // `cargo test --benches` asks whether it runs, not how fast.
     let quick = !std::env::args().any(|argument| argument == "--bench");
-    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(151);
+    let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(800);
     let rounds = if quick { 1 } else { rounds };
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    println!("{:<34}{:>14}{:>14}{:>8}{:>8}{:>9}", "certificates a second", "ours", "raw", "ratio", "lowest", "fastest");
+    println!("{:<34}{:>10}{:>10}{:>8}{:>9}{:>8}", "certificates a second", "ours", "raw", "ratio", "fastest", "PKCS#8");
     let counts = if cores > 1 { vec![1, cores] } else { vec![1] };
-    for (key_type, batch) in [(KeyType::EcdsaP256, 200), (KeyType::Ed25519, 200), (KeyType::Rsa2048, 2)] {
-        let batch = if quick { 2 } else { batch };
+    for (key_type, batch, rounds) in
+        [(KeyType::EcdsaP256, 25, rounds), (KeyType::Ed25519, 25, rounds), (KeyType::Rsa2048, 1, rounds / 10)]
+    {
         for &threads in &counts {
-            compare(key_type, threads, batch, rounds);
+            compare(key_type, threads, batch, rounds.max(1));
         }
     }
     println!();
-    where_it_goes(if quick { 2 } else { 500 }, rounds);
+    where_it_goes(if quick { 1 } else { 25 }, rounds);
+    println!();
+    start_up();
 }
 
-/// Medians of both; the ratio is the median of the rounds' ratios, and beside it the lowest and that of the fastest.
 fn compare(key_type: KeyType, threads: usize, batch: u32, rounds: usize) {
     let bench = Bench::new(key_type);
     let raw = Raw::new(key_type, bench.one().certificate.tbs().len());
-    let mut times = Vec::new();
-    for _ in 0..rounds {
-        let ours = on_all(threads, batch, |number| bench.issue(number));
-        let theirs = on_all(threads, batch, |_| raw.one());
-        times.push((ours, theirs));
-    }
-    let rate = |time: Duration| f64::from(batch) * threads as f64 / time.as_secs_f64();
-    let ours = median(times.iter().map(|(ours, _)| rate(*ours)));
-    let theirs = median(times.iter().map(|(_, theirs)| rate(*theirs)));
-    let ratio = |(ours, theirs): &(Duration, Duration)| theirs.as_secs_f64() / ours.as_secs_f64();
-    let middle = median(times.iter().map(ratio));
-    let lowest = times.iter().map(ratio).fold(f64::INFINITY, f64::min);
-    let best = |side: fn(&(Duration, Duration)) -> Duration| times.iter().map(side).min().unwrap_or_default();
-    let fastest = ratio(&(best(|times| times.0), best(|times| times.1)));
+    let together = Barrier::new(threads);
+    let run = || {
+        let mut times = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
+            together.wait();
+            let ours = timed(batch, |number| bench.issue(number));
+            together.wait();
+            let bare = timed(batch, |_| raw.one(Keep::Nothing));
+            together.wait();
+            times.push([ours, bare, timed(batch, |_| raw.one(Keep::Pkcs8))]);
+        }
+        times
+    };
+    let times: Vec<[f64; 3]> = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(run)).collect();
+        running.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    let [(ours, ours_fastest), (raw, raw_fastest), (encoded, _)] = [0, 1, 2].map(|side| {
+        let times: Vec<f64> = times.iter().map(|times| times[side]).collect();
+        (median(&times), lowest(&times))
+    });
     let what = format!("{key_type}, {threads} {}", if threads == 1 { "thread" } else { "threads" });
-    println!("{what:<34}{ours:>14.0}{theirs:>14.0}{middle:>8.3}{lowest:>8.3}{fastest:>9.3}");
+    let rate = |time: f64| 1e6 * threads as f64 / time;
+    let (ratio, fastest, pkcs8) = (raw / ours, raw_fastest / ours_fastest, encoded / ours);
+    println!("{what:<34}{:>10.0}{:>10.0}{ratio:>8.3}{fastest:>9.3}{pkcs8:>8.3}", rate(ours), rate(raw));
 }
 
-/// How long `work` takes `batch` times on each of the threads.
-fn on_all<T>(threads: usize, batch: u32, work: impl Fn(u32) -> T + Sync) -> Duration {
+/// What every start of the program does, whatever its command.
+fn start_up() {
+    println!("{:<40}{:>10}", "microseconds, once for a process", "first");
+    let once = |what: &str, work: &dyn Fn()| println!("{what:<40}{:>10.0}", timed(1, |_| work()));
+    once("reading the built-in profiles", &|| assert!(!black_box(certgen::profile::builtin()).is_empty()));
+    once("building the command line", &|| drop(black_box(certgen::command())));
+}
+
+/// How many microseconds one of a batch takes.
+fn timed<T>(batch: u32, work: impl Fn(u32) -> T) -> f64 {
     let start = Instant::now();
-    let run = || (0..batch).for_each(|number| drop(black_box(work(number))));
-    if threads == 1 {
-        run();
-    } else {
-        thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(run))));
-    }
-    start.elapsed()
+    (0..batch).for_each(|number| drop(black_box(work(number))));
+    start.elapsed().as_secs_f64() * 1e6 / f64::from(batch)
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
+fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+fn lowest(values: &[f64]) -> f64 {
+    values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
 /// A root and what a bulk run does with it.
@@ -154,6 +174,29 @@ impl Pair {
             _ => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
         }
     }
+
+    fn key_type(&self) -> KeyType {
+        match self {
+            Self::Ecdsa(_) => KeyType::EcdsaP256,
+            Self::Ed25519(_) => KeyType::Ed25519,
+            Self::Rsa(_) => KeyType::Rsa2048,
+        }
+    }
+
+    fn encode(&self) {
+        match self {
+            Self::Ecdsa(pair) => drop(black_box(pair.to_pkcs8v1().unwrap())),
+            Self::Ed25519(pair) => drop(black_box(pair.to_pkcs8v1().unwrap())),
+            Self::Rsa(pair) => drop::<Pkcs8V1Der<'_>>(black_box(pair.as_der().unwrap())),
+        }
+    }
+}
+
+/// What becomes of the key besides.
+#[derive(Clone, Copy, PartialEq)]
+enum Keep {
+    Nothing,
+    Pkcs8,
 }
 
 impl Raw {
@@ -161,21 +204,19 @@ impl Raw {
         Self { pair: Pair::generate(key_type), message: vec![0x5a; length] }
     }
 
-    fn one(&self) {
+    fn one(&self, keep: Keep) {
+        let made = Pair::generate(self.pair.key_type());
+        if keep == Keep::Pkcs8 {
+            made.encode();
+        }
         match &self.pair {
             Pair::Ecdsa(pair) => {
-                let made = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-                black_box(made.to_pkcs8v1().unwrap());
                 black_box(pair.sign(&SystemRandom::new(), &self.message).unwrap());
             }
             Pair::Ed25519(pair) => {
-                black_box(Ed25519KeyPair::generate().unwrap().to_pkcs8v1().unwrap());
                 black_box(pair.sign(&self.message));
             }
             Pair::Rsa(pair) => {
-                let made = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-                let document: Pkcs8V1Der<'_> = made.as_der().unwrap();
-                black_box(document);
                 let mut signature = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &self.message, &mut signature).unwrap();
             }
@@ -213,7 +254,9 @@ fn where_it_goes(batch: u32, rounds: usize) {
         public_key: request.public_key.clone(),
     };
     let shape = template.shape(&signer).unwrap();
-    let tbs = shape.to_be_signed(&one).unwrap();
+    let first = shape.to_be_signed(&one, None).unwrap();
+    let first = Some(first.unsigned());
+    let tbs = shape.to_be_signed(&one, first).unwrap();
     let certificate = tbs.sign(&bench.root_key).unwrap();
     let context =
         lint::Context { certificate: tbs.unsigned(), issuer: Some(&bench.root), above: &[], role: Purpose::Client };
@@ -228,26 +271,24 @@ fn where_it_goes(batch: u32, rounds: usize) {
         ("ours: key pair and PKCS#8", &|| drop(black_box(PrivateKey::generate(bench.key_type).unwrap()))),
         ("ours: the request", &|| drop(black_box(client(0, &key)))),
         ("ours: serial number", &|| drop(black_box(SerialNumber::random().unwrap()))),
-        ("ours: DER, and reading it for lint", &|| drop(black_box(shape.to_be_signed(&one).unwrap()))),
-        ("  of which reading", &|| drop(black_box(Certificate::from_der(tbs.unsigned().der()).unwrap()))),
-        ("ours: lint", &|| assert!(lint::check(black_box(&context)).is_empty())),
+        ("ours: DER, and reading it for lint", &|| drop(black_box(shape.to_be_signed(&one, first).unwrap()))),
+        ("ours: lint", &|| assert!(lint::check_beside(first, black_box(&context)).is_empty())),
         ("ours: signature", &|| drop(black_box(tbs.sign(&bench.root_key).unwrap()))),
         ("ours: PEM of the key", &|| drop(black_box(key.to_pem()))),
         ("ours: PEM of the certificate", &|| drop(black_box(write_pem(&Label::Certificate, certificate.der())))),
         ("once for a shape: encoding by rcgen", &|| drop(black_box(template.shape(&signer).unwrap()))),
+        ("once for a shape: reading", &|| drop(black_box(Certificate::from_der(certificate.der()).unwrap()))),
+        ("once for a shape: lint, all rules", &|| assert!(lint::check(black_box(&context)).is_empty())),
         ("once for a shape: throwaway signature", &|| drop(black_box(tbs.sign_with_throwaway().unwrap()))),
     ];
     println!("{:<40}{:>10}{:>10}", "microseconds, ecdsa-p256, 1 thread", "median", "lowest");
     let mut times = vec![Vec::new(); steps.len()];
     for _ in 0..rounds {
         for ((_, step), times) in steps.iter().zip(&mut times) {
-            let start = Instant::now();
-            (0..batch).for_each(|_| step());
-            times.push(start.elapsed().as_secs_f64() * 1e6 / f64::from(batch));
+            times.push(timed(batch, |_| step()));
         }
     }
     for ((name, _), times) in steps.iter().zip(&times) {
-        let lowest = times.iter().copied().fold(f64::INFINITY, f64::min);
-        println!("{name:<40}{:>10.2}{lowest:>10.2}", median(times.iter().copied()));
+        println!("{name:<40}{:>10.2}{:>10.2}", median(times), lowest(times));
     }
 }

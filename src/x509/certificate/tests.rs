@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use x509_parser::prelude::{FromDer, GeneralName as TheirName, X509Certificate};
 
 use super::*;
+use crate::x509::KeyType;
 use crate::x509::oid;
 use crate::x509::sample::{self, Draft, HIERARCHY, Hierarchy};
 
@@ -124,6 +125,72 @@ fn bytes_that_do_not_belong_are_refused() {
     for length in 0..der.len() {
         assert!(Certificate::from_der(&der[..length]).is_err());
     }
+}
+
+/// All that a certificate says.
+fn facts(certificate: &Certificate) -> String {
+    let names = [certificate.issuer(), certificate.subject()].map(|name| (name.der(), name.to_string()));
+    let identifiers = (certificate.subject_key_id(), certificate.authority_key_id());
+    let algorithms = (certificate.signature_algorithm(), certificate.inner_signature_algorithm());
+    let times = (certificate.not_before_encoding(), certificate.not_after_encoding());
+    let urls = (certificate.crl_distribution_points(), certificate.authority_info_access());
+    format!(
+        "{:?}",
+        (
+            (certificate.version(), certificate.serial(), names, certificate.validity(), times),
+            (certificate.public_key(), identifiers, algorithms, certificate.signature_algorithm_der()),
+            (certificate.has_fractional_seconds(), certificate.has_unique_identifiers(), certificate.signature()),
+            (certificate.extensions(), certificate.subject_alt_names(), certificate.key_usage(), urls),
+            (certificate.extended_key_usage(), certificate.basic_constraints(), certificate.name_constraints()),
+            (certificate.policies(), certificate.tbs()),
+        )
+    )
+}
+
+#[test]
+fn whatever_it_is_read_beside_a_certificate_says_the_same() {
+    for known in all() {
+        for certificate in all() {
+            let beside = Certificate::from_owned_der(certificate.der().to_vec(), Some(known)).unwrap();
+            assert_eq!(facts(&beside), facts(certificate));
+            assert_eq!(beside.shares_frame_with(known), known == certificate);
+        }
+        for (at, change) in (0..known.der().len()).flat_map(|at| [1, 2, 4, 0x20, 0x80].map(|change| (at, change))) {
+            let mut der = known.der().to_vec();
+            der[at] ^= change;
+            let alone = Certificate::from_der(&der).map(|certificate| facts(&certificate)).ok();
+            let beside = Certificate::from_owned_der(der, Some(known)).map(|certificate| facts(&certificate)).ok();
+            assert_eq!(beside, alone, "octet {at}, {change:#x}");
+        }
+    }
+}
+
+/// What is there and what is not decides verdicts, so it belongs to the frame.
+#[test]
+fn another_kind_of_particular_is_another_frame() {
+    let known = &HIERARCHY.server;
+    let beside =
+        |draft: &Draft| Certificate::from_owned_der(draft.der(), Some(known)).unwrap().shares_frame_with(known);
+    let draft = Draft::of(known);
+    assert!(beside(&Draft { serial: vec![0x80], signature: vec![1], ..draft.clone() }));
+    assert!(beside(&Draft { subject: sample::name("2.5.4.3", 0x13, b"x"), ..draft.clone() }));
+    assert!(!beside(&Draft { subject: sample::element(0x30, b""), ..draft.clone() }));
+    let other = sample::hierarchy(KeyType::EcdsaP384).server.public_key().spki_der().to_vec();
+    assert!(!beside(&Draft { public_key: other, ..draft.clone() }));
+    for oid in [oid::SUBJECT_ALT_NAME, oid::SUBJECT_KEY_IDENTIFIER] {
+        let mut changed = draft.clone();
+        changed.extension(oid).critical ^= true;
+        assert!(!beside(&changed) && !beside(&draft.clone().without(oid)), "{oid}");
+        let mut twice = draft.clone();
+        let first = twice.extension(oid).clone();
+        twice.extensions.push(first);
+        assert!(!beside(&twice), "{oid}");
+    }
+    let mut empty = draft.clone();
+    empty.extension(oid::SUBJECT_ALT_NAME).value = vec![0x30, 0];
+    assert!(!beside(&empty));
+    empty.extension(oid::SUBJECT_KEY_IDENTIFIER).value = vec![4, 0];
+    assert!(!beside(&empty));
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::x509::encode::NullKey;
+use crate::x509::oid;
 use crate::x509::test_support::{authority, issued, key, leaf, self_signed};
-use crate::x509::{Certificate, oid};
 
 const P256: KeyType = KeyType::EcdsaP256;
 
@@ -42,7 +42,7 @@ fn a_certificate_does_not_depend_on_the_first_of_its_shape() {
             ..first.clone()
         };
         let alone = template.to_be_signed(&signer).unwrap();
-        assert_eq!(shape.to_be_signed(&template.particulars()).unwrap().der(), alone.der(), "{subject}");
+        assert_eq!(shape.to_be_signed(&template.particulars(), None).unwrap().der(), alone.der(), "{subject}");
         assert_eq!(alone.unsigned().subject_alt_names().unwrap(), template.subject_alt_names);
         assert_eq!(alone.unsigned().subject_key_id(), Some(&*key.public_key().key_identifier()));
     }
@@ -69,14 +69,14 @@ fn what_belongs_to_the_shape_must_be_as_in_the_first() {
     let named = leaf("x", key(P256, 1));
     let mut other = named.clone();
     other.subject = DistinguishedName::empty();
-    assert!(named.shape(&signer).unwrap().to_be_signed(&other.particulars()).is_err());
-    assert!(other.shape(&signer).unwrap().to_be_signed(&named.particulars()).is_err());
+    assert!(named.shape(&signer).unwrap().to_be_signed(&other.particulars(), None).is_err());
+    assert!(other.shape(&signer).unwrap().to_be_signed(&named.particulars(), None).is_err());
     let mut other = named.clone();
     other.subject_alt_names = match named.subject_alt_names.is_empty() {
         true => names(&["x.example.com"]),
         false => Vec::new(),
     };
-    assert!(named.shape(&signer).unwrap().to_be_signed(&other.particulars()).is_err());
+    assert!(named.shape(&signer).unwrap().to_be_signed(&other.particulars(), None).is_err());
     assert!(named.shape(&Signer::self_signed(key(P256, 1))).is_err(), "the next one would have another's issuer");
 }
 
