@@ -111,6 +111,22 @@ impl Env {
         self.now != self.real_now
     }
 
+    /// Reads the clock again, for a command that stays. `--at` stands still.
+    pub fn tick(&mut self) {
+        let moved = self.clock_is_set();
+        self.real_now = whole_seconds(OffsetDateTime::now_utc());
+        if !moved {
+            self.now = self.real_now;
+        }
+    }
+
+    /// A child process that knows none of our secrets; what it prints is talk, not data.
+    pub fn child(program: &str) -> std::process::Command {
+        let mut child = std::process::Command::new(program);
+        child.env_remove("CERTGEN_PASSPHRASE").stdin(std::process::Stdio::null()).stdout(std::io::stderr());
+        child
+    }
+
     /// Standard output: data.
     pub fn out(&mut self) -> &mut dyn Write {
         &mut *self.out

@@ -93,6 +93,8 @@ pub struct Change<'a> {
     pub(crate) secret_texts: BTreeSet<String>,
     /// Replace emitted files that somebody edited.
     pub force: bool,
+    /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
+    pub awaits_hook: bool,
 }
 
 /// A directory that appears at once with all its files.
@@ -120,6 +122,7 @@ impl<'a> Change<'a> {
             done: Done::default(),
             secret_texts: BTreeSet::new(),
             force: false,
+            awaits_hook: false,
         }
     }
 
@@ -277,6 +280,7 @@ impl<'a> Change<'a> {
                 let key = PrivateKey::generate(kind)?;
                 (key.public_key().clone(), Some(key), None)
             }
+            KeySource::Reuse(key) => (key.public_key().clone(), Some(*key), None),
             KeySource::Request(csr) => (csr.public_key().clone(), None, Some(*csr)),
         };
         let issuer = self.vault.issuer(self.world, &entry.issuer, self.env)?;
@@ -456,6 +460,7 @@ impl<'a> Change<'a> {
         event.key_type = certificate.public_key().key_type().map(|t| t.to_string());
         event.location = Some(location);
         event.managed = (!managed).then_some(false);
+        event.hook = self.awaits_hook.then_some(true);
         self.events.push(event);
         Ok(())
     }

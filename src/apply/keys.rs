@@ -143,4 +143,6 @@ pub enum KeySource {
     Generate(crate::x509::KeyType),
     /// Somewhere else; this request speaks for it.
     Request(Box<Csr>),
+    /// The one that it has had so far.
+    Reuse(Box<PrivateKey>),
 }

@@ -10,6 +10,7 @@ mod list;
 mod log;
 mod man;
 mod remove;
+mod renew;
 mod request;
 mod seal;
 mod shared;
@@ -88,6 +89,7 @@ enum Command {
     Log(log::LogArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
+    Renew(renew::RenewArgs),
     Remove(remove::RemoveArgs),
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
@@ -165,6 +167,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Log(args) => log::run(&args, env),
         Command::Inspect(args) => inspect::run(&args, env),
         Command::Verify(args) => verify::run(&args, env),
+        Command::Renew(args) => renew::run(&args, env),
         Command::Remove(args) => remove::run(args, env),
         Command::Seal(args) => seal::run(args, env),
         Command::Unseal(args) => unseal::run(args, env),

@@ -22,6 +22,8 @@ pub enum Action {
     Renewed,
     /// A certificate was revoked.
     Revoked,
+    /// The hook ran for an identity that was renewed.
+    Hooked,
     /// An identity was taken out.
     Removed,
     /// An identity that was issued without an entry in the manifest has one now.
@@ -108,6 +110,9 @@ pub struct Event {
     /// Does the manifest have an entry for it? Absent means yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed: Option<bool>,
+    /// Of a renewal: a hook was asked for, which an event of its own confirms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hook: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -50,6 +50,8 @@ pub struct EntryHistory {
     pub removed: bool,
     /// A request is out and not answered: the key's fingerprint, if recorded.
     pub requested: Option<Option<String>>,
+    /// A renewal waits for its hook.
+    pub awaits_hook: bool,
     /// The key is sealed (authorities).
     pub sealed: bool,
     /// Whom it is sealed to; empty for a passphrase.
@@ -206,6 +208,7 @@ impl Inventory {
                 let Some(issued) = issued(index, event) else { return };
                 history.removed = false;
                 history.requested = None;
+                history.awaits_hook = event.hook.unwrap_or(false);
                 if history
                     .certificates
                     .iter()
@@ -218,6 +221,7 @@ impl Inventory {
                 history.certificates.push(issued);
             }
             Action::Removed => history.removed = true,
+            Action::Hooked => history.awaits_hook = false,
             Action::Adopted => {
                 if let Some(current) = history.certificates.last_mut() {
                     current.managed = true;

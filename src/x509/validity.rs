@@ -115,6 +115,12 @@ impl Duration {
     }
 }
 
+impl From<Duration> for time::Duration {
+    fn from(duration: Duration) -> Self {
+        duration.0
+    }
+}
+
 impl FromStr for Duration {
     type Err = X509Error;
 

@@ -7,6 +7,7 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod recovery;
+mod renew;
 mod repeat;
 mod together;
 mod usage;

@@ -19,6 +19,7 @@ mod into;
 mod listeners;
 mod merge;
 mod plugins;
+mod reload;
 
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
@@ -29,6 +30,7 @@ pub use facts::{
 };
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
+pub use reload::reload_commands;
 
 use super::OutputFile;
 use crate::error::Result;
