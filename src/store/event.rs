@@ -173,9 +173,9 @@ impl Event {
         self.recorded.unwrap_or(self.time).0
     }
 
-    pub(super) fn to_line(&self) -> Result<Vec<u8>> {
-        let mut line = serde_json::to_vec(self).map_err(|e| Error::failed(format!("recording an event: {e}")))?;
-        line.push(b'\n');
+    pub(super) fn to_line(&self) -> Result<String> {
+        let mut line = serde_json::to_string(self).map_err(|e| Error::failed(format!("recording an event: {e}")))?;
+        line.push('\n');
         Ok(line)
     }
 }
@@ -237,11 +237,10 @@ mod tests {
         let mut event = Event::new(Action::Issued, "me@host", at, at).unwrap().about("client", "a\nb");
         event.not_after = Some(at.into());
         let line = event.to_line().unwrap();
-        let text = std::str::from_utf8(&line).unwrap();
-        assert_eq!(text.matches('\n').count(), 1);
-        assert!(text.contains(r#""time":"2026-03-01T10:00:00Z""#), "{text}");
-        assert!(!text.contains("recorded") && !text.contains("note"), "{text}");
-        assert_eq!(serde_json::from_slice::<Event>(&line).unwrap(), event);
+        assert_eq!(line.matches('\n').count(), 1);
+        assert!(line.contains(r#""time":"2026-03-01T10:00:00Z""#), "{line}");
+        assert!(!line.contains("recorded") && !line.contains("note"), "{line}");
+        assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event);
     }
 
     #[test]

@@ -37,17 +37,17 @@ struct Index {
     last_line: u64,
 }
 
-pub(super) fn header_line() -> Vec<u8> {
-    format!("{{\"certgen_inventory\":{FORMAT}}}\n").into_bytes()
+pub(super) fn header_line() -> String {
+    format!("{{\"certgen_inventory\":{FORMAT}}}\n")
 }
 
-pub(super) fn lines(events: Vec<Event>) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
+pub(super) fn lines(events: Vec<Event>) -> Result<String> {
+    let mut out = String::new();
     for mut event in events {
         if event.id.is_empty() {
             event.id = super::random_hex()?;
         }
-        out.extend(event.to_line()?);
+        out.push_str(&event.to_line()?);
     }
     Ok(out)
 }
@@ -118,7 +118,7 @@ pub(super) fn remember(path: &Path, staged: &Path) {
         let length = file.metadata()?.len();
         let Some((last_line, _)) = last_line(&mut file)? else { return Ok(()) };
         let text = serde_json::to_vec(&Index { length, last_line })?;
-        disk::write_new(staged, &text, layout::PRIVATE_FILE, None, false)?;
+        disk::write_new(staged, &text, layout::PRIVATE_FILE, None)?;
         disk::rename(staged, &path.with_extension("idx"))
     };
     let _ = written();
@@ -180,6 +180,7 @@ fn plain_reason(e: &serde_json::Error) -> String {
 /// Removes a line that was torn when a machine stopped, and ends the last one with a newline. Under the lock only.
 pub(super) fn repair(path: &Path) -> Result<Option<String>> {
     let failed = |e: io::Error| Error::io("repairing", path, &e);
+    let cut_or_end = |at, bytes: &[u8]| disk::write_at_end(path, at, bytes).and_then(|file| disk::sync(&[file]));
     if !journal::exists(path).map_err(failed)? {
         return Ok(None);
     }
@@ -188,13 +189,13 @@ pub(super) fn repair(path: &Path) -> Result<Option<String>> {
     let length = start + last.len() as u64;
     let torn = matches!(classify(&last), Line::Garbage(_)) && !missing_lines(path, length);
     if torn && start > 0 && is_inventory(&mut file).map_err(failed)? {
-        disk::write_at_end(path, start, &[]).map_err(failed)?;
+        cut_or_end(start, &[]).map_err(failed)?;
         let _ = disk::remove_file(&path.with_extension("idx"));
         return Ok(Some(format!("{}: removed a torn last line", ui::path(path))));
     }
     let whole = !matches!(classify(&last), Line::Garbage(_));
     if whole && !last.ends_with(b"\n") {
-        disk::write_at_end(path, length, b"\n").map_err(failed)?;
+        cut_or_end(length, b"\n").map_err(failed)?;
     }
     Ok(None)
 }
@@ -247,9 +248,7 @@ mod tests {
     }
 
     fn text(events: &[Event]) -> String {
-        let mut out = header_line();
-        out.extend(lines(events.to_vec()).unwrap());
-        String::from_utf8(out).unwrap()
+        header_line() + &lines(events.to_vec()).unwrap()
     }
 
     fn file(dir: &TempDir, content: impl AsRef<[u8]>) -> PathBuf {

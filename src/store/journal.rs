@@ -1,11 +1,11 @@
 //! The journal: what a transaction is about to do, written down before the first rename.
 //!
-//! Every operation can be repeated and taken back by looking at the disk alone: what is still in `staging/new` has not
-//! happened yet, what is in `staging/old` has been replaced. A journal therefore needs no record of progress.
+//! Every operation can be repeated and taken back by looking at the disk alone: what is still in the staging directory as
+//! `N.new` has not happened yet, what is there as `N.old` has been replaced. A journal therefore needs no record of progress.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -58,7 +58,7 @@ pub(super) enum Operation {
     /// A file or directory changes its name within the PKI.
     Move { n: usize, root: usize, path: PathBuf, to: PathBuf },
     /// Lines come to the end of a file that was `offset` bytes long.
-    Append { n: usize, root: usize, path: PathBuf, offset: u64 },
+    Append { n: usize, root: usize, path: PathBuf, offset: u64, lines: String },
     /// A directory that exists gets another mode and owner; what is in it stays.
     Access { n: usize, root: usize, path: PathBuf, was: DirectoryAccess, becomes: DirectoryAccess },
 }
@@ -104,13 +104,20 @@ impl Journal {
         Self { certgen_journal: FORMAT, staging, outside: Vec::new(), operations: Vec::new() }
     }
 
-    /// Writes the journal into the staging directory and gives it its name in one step.
-    pub(super) fn write(&self, root: &Path) -> io::Result<()> {
+    /// Writes the journal into the staging directory, to become durable with what it speaks of.
+    pub(super) fn stage(&self, root: &Path) -> io::Result<File> {
         let text = serde_json::to_vec(self).map_err(io::Error::other)?;
-        let staged = root.join(&self.staging).join("journal");
-        disk::write_new(&staged, &text, layout::PRIVATE_FILE, None, true)?;
-        disk::rename(&staged, &root.join(layout::journal()))?;
-        disk::sync_directory(root)
+        disk::write_new(&self.staged(root), &text, layout::PRIVATE_FILE, None)
+    }
+
+    /// Gives the staged journal its name: from here on the change happens.
+    pub(super) fn promise(&self, root: &Path) -> io::Result<()> {
+        disk::rename(&self.staged(root), &root.join(layout::journal()))?;
+        disk::sync(disk::open_to_sync(root)?.as_slice())
+    }
+
+    fn staged(&self, root: &Path) -> PathBuf {
+        root.join(&self.staging).join("journal")
     }
 
     /// Reads the journal of a command that did not come to its end. It is written whole or not at all, so that one that
@@ -191,24 +198,19 @@ impl Ground {
     }
 
     pub(super) fn new_file(&self, root: usize, n: usize) -> PathBuf {
-        self.staging(root).join("new").join(n.to_string())
+        self.staging(root).join(format!("{n}.new"))
     }
 
     fn old_file(&self, root: usize, n: usize) -> PathBuf {
-        self.staging(root).join("old").join(n.to_string())
+        self.staging(root).join(format!("{n}.old"))
     }
 
-    /// Creates the staging directories of a root.
-    pub(super) fn prepare(&self, root: usize) -> io::Result<()> {
-        let staging = self.staging(root);
-        disk::create_directory(&staging)?;
-        disk::create_directory(&staging.join("new"))?;
-        disk::create_directory(&staging.join("old"))
-    }
-
-    /// The directories whose names an operation changes: they are synced afterwards.
+    /// What is to be synced after an operation: the directories whose names it changes, the file that grows in place.
     pub(super) fn touched(&self, operation: &Operation) -> Vec<PathBuf> {
         let (_, root, path) = operation.place();
+        if matches!(operation, Operation::Append { .. }) {
+            return vec![self.roots[root].join(path)];
+        }
         let parent = |path: &Path| self.roots[root].join(path).parent().map(Path::to_path_buf);
         let to = if let Operation::Move { to, .. } = operation { parent(to) } else { None };
         parent(path).into_iter().chain(to).collect()
@@ -245,9 +247,9 @@ impl Ground {
                 }
                 disk::rename(&target, &to)
             }
-            Operation::Append { offset, .. } if exists(&new)? => {
+            Operation::Append { offset, lines, .. } => {
                 self.check_way(root, path)?;
-                append(&new, &target, *offset)
+                append(lines.as_bytes(), &target, *offset)
             }
             Operation::Access { becomes, .. } => {
                 self.check_way(root, path)?;
@@ -269,7 +271,7 @@ impl Ground {
             Operation::Remove { .. } if exists(&old)? => disk::rename(&old, &target),
             Operation::Move { to, .. } if !exists(&target)? => disk::rename(&self.roots[root].join(to), &target),
             Operation::Append { offset, .. } if metadata(&target)?.is_some_and(|m| m.len() > *offset) => {
-                disk::write_at_end(&target, *offset, &[])
+                disk::write_at_end(&target, *offset, &[]).map(drop)
             }
             Operation::Access { was, .. } => was.set(&target),
             _ => Ok(()),
@@ -336,15 +338,19 @@ fn uncreate_parent(new: &Path, target: &Path) -> io::Result<()> {
 
 /// Appends the staged lines once, whatever has happened to the file since: the first try may have been torn, and a
 /// version control system may have put other lines there. Events carry numbers, so that a repeated one does no harm.
-fn append(lines: &Path, target: &Path, offset: u64) -> io::Result<()> {
-    let lines = fs::read(lines)?;
+fn append(lines: &[u8], target: &Path, offset: u64) -> io::Result<()> {
     let there = files_tail(target, offset)?;
     let length = metadata(target)?.map_or(0, |m| m.len());
     match there {
-        Some(tail) if tail.starts_with(&lines) => Ok(()),
-        Some(tail) if lines.starts_with(&tail) => disk::write_at_end(target, offset, &lines),
-        _ => disk::write_at_end(target, length, &lines),
+        Some(tail) if tail.starts_with(lines) => Ok(()),
+        Some(tail) if lines.starts_with(written(&tail)) => disk::write_at_end(target, offset, lines).map(drop),
+        _ => disk::write_at_end(target, length, lines).map(drop),
     }
+}
+
+/// Without the zeros in the place of what a machine that stopped had not written yet.
+fn written(tail: &[u8]) -> &[u8] {
+    &tail[..tail.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)]
 }
 
 /// What follows `offset`, or nothing if the file is not even that long.

@@ -1,5 +1,6 @@
 //! What the next command does about one that was killed: finish what was promised, sweep away what was not.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -42,29 +43,34 @@ pub(super) fn recover(store: &Store) -> Result<Vec<String>> {
 
 /// Does all operations and makes them durable.
 pub(super) fn carry_out(ground: &Ground, operations: &[&Operation]) -> io::Result<()> {
-    let mut touched = std::collections::BTreeSet::new();
+    let mut touched = BTreeSet::new();
     for operation in operations {
         ground.redo(operation)?;
         touched.extend(ground.touched(operation));
     }
-    // A directory that a later step removed has nothing left to sync.
-    touched.iter().filter(|path| path.is_dir()).try_for_each(|path| disk::sync_directory(path))
+    sync(&touched)
 }
 
 /// Takes all operations back, last first.
 pub(super) fn take_back(ground: &Ground, operations: &[&Operation]) -> io::Result<()> {
-    let mut touched = std::collections::BTreeSet::new();
+    let mut touched = BTreeSet::new();
     for operation in operations.iter().rev() {
         ground.undo(operation)?;
         touched.extend(ground.touched(operation));
     }
-    touched.iter().filter(|path| path.is_dir()).try_for_each(|path| disk::sync_directory(path))
+    sync(&touched)
+}
+
+/// What a later step removed has nothing left to sync.
+fn sync(touched: &BTreeSet<PathBuf>) -> io::Result<()> {
+    let opened = touched.iter().filter_map(|path| disk::open_to_sync(path).transpose());
+    disk::sync(&opened.collect::<io::Result<Vec<_>>>()?)
 }
 
 /// The transaction is complete: its journal goes, before what it points to.
 pub(super) fn close(root: &Path) -> io::Result<()> {
     disk::remove_file(&root.join(layout::journal()))?;
-    disk::sync_directory(root)
+    sync(&BTreeSet::from([root.to_path_buf()]))
 }
 
 /// Removes the staging directories. What cannot be removed now is swept by the next command.

@@ -1,11 +1,12 @@
 //! A change of the directory: all of it or none of it.
 //!
-//! Everything is written to a staging directory beside its target first. Then a journal says what will be done, then the
-//! renames are done back to back, then the journal goes. Whatever happens in between, the next command finds either no
-//! journal (nothing had happened) or one that it can carry out to the end.
+//! Everything is written to a staging directory beside its target first, with a journal that says what will be done. All
+//! of it is made durable together, then the journal gets its name, then the renames are done back to back, then the
+//! journal goes. Whatever happens in between, the next command finds either no journal (nothing had happened) or one that
+//! it can carry out to the end.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +43,8 @@ pub struct Transaction<'a> {
     removed: BTreeSet<(usize, PathBuf)>,
     events: Vec<Event>,
     count: usize,
-    files: usize,
+    /// What was written and is not durable yet; no more than one beyond [`SYNC_EACH`] are kept.
+    unsynced: Vec<File>,
     finished: bool,
 }
 
@@ -73,7 +75,7 @@ impl<'a> Transaction<'a> {
             removed: BTreeSet::new(),
             events: Vec::new(),
             count: 0,
-            files: 0,
+            unsynced: Vec::new(),
             finished: false,
         }
     }
@@ -104,9 +106,9 @@ impl<'a> Transaction<'a> {
         }
         self.create_parents(root, &path)?;
         let n = self.next(root)?;
-        let sync = self.count_file();
         let staged = self.ground.new_file(root, n);
-        disk::write_new(&staged, &file.bytes, file.mode, file.owner.as_ref(), sync).map_err(failed)?;
+        let written = disk::write_new(&staged, &file.bytes, file.mode, file.owner.as_ref()).map_err(failed)?;
+        self.sync_later(Some(written));
         self.created.insert((root, path.clone()));
         self.operations.push(Operation::Put { n, root, path });
         Ok(())
@@ -134,9 +136,7 @@ impl<'a> Transaction<'a> {
             self.stage_below(&staged, file, mode, owner)
                 .map_err(|e| writing_failed(&shown.join(&file.path), &e, file.owner.as_ref().or(owner)))?;
         }
-        if self.files <= SYNC_EACH {
-            disk::sync_directory(&staged).map_err(failed)?;
-        }
+        self.sync_later(disk::open_to_sync(&staged).map_err(failed)?);
         disk::set_directory(&staged, mode, owner).map_err(failed)?;
         self.created.insert((root, path.clone()));
         self.operations.push(Operation::Create { n, root, path, parent: false });
@@ -215,11 +215,11 @@ impl<'a> Transaction<'a> {
             return Ok(());
         }
         self.stage_events()?;
+        let journal = self.stage_journal().map_err(|e| self.failed(&e))?;
         self.sync_staging().map_err(|e| self.failed(&e))?;
-        let journal = self.write_journal()?;
         let operations: Vec<_> = journal.operations.iter().collect();
-        let result = recovery::carry_out(&self.ground, &operations);
-        if let Err(e) = result {
+        let promised = if self.locked.is_some() { journal.promise(&self.ground.roots[0]) } else { Ok(()) };
+        if let Err(e) = promised.and_then(|()| recovery::carry_out(&self.ground, &operations)) {
             return Err(self.take_back(&operations, &e));
         }
         if let Some(locked) = self.locked {
@@ -248,39 +248,36 @@ impl<'a> Transaction<'a> {
         let lines = inventory_file::lines(std::mem::take(&mut self.events))?;
         let length = metadata(&target).map_err(|e| Error::io("reading", &target, &e))?.map(|m| m.len());
         let Some(offset) = length else {
-            let mut bytes = inventory_file::header_line();
-            bytes.extend(lines);
-            return self.put(OutputFile::private(path, bytes));
+            return self.put(OutputFile::private(path, inventory_file::header_line() + &lines));
         };
         let n = self.next(0)?;
-        disk::write_new(&self.ground.new_file(0, n), &lines, layout::PRIVATE_FILE, None, true)
-            .map_err(|e| self.failed(&e))?;
-        self.operations.insert(0, Operation::Append { n, root: 0, path, offset });
+        self.operations.insert(0, Operation::Append { n, root: 0, path, offset, lines });
         Ok(())
     }
 
-    fn sync_staging(&self) -> io::Result<()> {
-        for root in (0..self.prepared.len()).filter(|root| self.prepared[*root]) {
-            if self.files > SYNC_EACH {
-                disk::sync_file_system(&self.ground.staging(root))?;
-            } else {
-                disk::sync_directory(&self.ground.staging(root).join("new"))?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_journal(&mut self) -> Result<Journal> {
+    fn stage_journal(&mut self) -> io::Result<Journal> {
         let mut journal = Journal::new(self.ground.staging.clone());
         journal.outside = self.ground.roots[1..].to_vec();
         journal.operations = std::mem::take(&mut self.operations);
-        if self.locked.is_some()
-            && let Err(e) = journal.write(&self.ground.roots[0])
-        {
-            let operations = journal.operations.iter().collect::<Vec<_>>();
-            return Err(self.take_back(&operations, &e));
+        if self.locked.is_some() {
+            let written = journal.stage(&self.ground.roots[0])?;
+            self.sync_later(Some(written));
         }
         Ok(journal)
+    }
+
+    fn sync_staging(&mut self) -> io::Result<()> {
+        let mut unsynced = std::mem::take(&mut self.unsynced);
+        let many = unsynced.len() > SYNC_EACH;
+        for root in (0..self.prepared.len()).filter(|root| self.prepared[*root]) {
+            let staging = self.ground.staging(root);
+            if many {
+                disk::sync_file_system(&staging)?;
+            } else {
+                unsynced.extend(disk::open_to_sync(&staging)?);
+            }
+        }
+        if many { Ok(()) } else { disk::sync(&unsynced) }
     }
 
     fn take_back(&mut self, operations: &[&Operation], cause: &io::Error) -> Error {
@@ -403,16 +400,20 @@ impl<'a> Transaction<'a> {
             let parent = staged.join(parent);
             if !exists(&parent)? {
                 disk::create_directory(&parent)?;
+                self.sync_later(disk::open_to_sync(&parent)?);
                 disk::set_directory(&parent, mode, owner)?;
             }
         }
-        let sync = self.count_file();
-        disk::write_new(&staged.join(&file.path), &file.bytes, file.mode, file.owner.as_ref().or(owner), sync)
+        let owner = file.owner.as_ref().or(owner);
+        let written = disk::write_new(&staged.join(&file.path), &file.bytes, file.mode, owner)?;
+        self.sync_later(Some(written));
+        Ok(())
     }
 
-    fn count_file(&mut self) -> bool {
-        self.files += 1;
-        self.files <= SYNC_EACH
+    fn sync_later(&mut self, written: Option<File>) {
+        if self.unsynced.len() <= SYNC_EACH {
+            self.unsynced.extend(written);
+        }
     }
 
     /// A number for the next operation, and the staging directory it needs.
@@ -439,15 +440,17 @@ impl<'a> Transaction<'a> {
             if exists(&path)? {
                 disk::remove_file(&path)?;
             }
-            disk::write_new(&path, text.as_bytes(), layout::PRIVATE_FILE, None, false)?;
+            disk::write_new(&path, text.as_bytes(), layout::PRIVATE_FILE, None)?;
         }
         self.prepared[root] = true;
-        self.ground.prepare(root)
+        disk::create_directory(&self.ground.staging(root))
     }
 }
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
+        // Where open files hold on to their directory they would be in the way.
+        self.unsynced.clear();
         // The journal counts: as long as it is there, what it points to must stay.
         let journaled = self.locked.is_some() && exists(&self.ground.roots[0].join(layout::journal())).unwrap_or(true);
         if !self.finished && !journaled && self.prepared.iter().any(|prepared| *prepared) {

@@ -62,14 +62,24 @@ fn open_directory(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
-/// Makes the names in a directory durable. Some network file systems cannot and say EINVAL: nothing to be done there.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    match OpenOptions::new()
-        .read(true)
-        .custom_flags((OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits())
-        .open(path)?
-        .sync_all()
-    {
+/// Opens a file or directory whose content is to become durable. The PKI itself may be reached through a link.
+pub(super) fn open_to_sync(path: &Path) -> io::Result<Option<File>> {
+    open_input(path).map(Some)
+}
+
+/// Sends a file's content on its way to the disk without waiting for it. Advice: what the kernel makes of it does not
+/// matter, [`sync`] is what counts.
+pub(super) fn start_sync(file: &File) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = file;
+}
+
+/// Makes a file, or the names in a directory, durable. Some network file systems cannot and say EINVAL for a directory:
+/// nothing to be done there.
+pub(super) fn sync(file: &File) -> io::Result<()> {
+    match file.sync_all() {
         Err(e) if e.raw_os_error() == Some(nix::errno::Errno::EINVAL as i32) => Ok(()),
         result => result,
     }

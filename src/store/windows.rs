@@ -41,9 +41,15 @@ pub(super) fn set_directory(_: &Path, _: u32, _: Option<&Owner>) -> io::Result<(
     Ok(())
 }
 
-/// Windows has no call for it; NTFS keeps a log of names.
-pub(super) fn sync_directory(_: &Path) -> io::Result<()> {
-    Ok(())
+/// Windows has no call for a directory; NTFS keeps a log of names.
+pub(super) fn open_to_sync(path: &Path) -> io::Result<Option<File>> {
+    if path.is_dir() { Ok(None) } else { OpenOptions::new().write(true).open(path).map(Some) }
+}
+
+pub(super) fn start_sync(_: &File) {}
+
+pub(super) fn sync(file: &File) -> io::Result<()> {
+    file.sync_all()
 }
 
 pub(super) fn sync_file_system(_: &Path) -> io::Result<()> {
