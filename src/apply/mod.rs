@@ -13,6 +13,7 @@ mod refusals;
 mod renewal;
 mod request;
 mod revocation;
+mod survey;
 mod trust;
 mod world;
 
@@ -23,5 +24,6 @@ pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;
 pub use renewal::{Files, Renewable, Renewal, is_due};
 pub use request::{DateNote, Dates};
+pub use survey::{Standing, SurveyOptions};
 pub use trust::Trust;
 pub use world::{AuthorityState, World};

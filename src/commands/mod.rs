@@ -14,6 +14,7 @@ mod renew;
 mod request;
 mod seal;
 mod shared;
+mod status;
 mod unseal;
 mod verify;
 
@@ -86,6 +87,7 @@ enum Command {
     Issue(issue::IssueArgs),
     Request(request::RequestArgs),
     List(list::ListArgs),
+    Status(status::StatusArgs),
     Log(log::LogArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
@@ -164,6 +166,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Issue(args) => issue::run(args, env),
         Command::Request(args) => request::run(args, env),
         Command::List(args) => list::run(&args, env),
+        Command::Status(args) => status::run(&args, env),
         Command::Log(args) => log::run(&args, env),
         Command::Inspect(args) => inspect::run(&args, env),
         Command::Verify(args) => verify::run(&args, env),

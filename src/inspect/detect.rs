@@ -190,7 +190,7 @@ fn first_inside(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Tag, content and what follows.
-fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     let (length, rest) = match *first {
         short @ 0..=0x7f => (usize::from(short), rest),
@@ -206,7 +206,7 @@ fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 impl Foreign {
     /// A container by its first bytes.
-    fn recognise(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn recognise(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"age-encryption.org/") {
             return Some(Self::Age);
         }

@@ -6,6 +6,7 @@
 mod describe;
 mod detect;
 mod facts;
+mod scan;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ pub use facts::{
     BasicConstraintsFacts, CertificateFacts, CrlFacts, Facts, NameConstraintsFacts, PrivateKeyFacts, PublicKeyFacts,
     REVOKED_SHOWN, RequestFacts, RevokedFacts,
 };
+pub use scan::{Found, scan};
 
 use crate::x509::{Certificate, Crl, Csr, PublicKey};
 

@@ -21,6 +21,21 @@ pub struct Pair {
     pub key: Key,
 }
 
+impl Pair {
+    /// What is wrong with it by itself, whatever anybody wants it to be.
+    pub fn own_reasons(&self, is_revoked: bool) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        match &self.certificate {
+            Err(what) => reasons.push(Reason::Damaged(what.clone())),
+            Ok(_) => {
+                reasons.extend(key_reason(self.key));
+                reasons.extend(is_revoked.then_some(Reason::Revoked));
+            }
+        }
+        reasons
+    }
+}
+
 /// A private key beside a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -154,15 +169,8 @@ impl fmt::Display for Reason {
 /// Every reason to issue `entry` again, most serious first. `is_revoked` is the inventory's word.
 pub fn reasons(entry: &Entry, pair: Option<&Pair>, is_revoked: bool, now: OffsetDateTime) -> Vec<Reason> {
     let Some(pair) = pair else { return vec![Reason::Missing] };
-    let certificate = match &pair.certificate {
-        Ok(certificate) => certificate,
-        Err(what) => return vec![Reason::Damaged(what.clone())],
-    };
-    let mut reasons = Vec::new();
-    reasons.extend(key_reason(pair.key));
-    if is_revoked {
-        reasons.push(Reason::Revoked);
-    }
+    let mut reasons = pair.own_reasons(is_revoked);
+    let Ok(certificate) = &pair.certificate else { return reasons };
     reasons.extend(differences(entry, certificate, pair.issuer.as_deref(), pair.key));
     if is_due(*certificate.validity(), now) {
         reasons.push(Reason::Due { not_after: certificate.validity().not_after });

@@ -4,8 +4,10 @@
 //! issue again. An empty list means that nothing needs to be done. It decides nothing about how.
 
 mod checks;
+mod standing;
 
 pub use checks::{Key, Pair, Reason, reasons};
+pub use standing::{State, authority_due_at};
 
 use time::{Duration, OffsetDateTime};
 

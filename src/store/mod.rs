@@ -33,6 +33,7 @@ mod owner;
 mod recovery;
 mod snapshot;
 mod transaction;
+mod walk;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -62,6 +63,7 @@ pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
 pub use snapshot::{DiskEntry, DiskSnapshot};
 pub use transaction::Transaction;
+pub use walk::{Walk, files_below};
 
 /// A PKI's directory, whether it exists or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -15,7 +15,15 @@ pub fn items<T: Serialize>(env: &mut Env, items: &[T]) -> Result<()> {
         version: u32,
         items: &'a [T],
     }
-    let text = serde_json::to_string_pretty(&Envelope { version: 1, items }).map_err(std::io::Error::other)?;
+    document(env, &Envelope { version: 1, items })
+}
+
+/// Prints an envelope that says more than its items.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn document<T: Serialize>(env: &mut Env, document: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(document).map_err(std::io::Error::other)?;
     writeln!(env.out(), "{text}")?;
     Ok(())
 }

@@ -9,6 +9,7 @@ mod hostile_world;
 mod recovery;
 mod renew;
 mod repeat;
+mod status;
 mod together;
 mod usage;
 mod verify;

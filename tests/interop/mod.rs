@@ -3,6 +3,7 @@
 
 mod celery;
 mod cluster;
+mod containers;
 mod control;
 mod management;
 mod mqtt;

@@ -1,0 +1,286 @@
+//! Everything that can run out or break, and how it stands: authorities, their revocation lists, identities.
+
+use std::path::PathBuf;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::apply::World;
+use crate::env::Env;
+use crate::error::Result;
+use crate::plan::{self, State};
+use crate::profile::Role;
+use crate::store::{self, Issued, Location, layout};
+use crate::x509::{Certificate, Validity};
+
+/// One thing and how it stands.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// `authority`, `crl`, `server`, `node`, `client` or `external`.
+    pub role: String,
+    /// Its name; of a list, its authority's.
+    pub name: String,
+    /// The authority that signed it, where known.
+    pub issuer: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// What is wrong, in words, where more is known than the state says.
+    pub detail: Option<String>,
+    /// Its serial number.
+    pub serial: Option<String>,
+    /// When it begins.
+    pub not_before: Option<OffsetDateTime>,
+    /// When it ends.
+    pub not_after: Option<OffsetDateTime>,
+    /// From when on it should be renewed.
+    pub due: Option<OffsetDateTime>,
+    /// When it was issued or renewed last.
+    pub renewed: Option<OffsetDateTime>,
+    /// Its file, where it lies here.
+    pub path: Option<PathBuf>,
+    /// The certificate in that file.
+    pub certificate: Option<Certificate>,
+}
+
+/// Above this many identities the inventory's word is taken, unless somebody asks for the files.
+const FILES_READ_BELOW: usize = 10_000;
+
+/// What the user asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SurveyOptions {
+    /// Read the files of identities however many there are.
+    pub files: bool,
+    /// Due is what ends within this, instead of a third of its lifetime.
+    pub due_within: Option<Duration>,
+}
+
+impl World {
+    /// How everything stands, authorities first.
+    ///
+    /// # Errors
+    /// A file exists and cannot be read.
+    pub fn survey(&self, options: SurveyOptions, env: &Env) -> Result<Vec<Standing>> {
+        let mut all = Vec::new();
+        for name in self.known_authorities() {
+            all.push(self.authority_standing(&name, env)?);
+        }
+        for name in self.known_authorities() {
+            all.extend(self.list_standing(&name, env)?);
+        }
+        let identities = self.identities();
+        let read = options.files || identities.len() < FILES_READ_BELOW;
+        for (role, name) in &identities {
+            all.push(self.identity_standing(*role, name, read, options.due_within, env)?);
+        }
+        for ((role, name), history) in &self.inventory.entries {
+            if let Some(issued) = history.current().filter(|_| role == "external") {
+                all.push(self.external_standing(name, issued, options.due_within, env)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Authorities that are here, that the inventory knows or that the manifest names.
+    fn known_authorities(&self) -> Vec<String> {
+        let mut names: std::collections::BTreeSet<String> = self.authority_names().map(str::to_owned).collect();
+        let known = self.inventory.authorities.iter().filter(|(_, history)| history.current().is_some());
+        names.extend(known.map(|(name, _)| name.clone()));
+        names.extend(self.manifest.authorities().iter().map(|authority| authority.name.clone()));
+        names.into_iter().collect()
+    }
+
+    fn authority_standing(&self, name: &str, env: &Env) -> Result<Standing> {
+        let mut standing = Standing::new(layout::AUTHORITY, name);
+        standing.path = Some(layout::ca_certificate(name)?);
+        standing.renewed = self.issued_at(self.inventory.authorities.get(name).and_then(|h| h.current()));
+        let Some(certificate) = self.authority(name) else {
+            standing.state = State::Missing;
+            return Ok(standing);
+        };
+        let issuer = if certificate.is_self_issued() { Some(name) } else { self.issuer_of(certificate) };
+        standing.issuer = issuer.map(str::to_owned);
+        let due = plan::authority_due_at(*certificate.validity(), self.longest_below(name, 0));
+        standing.set_certificate(certificate, due, env.now);
+        let revoked = self.inventory.current(layout::AUTHORITY, name).is_some_and(|issued| issued.revoked.is_some());
+        if revoked {
+            standing.state = State::Revoked;
+        } else if issuer.is_none() {
+            standing.state = State::SupersededCa;
+        }
+        Ok(standing)
+    }
+
+    /// The longest validity of an end entity that stands somewhere below an authority.
+    fn longest_below(&self, name: &str, depth: usize) -> Duration {
+        let entries = self.manifest.entries().iter().chain(self.unmanaged()).filter(|entry| entry.issuer == name);
+        let own = entries.map(|entry| Duration::from(entry.validity)).max().unwrap_or_default();
+        let authorities = self.manifest.authorities();
+        let below = authorities.iter().filter(|a| a.issuer.as_deref() == Some(name) && depth < authorities.len());
+        below.map(|a| self.longest_below(&a.name, depth + 1)).fold(own, Ord::max)
+    }
+
+    fn list_standing(&self, name: &str, env: &Env) -> Result<Option<Standing>> {
+        let mut standing = Standing::new("crl", name);
+        standing.path = Some(layout::crl(name)?);
+        standing.issuer = Some(name.to_owned());
+        let list = match self.revocation_list_of(name) {
+            Ok(None) => return Ok(None),
+            Ok(Some(list)) => list,
+            Err(e) => {
+                standing.state = State::Damaged;
+                standing.detail = Some(e.to_string());
+                return Ok(Some(standing));
+            }
+        };
+        standing.not_before = Some(list.this_update());
+        standing.not_after = list.next_update();
+        standing.renewed = Some(list.this_update());
+        if let Some(validity) = list.next_update().and_then(|end| Validity::new(list.this_update(), end).ok()) {
+            standing.set_time(validity, plan::due_at(validity), env.now);
+        }
+        Ok(Some(standing))
+    }
+
+    fn identity_standing(
+        &self,
+        role: Role,
+        name: &str,
+        read: bool,
+        due_within: Option<Duration>,
+        env: &Env,
+    ) -> Result<Standing> {
+        let mut standing = Standing::new(role.as_str(), name);
+        let issued = self.inventory.current(role.as_str(), name);
+        standing.renewed = self.issued_at(issued);
+        standing.note(issued);
+        let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
+        if elsewhere {
+            standing.state = State::Elsewhere;
+        }
+        let pair = if read { self.pair(role, name)? } else { None };
+        let here = matches!(issued.map(|i| i.location), None | Some(Location::Pki | Location::Csr));
+        if pair.is_some() || (read && here) {
+            standing.path = Some(layout::certificate(role.as_str(), name)?);
+        }
+        let found = pair.as_ref().and_then(|pair| pair.certificate.as_ref().ok());
+        let validity = match found {
+            Some(certificate) => Some(*certificate.validity()),
+            None => issued.and_then(|i| Validity::new(i.not_before?, i.not_after?).ok()),
+        };
+        if let Some(validity) = validity {
+            let due = due_within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+            match found {
+                Some(certificate) => standing.set_certificate(certificate, due, env.now),
+                None => standing.set_time(validity, due, env.now),
+            }
+        }
+        if let Some(issuer) = pair.as_ref().and_then(|pair| pair.issuer.clone()) {
+            standing.issuer = Some(issuer);
+        }
+        if issued.is_some_and(|issued| issued.revoked.is_some()) {
+            standing.state = State::Revoked;
+        }
+        if read && here {
+            self.look_for_damage(&mut standing, role, name, pair.as_ref(), env);
+        }
+        Ok(standing)
+    }
+
+    /// What is wrong with the pair itself, which no inventory knows.
+    fn look_for_damage(&self, standing: &mut Standing, role: Role, name: &str, pair: Option<&plan::Pair>, env: &Env) {
+        let Some(pair) = pair else {
+            standing.state = State::Missing;
+            return;
+        };
+        let revoked = pair.certificate.as_ref().is_ok_and(|certificate| self.is_revoked(certificate));
+        let reasons = match self.entry(role, name) {
+            Some(entry) => plan::reasons(entry, Some(pair), revoked, env.now),
+            None => pair.own_reasons(revoked),
+        };
+        if let Some(state) = State::of_reasons(&reasons) {
+            standing.state = state;
+            let told = reasons.iter().find(|reason| State::of_reasons(std::slice::from_ref(*reason)) == Some(state));
+            standing.detail = told.map(ToString::to_string);
+        }
+    }
+
+    fn external_standing(
+        &self,
+        name: &str,
+        issued: &Issued,
+        due_within: Option<Duration>,
+        env: &Env,
+    ) -> Result<Standing> {
+        let mut standing = Standing::new("external", name);
+        standing.note(Some(issued));
+        standing.state = State::External;
+        let path = layout::certificate("external", name)?;
+        match self.store.read_if_exists(&path, store::INPUT_LIMIT)?.map(|pem| Certificate::from_pem(&pem)) {
+            None => standing.state = State::Missing,
+            Some(Err(e)) => {
+                standing.state = State::Damaged;
+                standing.detail = Some(e.to_string());
+            }
+            Some(Ok(certificate)) => {
+                let validity = *certificate.validity();
+                let due = due_within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+                standing.set_certificate(&certificate, due, env.now);
+            }
+        }
+        standing.path = Some(path);
+        Ok(standing)
+    }
+
+    fn issued_at(&self, issued: Option<&Issued>) -> Option<OffsetDateTime> {
+        issued.and_then(|issued| self.inventory.events.get(issued.event)).map(|event| event.time.into())
+    }
+}
+
+impl Standing {
+    fn new(role: &str, name: &str) -> Self {
+        Self {
+            role: role.to_owned(),
+            name: name.to_owned(),
+            issuer: None,
+            state: State::Ok,
+            detail: None,
+            serial: None,
+            not_before: None,
+            not_after: None,
+            due: None,
+            renewed: None,
+            path: None,
+            certificate: None,
+        }
+    }
+
+    /// What the inventory says, until the file says it better.
+    fn note(&mut self, issued: Option<&Issued>) {
+        let Some(issued) = issued else { return };
+        self.issuer = Some(issued.issuer.clone());
+        self.serial = Some(issued.serial.clone());
+        (self.not_before, self.not_after) = (issued.not_before, issued.not_after);
+    }
+
+    fn set_certificate(&mut self, certificate: &Certificate, due: OffsetDateTime, now: OffsetDateTime) {
+        self.serial = Some(certificate.serial().to_string());
+        self.set_time(*certificate.validity(), due, now);
+        self.certificate = Some(certificate.clone());
+    }
+
+    /// Time has its word where nothing worse is known.
+    fn set_time(&mut self, validity: Validity, due: OffsetDateTime, now: OffsetDateTime) {
+        (self.not_before, self.not_after, self.due) = (Some(validity.not_before), Some(validity.not_after), Some(due));
+        if let Some(state) = State::by_time(validity.not_after, due, now) {
+            self.state = self.state.min(state);
+        }
+    }
+
+    /// Whether it cannot be relied on until `end`: it ends before, or is broken already. What was revoked is out of use.
+    pub fn fails_before(&self, end: OffsetDateTime) -> bool {
+        match self.state {
+            State::Revoked => false,
+            State::Missing | State::Damaged | State::Expired => true,
+            _ => self.not_after.is_some_and(|not_after| not_after < end),
+        }
+    }
+}

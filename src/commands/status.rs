@@ -1,0 +1,169 @@
+//! `certgen status`
+
+mod prometheus;
+mod scan;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::apply::{Standing, SurveyOptions, World};
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::Result;
+use crate::manifest::Manifest;
+use crate::plan::State;
+use crate::ui::{self, Table};
+use crate::x509::Duration;
+
+/// Say what expires, what is due, what is broken and what nobody checks
+///
+/// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
+/// below it and 30 days, a revocation list when a third of its 30 days is left. With --scan, certificates in any
+/// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
+                        certgen status --prometheus /var/lib/node_exporter/certgen.prom\n  \
+                        certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
+pub(crate) struct StatusArgs {
+    /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_names(), conflicts_with = "scan")]
+    what: Vec<String>,
+    /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged
+    #[arg(long, value_name = "DUR")]
+    fail_within: Option<Duration>,
+    /// Due is what ends within DUR, instead of a third of its lifetime
+    #[arg(long, value_name = "DUR")]
+    due_within: Option<Duration>,
+    /// Write metrics for the textfile collector of Prometheus' node exporter
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "scan")]
+    prometheus: Option<PathBuf>,
+    /// Read every certificate file, also where there are more than 10,000 identities
+    #[arg(long, conflicts_with = "scan")]
+    files: bool,
+    /// Look at all certificates below DIR instead of at the PKI (repeatable)
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    scan: Vec<PathBuf>,
+    /// Password of PKCS#12 files that --scan finds (repeatable)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "scan")]
+    password_file: Vec<PathBuf>,
+}
+
+/// One line of the table.
+#[derive(Debug, Serialize)]
+struct Item {
+    name: String,
+    role: String,
+    issuer: Option<String>,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    serial_number: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_before: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_after: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    due: Option<OffsetDateTime>,
+    expires_in_seconds: Option<i64>,
+    path: Option<String>,
+}
+
+pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
+    if !args.scan.is_empty() {
+        return scan::run(args, env);
+    }
+    let world = World::read(env)?;
+    let due_within = args.due_within.map(time::Duration::from);
+    let all = world.survey(SurveyOptions { files: args.files, due_within }, env)?;
+    if let Some(file) = &args.prometheus {
+        prometheus::write(&all, &world, file, env)?;
+    }
+    let chosen = shared::select(&args.what, all, |standing| (standing.role.as_str(), standing.name.as_str()))?;
+    let end = args.fail_within.and_then(|within| env.now.checked_add(within.into()));
+    let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
+    let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
+    if env.json {
+        let revocation_checked = world.manifest.brokers().iter().any(|broker| broker.revocation);
+        #[derive(Serialize)]
+        struct Envelope<'a> {
+            version: u32,
+            items: &'a [Item],
+            revocation_checked: bool,
+        }
+        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked })?;
+    } else if args.prometheus.is_none() || !args.what.is_empty() {
+        print(&items, env)?;
+        env.say(who_checks(&world.manifest));
+        next_steps(&items, env);
+    }
+    if let (true, Some(within)) = (failing > 0, args.fail_within) {
+        env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
+        return Ok(Answer::No);
+    }
+    Ok(Answer::Yes)
+}
+
+fn item(standing: &Standing, world: &World, env: &Env) -> Item {
+    Item {
+        name: standing.name.clone(),
+        role: standing.role.clone(),
+        issuer: standing.issuer.clone(),
+        state: standing.state,
+        detail: standing.detail.clone(),
+        serial_number: standing.serial.clone(),
+        not_before: standing.not_before,
+        not_after: standing.not_after,
+        due: standing.due,
+        expires_in_seconds: standing.not_after.map(|end| (end - env.now).whole_seconds()),
+        path: standing.path.as_ref().map(|path| ui::path(env.shown(&world.store.path(path)))),
+    }
+}
+
+fn print(items: &[Item], env: &mut Env) -> Result<()> {
+    let mut table = Table::new(&["NAME", "ROLE", "ISSUER", "EXPIRES", "STATE"]);
+    for item in items {
+        let expires = item.not_after.map_or_else(|| "-".to_owned(), |end| shared::expires(end, env.now));
+        let state = match &item.detail {
+            Some(detail) => format!("{}: {}", item.state, ui::plain(detail)),
+            None => item.state.to_string(),
+        };
+        let issuer = item.issuer.as_deref().unwrap_or("-");
+        table.row([ui::plain(&item.name), item.role.clone(), ui::plain(issuer), expires, state]);
+    }
+    table.print(env)
+}
+
+/// Whether a revocation list is worth anything to the brokers of this manifest.
+fn who_checks(manifest: &Manifest) -> String {
+    let brokers = manifest.brokers();
+    let checking: Vec<String> = brokers
+        .iter()
+        .filter(|broker| broker.revocation)
+        .map(|broker| broker.name.as_deref().map_or_else(|| "the broker".to_owned(), ui::quote))
+        .collect();
+    match (checking.len(), brokers.len()) {
+        (0, 0) => "revocation: there is no broker in certgen.toml that could check it".to_owned(),
+        (0, _) => "revocation: no configuration checks it; what stops a client is to delete its user".to_owned(),
+        (n, all) if n == all => "revocation: every broker's configuration checks it".to_owned(),
+        _ => format!("revocation: checked by {} only", checking.join(", ")),
+    }
+}
+
+/// What to type about what is not well.
+fn next_steps(items: &[Item], env: &mut Env) {
+    let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
+    let authority = |role: &str| role == "authority";
+    let list = |role: &str| role == "crl";
+    let identity = |role: &str| !matches!(role, "authority" | "crl" | "external");
+    if items.iter().any(|i| is(&i, State::Due, identity) || is(&i, State::Expired, identity)) {
+        env.say("to renew what is due: certgen renew --due");
+    }
+    for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
+        env.say(format!("to replace authority {0}: certgen rotate start {0}", ui::shell(&item.name)));
+    }
+    if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
+        env.say("to write the revocation lists anew: certgen crl --due");
+    }
+}

@@ -1,0 +1,139 @@
+//! `--prometheus FILE`: the metrics of x509-certificate-exporter, so that alerts which exist for it fire, and two of
+//! our own.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::apply::{Standing, World};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::store::{OutputFile, Transaction};
+use crate::ui;
+use crate::x509::DistinguishedName;
+
+/// Attribute types that the exporter has labels for.
+const LABELS: [&str; 6] = ["C", "ST", "L", "O", "OU", "CN"];
+
+/// Writes the file in one step: the collector never sees half of it.
+pub(super) fn write(all: &[Standing], world: &World, file: &Path, env: &Env) -> Result<()> {
+    let path = env.cwd.join(file);
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Error::usage(format!("--prometheus {}: that is no file", ui::path(file))));
+    };
+    let mut transaction = Transaction::outside(directory)?;
+    transaction.put(OutputFile::public(name, text(all, world, env)))?;
+    transaction.commit()
+}
+
+/// The metrics in Prometheus' text format.
+fn text(all: &[Standing], world: &World, env: &Env) -> String {
+    let mut metrics: Vec<(&str, &str, Vec<String>)> = vec![
+        ("x509_cert_not_before", "Indicates the certificate's not before timestamp", Vec::new()),
+        ("x509_cert_not_after", "Indicates the certificate's not after timestamp", Vec::new()),
+        ("x509_cert_expired", "Indicates if the certificate is expired", Vec::new()),
+        ("certgen_renewal_due_timestamp_seconds", "When the certificate or list should be renewed", Vec::new()),
+        ("certgen_last_renew_success_timestamp_seconds", "When it was issued or renewed last", Vec::new()),
+    ];
+    for standing in all {
+        if let Some(certificate) = &standing.certificate {
+            let labels = exporter_labels(standing, world);
+            let validity = certificate.validity();
+            let values = [
+                validity.not_before.unix_timestamp(),
+                validity.not_after.unix_timestamp(),
+                i64::from(validity.not_after < env.now),
+            ];
+            for (metric, value) in metrics.iter_mut().zip(values) {
+                metric.2.push(format!("{{{labels}}} {value}"));
+            }
+        }
+        let own = labels([("role", standing.role.clone()), ("name", standing.name.clone())]);
+        for (at, time) in [(3, standing.due), (4, standing.renewed)] {
+            if let Some(time) = time {
+                metrics[at].2.push(format!("{{{own}}} {}", time.unix_timestamp()));
+            }
+        }
+    }
+    let errors = all.iter().filter(|s| matches!(s.state, crate::plan::State::Damaged | crate::plan::State::Missing));
+    metrics.push(("x509_read_errors", "Indicates the number of read failure(s)", vec![format!(" {}", errors.count())]));
+    let mut text = String::new();
+    for (name, help, samples) in metrics.iter().filter(|(.., samples)| !samples.is_empty()) {
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for sample in samples {
+            let _ = writeln!(text, "{name}{sample}");
+        }
+    }
+    text
+}
+
+fn exporter_labels(standing: &Standing, world: &World) -> String {
+    let mut pairs: Vec<(String, String)> = Vec::new();
+    if let Some(path) = standing.path.as_ref().map(|path| world.store.path(path)) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        pairs.push(("filename".to_owned(), name));
+        pairs.push(("filepath".to_owned(), path.to_string_lossy().into_owned()));
+    }
+    if let Some(certificate) = &standing.certificate {
+        add_name("issuer", certificate.issuer(), &mut pairs);
+        pairs.push(("serial_number".to_owned(), decimal(certificate.serial().as_bytes())));
+        add_name("subject", certificate.subject(), &mut pairs);
+    }
+    labels(pairs)
+}
+
+/// The first attribute of each type, as the exporter has it.
+fn add_name(prefix: &str, name: &DistinguishedName, pairs: &mut Vec<(String, String)>) {
+    for label in LABELS {
+        if let Some(attribute) = name.attributes().find(|attribute| attribute.short_name == label) {
+            pairs.push((format!("{prefix}_{label}"), attribute.value.clone()));
+        }
+    }
+}
+
+fn labels<K: AsRef<str>>(pairs: impl IntoIterator<Item = (K, String)>) -> String {
+    let label = |(key, value): (K, String)| {
+        let value = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+        format!("{}=\"{value}\"", key.as_ref())
+    };
+    pairs.into_iter().map(label).collect::<Vec<_>>().join(",")
+}
+
+/// A serial number as Go prints it.
+fn decimal(bytes: &[u8]) -> String {
+    let mut digits: Vec<u8> = vec![0];
+    for byte in bytes {
+        let mut carry = u32::from(*byte);
+        for digit in &mut digits {
+            let value = u32::from(*digit) * 256 + carry;
+            *digit = u8::try_from(value % 10).unwrap_or_default();
+            carry = value / 10;
+        }
+        while carry > 0 {
+            digits.push(u8::try_from(carry % 10).unwrap_or_default());
+            carry /= 10;
+        }
+    }
+    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_decimal() {
+        assert_eq!(decimal(&[]), "0");
+        assert_eq!(decimal(&[0, 255]), "255");
+        assert_eq!(decimal(&[1, 0]), "256");
+        assert_eq!(decimal(&[0xff; 16]), u128::MAX.to_string());
+        assert_eq!(
+            decimal(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+            "340282366920938463463374607431768211456"
+        );
+    }
+
+    #[test]
+    fn hostile_values_stay_values() {
+        assert_eq!(labels([("a", "x\"} 1\nb\\".to_owned())]), r#"a="x\"} 1\nb\\""#);
+    }
+}

@@ -1,0 +1,118 @@
+//! `status --scan DIR`: every certificate in a tree that certgen did not make, before it expires on a Sunday.
+
+use std::path::Path;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::commands::status::StatusArgs;
+use crate::commands::{Answer, shared};
+use crate::env::Env;
+use crate::error::Result;
+use crate::inspect::{self, LARGEST};
+use crate::plan::{self, State};
+use crate::store;
+use crate::ui::{self, Table};
+
+/// One certificate in the tree.
+#[derive(Debug, Serialize)]
+struct Item {
+    path: String,
+    container: &'static str,
+    subject: Option<String>,
+    issuer: Option<String>,
+    serial_number: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_before: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option")]
+    not_after: Option<OffsetDateTime>,
+    expires_in_seconds: Option<i64>,
+    state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
+    let passwords: Vec<Zeroizing<String>> =
+        args.password_file.iter().map(|file| store::read_passphrase(&env.cwd.join(file))).collect::<Result<_>>()?;
+    let passwords: Vec<&str> = passwords.iter().map(|password| password.as_str()).collect();
+    let mut items = Vec::new();
+    for directory in &args.scan {
+        let walk = store::files_below(&env.cwd.join(directory), LARGEST as u64)?;
+        walk.unreadable.iter().for_each(|error| env.warn(error));
+        for file in walk.files {
+            look(&file, args, &passwords, &mut items, env);
+        }
+    }
+    let end = args.fail_within.and_then(|within| env.now.checked_add(within.into()));
+    let fails = |item: &&Item| end.is_some_and(|end| item.not_after.is_none_or(|not_after| not_after < end));
+    let failing = items.iter().filter(fails).count();
+    match env.json {
+        true => ui::items(env, &items)?,
+        false if items.is_empty() => env.say("no certificate was found"),
+        false => print(&items, env)?,
+    }
+    if let (true, Some(within)) = (failing > 0, args.fail_within) {
+        env.warn(format!("{failing} of {} end within {within} or cannot be read", items.len()));
+        return Ok(Answer::No);
+    }
+    Ok(Answer::Yes)
+}
+
+/// The certificates of one file. A file that cannot be opened is told; one that is too large holds something else.
+fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item>, env: &mut Env) {
+    let bytes = match store::read_limited(file, LARGEST as u64) {
+        Ok(bytes) => bytes,
+        Err(e) => return env.warn(e.to_string()),
+    };
+    let path = ui::path(env.shown(file));
+    for found in inspect::scan(&bytes, passwords) {
+        let path = path.clone();
+        items.push(match found.certificate {
+            Err(detail) => Item {
+                path,
+                container: found.container,
+                subject: None,
+                issuer: None,
+                serial_number: None,
+                not_before: None,
+                not_after: None,
+                expires_in_seconds: None,
+                state: State::Damaged,
+                detail: Some(detail),
+            },
+            Ok(certificate) => {
+                let validity = *certificate.validity();
+                let within = args.due_within.map(time::Duration::from);
+                let due = within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+                Item {
+                    path,
+                    container: found.container,
+                    subject: Some(certificate.subject().to_string()),
+                    issuer: Some(certificate.issuer().to_string()),
+                    serial_number: Some(certificate.serial().to_string()),
+                    not_before: Some(validity.not_before),
+                    not_after: Some(validity.not_after),
+                    expires_in_seconds: Some((validity.not_after - env.now).whole_seconds()),
+                    state: State::by_time(validity.not_after, due, env.now).unwrap_or(State::Ok),
+                    detail: None,
+                }
+            }
+        });
+    }
+}
+
+fn print(items: &[Item], env: &mut Env) -> Result<()> {
+    let mut table = Table::new(&["FILE", "SUBJECT", "IN", "EXPIRES", "STATE"]);
+    for item in items {
+        let expires = item.not_after.map_or_else(|| "-".to_owned(), |end| shared::expires(end, env.now));
+        let state = match &item.detail {
+            Some(detail) => format!("{}: {detail}", item.state),
+            None => item.state.to_string(),
+        };
+        let subject = item.subject.as_deref().map_or_else(|| "-".to_owned(), ui::plain);
+        table.row([item.path.clone(), subject, item.container.to_owned(), expires, state]);
+    }
+    table.print(env)
+}
