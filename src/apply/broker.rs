@@ -232,6 +232,19 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Brings the files of another consumer up to date, in `emit/TARGET/`.
+    ///
+    /// # Errors
+    /// A file that is there cannot be read.
+    pub fn emit_consumer(&mut self, target: &str, files: Vec<crate::emit::OutputFile>) -> Result<()> {
+        let access = FileAccess { owner: None, secret_mode: layout::PRIVATE_FILE };
+        for file in files {
+            let path = layout::emit_dir(target).join(&file.path);
+            self.emit(&path, file, &access)?;
+        }
+        Ok(())
+    }
+
     /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
     fn emit(&mut self, path: &Path, file: crate::emit::OutputFile, access: &FileAccess) -> Result<()> {
         let (bytes, mode) = (file.bytes, access.mode(file.secret));

@@ -2,6 +2,7 @@
 
 mod into;
 mod out;
+mod systemd;
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,10 @@ use crate::profile::nearest;
 use crate::ui;
 
 /// The consumers whose configuration certgen writes, and what each is.
-const TARGETS: [(&str, &str); 1] = [("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users")];
+const TARGETS: [(&str, &str); 2] = [
+    ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users"),
+    ("systemd", "a timer that renews what is due, and its service"),
+];
 
 /// Write the configuration of a consumer
 ///
@@ -25,7 +29,8 @@ const TARGETS: [(&str, &str); 1] = [("rabbitmq", "the broker: configuration, int
 /// it into an existing /etc/rabbitmq with --into. A file that somebody edited is left alone: the new text goes beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
-                        certgen emit rabbitmq --into /etc/rabbitmq --diff\n  certgen emit --list")]
+                        certgen emit rabbitmq --into /etc/rabbitmq --diff\n  \
+                        certgen emit systemd --out /etc/systemd/system\n  certgen emit --list")]
 pub(crate) struct EmitArgs {
     /// The consumers
     #[arg(value_name = "TARGET", required_unless_present = "list")]
@@ -70,6 +75,12 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     for target in &args.targets {
         known(target)?;
     }
+    if args.targets.iter().any(|target| target == "systemd") {
+        systemd::run(&args, env)?;
+        if !args.targets.iter().any(|target| target == "rabbitmq") {
+            return Ok(Answer::Yes);
+        }
+    }
     let shows = args.diff || args.out.as_deref() == Some(Path::new("-"));
     let (prepared, written) = match if shows { looked_at(&args, env)? } else { None } {
         Some(prepared) => (prepared, Vec::new()),
@@ -79,16 +90,23 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
         return into::merge(&env.cwd.join(dir), &prepared[0], &args, env);
     }
     let items = match args.out.as_deref() {
-        Some(out) if out == Path::new("-") => return print(&rabbitmq::emit(&prepared[0].facts)?, env),
-        Some(out) => out::write(&env.cwd.join(out), &prepared[0], args.force, env)?,
-        None => written.iter().map(|path| item(path, env)).collect(),
+        Some(out) if out == Path::new("-") => return print("rabbitmq", &rabbitmq::emit(&prepared[0].facts)?, env),
+        Some(out) => {
+            let files = rabbitmq::emit(&prepared[0].facts)?;
+            out::write(&env.cwd.join(out), "rabbitmq", files, Some(&prepared[0]), args.force, env)?
+        }
+        None => written.iter().map(|path| item("rabbitmq", path, env)).collect(),
     };
+    tell(&items, env)
+}
+
+fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
     if env.json {
-        ui::items(env, &items)?;
+        ui::items(env, items)?;
     } else if items.is_empty() {
         env.say("nothing was written: everything is up to date");
     } else {
-        for item in &items {
+        for item in items {
             writeln!(env.out(), "wrote  {}", item.path.as_deref().unwrap_or_default())?;
         }
     }
@@ -176,12 +194,12 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
 }
 
 /// Files for people and pipes: each behind a line that names it.
-fn print(files: &[crate::emit::OutputFile], env: &mut Env) -> Result<Answer> {
+fn print(target: &str, files: &[crate::emit::OutputFile], env: &mut Env) -> Result<Answer> {
     if env.json {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let items: Vec<Item> = files
             .iter()
-            .map(|file| Item { path: Some(file.path.clone()), text: Some(text(&file.bytes)), ..Item::of_rabbitmq() })
+            .map(|file| Item { path: Some(file.path.clone()), text: Some(text(&file.bytes)), ..Item::of(target) })
             .collect();
         ui::items(env, &items)?;
         return Ok(Answer::Yes);
@@ -195,11 +213,11 @@ fn print(files: &[crate::emit::OutputFile], env: &mut Env) -> Result<Answer> {
 }
 
 impl Item {
-    fn of_rabbitmq() -> Self {
-        Self { target: "rabbitmq".to_owned(), path: None, description: None, text: None }
+    fn of(target: &str) -> Self {
+        Self { target: target.to_owned(), path: None, description: None, text: None }
     }
 }
 
-fn item(path: &Path, env: &Env) -> Item {
-    Item { path: Some(ui::path(env.shown(path))), ..Item::of_rabbitmq() }
+fn item(target: &str, path: &Path, env: &Env) -> Item {
+    Item { path: Some(ui::path(env.shown(path))), ..Item::of(target) }
 }

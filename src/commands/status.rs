@@ -24,7 +24,7 @@ use crate::x509::Duration;
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
-                        certgen status --prometheus /var/lib/node_exporter/certgen.prom\n  \
+                        certgen status --prometheus certgen.prom\n  \
                         certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME

@@ -7,6 +7,7 @@
 
 mod diff;
 pub mod rabbitmq;
+pub mod systemd;
 
 pub use diff::diff;
 

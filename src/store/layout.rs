@@ -78,6 +78,11 @@ pub fn ca_dir(authority: &str) -> Result<PathBuf> {
     Ok(PathBuf::from("ca").join(directory_name(authority)?))
 }
 
+/// The files of a consumer other than the broker.
+pub fn emit_dir(target: &str) -> PathBuf {
+    PathBuf::from("emit").join(target)
+}
+
 /// An authority's certificate.
 pub fn ca_certificate(authority: &str) -> Result<PathBuf> {
     Ok(ca_dir(authority)?.join("ca_certificate.pem"))

@@ -106,6 +106,11 @@ fn inside(example: &str, shell: &Shell) -> String {
     let root = root.trim_end_matches('/');
     // Here nobody can answer a question.
     let asks = if example == "certgen seal" { "CERTGEN_PASSPHRASE=passphrase " } else { "" };
+    // What stays until somebody ends it is ended, and must say so.
+    let example = match example.contains("--watch") {
+        true => format!("timeout --preserve-status 3 {example}; [ $? = 143 ]"),
+        false => example.to_owned(),
+    };
     let mut line = format!("set -o pipefail; fpath=([1]={root}/zsh); {asks}{example}");
     for place in ["/etc/", "/usr/local/"] {
         line = line.replace(&format!(" {place}"), &format!(" {root}{place}"));
@@ -118,6 +123,8 @@ fn prepared(command: &str, example: &str) -> Shell {
     let shell = Shell::new();
     // What stands after a pipe is somebody else's program.
     shell.stub("jq", "cat >/dev/null");
+    shell.stub("rabbitmqctl", "true");
+    shell.stub("systemctl", "true");
     shell.stub("openssl", "cat pki/node/*/server_certificate.pem");
     for directory in ["etc/bash_completion.d", "zsh", ".config/fish/completions", "etc/rabbitmq"] {
         std::fs::create_dir_all(shell.world.path(directory)).expect("a world is writable");

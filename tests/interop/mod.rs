@@ -9,6 +9,7 @@ mod management;
 mod mqtt;
 mod pki;
 mod sealing;
+mod units;
 
 use std::fs;
 

@@ -1,26 +1,36 @@
-//! `certgen emit rabbitmq --out DIR`: the files for a directory that nobody keeps a record of.
+//! `certgen emit TARGET --out DIR`: the files for a directory that nobody keeps a record of.
 
 use std::path::Path;
 
 use super::{Item, into, item};
 use crate::apply::PreparedBroker;
 use crate::commands::shared;
-use crate::emit::rabbitmq::{self, Definitions};
+use crate::emit::{
+    self,
+    rabbitmq::{self, Definitions},
+};
 use crate::env::Env;
 use crate::error::Result;
 use crate::store::{self, OutputFile, Transaction};
 
 /// Writes what is missing or differs. Nobody knows whether a file that differs was edited or is merely old, so it stays and
 /// the new text goes beside it, unless `force`; definitions.json is merged.
-pub(super) fn write(dir: &Path, prepared: &PreparedBroker, force: bool, env: &mut Env) -> Result<Vec<Item>> {
+pub(super) fn write(
+    dir: &Path,
+    target: &str,
+    files: Vec<emit::OutputFile>,
+    broker: Option<&PreparedBroker>,
+    force: bool,
+    env: &mut Env,
+) -> Result<Vec<Item>> {
     let mut transaction = Transaction::outside(dir)?;
     let (mut items, mut edited) = (Vec::new(), Vec::new());
-    for file in rabbitmq::emit(&prepared.facts)? {
+    for file in files {
         let path = dir.join(&file.path);
         let old = path.exists().then(|| store::read_limited(&path, into::LIMIT)).transpose()?;
         let mut to = file.path.clone();
-        let bytes = match &old {
-            Some(old) if file.path == "definitions.json" => merged(old, prepared, env)?,
+        let bytes = match (&old, broker) {
+            (Some(old), Some(broker)) if file.path == "definitions.json" => merged(old, broker, env)?,
             _ => file.bytes,
         };
         if old.as_ref().is_some_and(|old| **old == bytes) {
@@ -30,10 +40,12 @@ pub(super) fn write(dir: &Path, prepared: &PreparedBroker, force: bool, env: &mu
             edited.push(path);
             to.push_str(".new");
         }
-        items.push(item(&dir.join(&to), env));
-        let access = &prepared.access;
-        let output = OutputFile::public(to, bytes).with_mode(access.mode(file.secret));
-        transaction.put(output.owned_by(access.owner.clone()))?;
+        items.push(item(target, &dir.join(&to), env));
+        let output = OutputFile::public(to, bytes);
+        transaction.put(match broker.map(|broker| &broker.access) {
+            Some(access) => output.with_mode(access.mode(file.secret)).owned_by(access.owner.clone()),
+            None => output,
+        })?;
     }
     transaction.commit()?;
     shared::warn_of_differing(&edited, env);

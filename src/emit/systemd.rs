@@ -1,0 +1,126 @@
+//! `emit systemd`: a service that renews what is due, and the timer that starts it.
+
+use super::OutputFile;
+use crate::error::{Error, Result};
+use crate::ui;
+
+/// What the units are made from.
+#[derive(Debug, Clone)]
+pub struct SystemdFacts {
+    /// The PKI directory, absolute.
+    pub pki: String,
+    /// Authorities whose keys are sealed: the service then needs their passphrase.
+    pub sealed: bool,
+    /// There is a broker in the manifest, which may run on this host.
+    pub broker: bool,
+}
+
+/// Both units.
+///
+/// # Errors
+/// The path has a character that no unit can carry.
+pub fn emit(facts: &SystemdFacts) -> Result<Vec<OutputFile>> {
+    Ok(vec![
+        OutputFile::open("certgen-renew.service", service(facts)?),
+        OutputFile::open("certgen-renew.timer", timer()),
+    ])
+}
+
+const HEADER: &str =
+    "# Written by certgen for systemd 250 and later. To change it use a drop-in: systemctl edit certgen-renew";
+
+fn service(facts: &SystemdFacts) -> Result<String> {
+    let path = word(&facts.pki)?;
+    // Only a command line knows variables.
+    let argument = path.replace('$', "$$");
+    let mut flags = String::new();
+    let mut credential = String::new();
+    if facts.sealed {
+        flags.push_str(" --passphrase-file %d/passphrase");
+        credential.push_str(
+            "# The passphrase of the sealed authority keys; `systemd-creds encrypt` and LoadCredentialEncrypted= hide it better.\n\
+             LoadCredential=passphrase:/etc/certgen/passphrase\n",
+        );
+    }
+    let reload = match facts.broker {
+        true => "# For a broker on this host, to serve new certificates at once: add --reload rabbitmq --run\n",
+        false => "",
+    };
+    Ok(format!(
+        "{HEADER}.service\n\
+         [Unit]\n\
+         Description=Renew the certificates that are due\n\
+         Documentation=man:certgen-renew(1)\n\
+         ConditionPathExists={bare}/certgen.toml\n\
+         \n\
+         [Service]\n\
+         Type=oneshot\n\
+         {credential}{reload}\
+         ExecStart=certgen --pki {argument} --no-input renew --due{flags}\n\
+         UMask=0077\n\
+         NoNewPrivileges=true\n\
+         PrivateTmp=true\n\
+         ProtectHome=read-only\n\
+         ProtectSystem=strict\n\
+         ReadWritePaths={path}\n",
+        bare = specifiers(&facts.pki),
+    ))
+}
+
+fn timer() -> String {
+    format!(
+        "{HEADER}.timer\n\
+         [Unit]\n\
+         Description=Renew the certificates that are due, every hour\n\
+         \n\
+         [Timer]\n\
+         OnCalendar=hourly\n\
+         RandomizedDelaySec=10min\n\
+         Persistent=true\n\
+         \n\
+         [Install]\n\
+         WantedBy=timers.target\n"
+    )
+}
+
+/// A word of a command line or of a list of paths (systemd.syntax(7), "Quoting"): in quotes, with the specifiers of
+/// systemd.unit(5) written twice.
+fn word(text: &str) -> Result<String> {
+    if text.chars().any(char::is_control) {
+        return Err(Error::failed(format!("{} has a control character, which no unit can carry", ui::quote(text))));
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '_' | '-' | '@' | '+' | ':');
+    if text.chars().all(plain) {
+        return Ok(text.to_owned());
+    }
+    let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
+    Ok(format!("\"{}\"", specifiers(&escaped)))
+}
+
+fn specifiers(text: &str) -> String {
+    text.replace('%', "%%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn units(pki: &str, sealed: bool) -> String {
+        let files = emit(&SystemdFacts { pki: pki.to_owned(), sealed, broker: true }).unwrap();
+        files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap()).collect()
+    }
+
+    #[test]
+    fn hostile_paths_stay_paths() {
+        let text = units("/srv/my \"pki\"/50%/$HOME\\x", false);
+        assert!(text.contains(r#"--pki "/srv/my \"pki\"/50%%/$$HOME\\x" --no-input"#), "{text}");
+        let hostile = SystemdFacts { pki: "/a\nExecStart=/bin/sh".to_owned(), sealed: false, broker: false };
+        assert!(emit(&hostile).is_err());
+    }
+
+    #[test]
+    fn a_sealed_key_needs_its_passphrase() {
+        assert!(units("/etc/pki", true).contains("LoadCredential=passphrase:"));
+        assert!(!units("/etc/pki", false).contains("passphrase"));
+    }
+}
