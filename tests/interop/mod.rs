@@ -8,6 +8,7 @@ mod control;
 mod management;
 mod mqtt;
 mod pki;
+mod renew;
 mod sealing;
 mod units;
 
