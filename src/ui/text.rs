@@ -41,8 +41,8 @@ pub fn date(time: OffsetDateTime) -> String {
 pub fn span(duration: Duration) -> String {
     let seconds = duration.whole_seconds().abs();
     let (count, unit) = match seconds {
-        s if s >= 3 * 365 * 86_400 => (s / (365 * 86_400), "year"),
-        // To the nearest day: what was issued for a year a minute ago has 365 days, not 364.
+        // To the nearest day: what was issued for a year a minute ago has 365 days, not 364, and ten years are not nine.
+        s if s >= 3 * 365 * 86_400 => ((s + 43_200) / (365 * 86_400), "year"),
         s if s >= 2 * 86_400 => ((s + 43_200) / 86_400, "day"),
         s if s >= 2 * 3_600 => (s / 3_600, "hour"),
         s if s >= 120 => (s / 60, "minute"),
@@ -124,6 +124,7 @@ mod tests {
         assert_eq!(span(Duration::days(364)), "364 days");
         assert_eq!(span(Duration::days(365) - Duration::SECOND), "365 days");
         assert_eq!(span(Duration::days(3650)), "10 years");
+        assert_eq!(span(Duration::days(3650) - Duration::SECOND), "10 years");
         assert_eq!(span(Duration::minutes(59)), "59 minutes");
         assert_eq!(span(Duration::seconds(1)), "1 second");
     }
