@@ -10,6 +10,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::LazyLock;
 
 use crate::x509::Certificate;
 
@@ -274,6 +275,10 @@ pub const LINTS: &[&Lint] = &[
     &no_duplicate_extension::LINT,
 ];
 
+/// Those that are asked about every certificate of a fleet.
+static OF_PARTICULARS: LazyLock<Vec<&Lint>> =
+    LazyLock::new(|| LINTS.iter().copied().filter(|lint| lint.looks_at == LooksAt::Particulars).collect());
+
 /// Every breach, in the order of [`LINTS`]; none for what is issued here.
 pub fn check(context: &Context<'_>) -> Vec<Finding> {
     check_beside(None, context)
@@ -287,7 +292,7 @@ pub fn check_beside(passed: Option<&Certificate>, context: &Context<'_>) -> Vec<
     let framed = !is_root && passed.is_some_and(|passed| context.certificate.shares_frame_with(passed));
     // An empty vector allocates nothing, and most checks find nothing.
     let mut findings = Vec::new();
-    for lint in LINTS.iter().filter(|lint| !framed || lint.looks_at == LooksAt::Particulars) {
+    for lint in if framed { &*OF_PARTICULARS } else { LINTS } {
         if let Outcome::Fail(message) = lint.check(context) {
             findings.push(Finding { lint: lint.name, citation: lint.citation, severity: lint.severity, message });
         }

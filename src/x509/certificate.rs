@@ -34,7 +34,10 @@ pub struct Certificate {
 #[derive(Clone)]
 struct Places {
     tbs: Range<usize>,
+    version: Option<Range<usize>>,
     inner_algorithm: Range<usize>,
+    /// From the algorithm to the validity, the issuer's name among it.
+    issuer: Range<usize>,
     outer_algorithm: Range<usize>,
     /// The list of extensions; empty if there is none.
     extensions: Range<usize>,
@@ -187,14 +190,16 @@ impl Certificate {
     /// The same certificate with this signature.
     pub(super) fn with_signature(&self, signature: &[u8]) -> Self {
         let der = framed(self.tbs(), self.signature_algorithm_der(), signature);
-        let Places { tbs, inner_algorithm, outer_algorithm, extensions, .. } = &self.places;
+        let Places { tbs, version, inner_algorithm, issuer, outer_algorithm, extensions, .. } = &self.places;
         // The length in front of everything may need another octet now.
         let bits = der::whole_length(signature.len() + 1);
         let start = der.len() - bits - outer_algorithm.len() - tbs.len();
         let moved = |place: &Range<usize>| place.start - tbs.start + start..place.end - tbs.start + start;
         let places = Places {
             tbs: moved(tbs),
+            version: version.as_ref().map(moved),
             inner_algorithm: moved(inner_algorithm),
+            issuer: moved(issuer),
             outer_algorithm: moved(outer_algorithm),
             extensions: moved(extensions),
             signature: der.len() - signature.len()..der.len(),
@@ -402,35 +407,38 @@ impl<'a> Fields<'a> {
             extensions,
         })
     }
+}
 
-    /// All that a frame is made of is the same, extensions aside.
-    fn are_framed_as(&self, other: &Fields<'_>) -> bool {
-        self.version == other.version
-            && self.outer_algorithm.whole == other.outer_algorithm.whole
-            && self.inner_algorithm.whole == other.inner_algorithm.whole
-            && self.issuer.whole == other.issuer.whole
-            && self.validity.whole == other.validity.whole
-            && !self.unique_identifiers
-            && !other.unique_identifiers
+impl Places {
+    fn of(fields: &Fields<'_>, der: &[u8]) -> Self {
+        let range = |slice: &[u8]| {
+            let start = slice.as_ptr().addr() - der.as_ptr().addr();
+            start..start + slice.len()
+        };
+        let inner_algorithm = range(fields.inner_algorithm.whole);
+        Self {
+            tbs: range(fields.tbs.whole),
+            version: fields.version.map(range),
+            issuer: inner_algorithm.start..range(fields.validity.whole).end,
+            inner_algorithm,
+            outer_algorithm: range(fields.outer_algorithm.whole),
+            extensions: fields.extensions.map_or(0..0, range),
+            signature: range(fields.signature),
+        }
+    }
+
+    /// The bytes that a frame is made of, extensions aside: what all of them say is the same if they are.
+    fn frame<'a>(&self, der: &'a [u8]) -> [Option<&'a [u8]>; 3] {
+        let bytes = |place: &Range<usize>| &der[place.clone()];
+        [self.version.as_ref().map(bytes), Some(bytes(&self.issuer)), Some(bytes(&self.outer_algorithm))]
     }
 }
 
 fn read(der: Vec<u8>, beside: Option<&Certificate>) -> Result<Certificate, X509Error> {
-    // Positions are kept instead of slices, because the bytes move into the result.
-    let base = der.as_ptr().addr();
-    let range = |slice: &[u8]| {
-        let start = slice.as_ptr().addr() - base;
-        start..start + slice.len()
-    };
     let fields = Fields::of(&der)?;
-    let places = Places {
-        tbs: range(fields.tbs.whole),
-        inner_algorithm: range(fields.inner_algorithm.whole),
-        outer_algorithm: range(fields.outer_algorithm.whole),
-        extensions: fields.extensions.map_or(0..0, range),
-        signature: range(fields.signature),
-    };
-    let read = match beside.map(|known| read_beside(&fields, known)).transpose()?.flatten() {
+    // Positions are kept instead of slices, because the bytes move into the result.
+    let places = Places::of(&fields, &der);
+    let read = match beside.map(|known| read_beside(&fields, &der, &places, known)).transpose()?.flatten() {
         Some(contents) => contents,
         None => read_alone(&fields)?,
     };
@@ -465,12 +473,20 @@ fn read_alone(fields: &Fields<'_>) -> Result<Contents, X509Error> {
 }
 
 /// `None` if the frame is another one.
-fn read_beside(fields: &Fields<'_>, known: &Certificate) -> Result<Option<Contents>, X509Error> {
-    let other = Fields::of(known.der())?;
-    if !fields.are_framed_as(&other) {
+fn read_beside(
+    fields: &Fields<'_>,
+    der: &[u8],
+    places: &Places,
+    known: &Certificate,
+) -> Result<Option<Contents>, X509Error> {
+    if places.frame(der) != known.places.frame(&known.der)
+        || fields.unique_identifiers
+        || known.has_unique_identifiers()
+    {
         return Ok(None);
     }
-    let (Some(list), Some(others)) = (fields.extensions, other.extensions) else { return Ok(None) };
+    let others = &known.der[known.places.extensions.clone()];
+    let Some(list) = fields.extensions.filter(|_| !others.is_empty()) else { return Ok(None) };
     let Some(extensions) = extension::read_beside(list, others).map_err(|(name, fault)| part(name)(fault))? else {
         return Ok(None);
     };

@@ -142,18 +142,21 @@ fn name(name: &GeneralName) -> Result<rcgen::SanType, X509Error> {
 
 /// `GeneralNames`, the value of the extension.
 pub(super) fn general_names(names: &[GeneralName]) -> Result<Vec<u8>, X509Error> {
-    let mut content = Vec::with_capacity(names.len() * 40);
+    let mut out = Vec::with_capacity(names.len() * 40 + 6);
     for name in names {
         match name {
-            GeneralName::Email(text) => der::write(&mut content, tag::context(1), ascii(text)?.as_bytes()),
-            GeneralName::Dns(dns) => der::write(&mut content, tag::context(2), ascii(dns.as_str())?.as_bytes()),
-            GeneralName::Uri(text) => der::write(&mut content, tag::context(6), ascii(text)?.as_bytes()),
-            GeneralName::Ip(IpAddr::V4(address)) => der::write(&mut content, tag::context(7), &address.octets()),
-            GeneralName::Ip(IpAddr::V6(address)) => der::write(&mut content, tag::context(7), &address.octets()),
+            GeneralName::Email(text) => der::write(&mut out, tag::context(1), ascii(text)?.as_bytes()),
+            GeneralName::Dns(dns) => der::write(&mut out, tag::context(2), ascii(dns.as_str())?.as_bytes()),
+            GeneralName::Uri(text) => der::write(&mut out, tag::context(6), ascii(text)?.as_bytes()),
+            GeneralName::Ip(IpAddr::V4(address)) => der::write(&mut out, tag::context(7), &address.octets()),
+            GeneralName::Ip(IpAddr::V6(address)) => der::write(&mut out, tag::context(7), &address.octets()),
             GeneralName::Other(other) => return Err(unwritable(other)),
         }
     }
-    Ok(der::element(tag::SEQUENCE, &content))
+    let length = out.len();
+    der::write_header(&mut out, tag::SEQUENCE, length);
+    out.rotate_left(length);
+    Ok(out)
 }
 
 fn ascii(text: &str) -> Result<&str, X509Error> {

@@ -125,18 +125,25 @@ pub(super) fn read_beside(der: &[u8], known: &[u8]) -> Result<Option<Particular>
     while !reader.is_empty() && !others.is_empty() {
         let (ours, theirs) =
             (reader.element(tag::SEQUENCE).map_err(list)?, others.element(tag::SEQUENCE).map_err(list)?);
+        let [tag::OID, 3, 0x55, 0x1d, which @ (14 | 17), ..] = ours.content else {
+            match ours.whole == theirs.whole {
+                true => continue,
+                false => return Ok(None),
+            }
+        };
         let (head, value) = head_and_value(ours).map_err(list)?;
-        let has_their_head = || head_and_value(theirs).is_ok_and(|(theirs, _)| theirs == head);
-        match (head, &found) {
-            ([tag::OID, 3, 0x55, 0x1d, 17, ..], Particular { subject_alt_names: None, .. }) if has_their_head() => {
+        // What follows their head in theirs as well is the value.
+        let has_their_head =
+            theirs.content.strip_prefix(head).is_some_and(|rest| rest.first() == Some(&tag::OCTET_STRING));
+        match (which, &found) {
+            _ if !has_their_head => return Ok(None),
+            (17, Particular { subject_alt_names: None, .. }) => {
                 found.subject_alt_names = Some(general_names(value).map_err(|fault| (NAMES, fault))?);
             }
-            ([tag::OID, 3, 0x55, 0x1d, 14, ..], Particular { subject_key_id: None, .. }) if has_their_head() => {
+            (14, Particular { subject_key_id: None, .. }) => {
                 found.subject_key_id = Some(subject_key_id(value).map_err(|fault| (KEY_IDENTIFIER, fault))?);
             }
-            ([tag::OID, 3, 0x55, 0x1d, 14 | 17, ..], _) => return Ok(None),
-            _ if ours.whole != theirs.whole => return Ok(None),
-            _ => {}
+            _ => return Ok(None),
         }
     }
     Ok((reader.is_empty() && others.is_empty()).then_some(found))

@@ -43,7 +43,9 @@ impl GeneralName {
         if looks_like_ip(text) {
             return parse_ip(text).map(Self::Ip);
         }
-        if text.contains("://") || text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:")) {
+        if (text.contains(':') && text.contains("://"))
+            || text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("urn:"))
+        {
             return parse_uri(text).map(Self::Uri);
         }
         if text.contains('@') {
@@ -119,7 +121,7 @@ impl DnsName {
             None => (false, text),
         };
         let lower = host.to_ascii_lowercase();
-        let host = if host.is_ascii() && !lower.contains("xn--") {
+        let host = if host.is_ascii() && !lower.as_bytes().windows(4).any(|four| four == b"xn--") {
             lower
         } else {
             match to_a_labels(host) {
@@ -189,7 +191,7 @@ const TOO_LONG: &str = "it has more than 253 characters";
 
 /// What people paste where a host name belongs.
 fn other_kind(text: &str) -> Option<&'static str> {
-    if text.contains("://") {
+    if text.contains(':') && text.contains("://") {
         return Some("it is a URI; write the host name alone, or uri: in front of it to mean the URI");
     }
     if text.contains('@') {
@@ -240,14 +242,12 @@ fn check_label(label: &str) -> Result<(), &'static str> {
     if label.len() > 63 {
         return Err("it has a label of more than 63 characters");
     }
-    if label.contains('*') {
-        return Err("a wildcard is only allowed as the whole first label, such as *.example.com");
-    }
-    if label.contains('_') {
-        return Err("it has an underscore, which host names do not have");
-    }
     if !label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-        return Err("it has a character other than letters, digits and hyphens");
+        return Err(match label {
+            _ if label.contains('*') => "a wildcard is only allowed as the whole first label, such as *.example.com",
+            _ if label.contains('_') => "it has an underscore, which host names do not have",
+            _ => "it has a character other than letters, digits and hyphens",
+        });
     }
     if label.starts_with('-') || label.ends_with('-') {
         return Err("it has a label that begins or ends with a hyphen");
@@ -257,11 +257,11 @@ fn check_label(label: &str) -> Result<(), &'static str> {
 
 /// Meant as an address, right or wrong: the message is then about addresses.
 fn looks_like_ip(text: &str) -> bool {
-    let bare = text.split(['%', '/']).next().unwrap_or(text).trim_matches(['[', ']']);
-    // Nearly all names have letters and no colon, and are told apart without trying to read them as an address.
-    if !bare.contains(':') && bare.bytes().any(|b| !(b.is_ascii_digit() || b == b'.')) {
+    // Nearly all names begin with a letter and have no colon, which no address does.
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains(':') {
         return false;
     }
+    let bare = text.split(['%', '/']).next().unwrap_or(text).trim_matches(['[', ']']);
     bare.parse::<IpAddr>().is_ok()
         || (bare.matches(':').count() >= 2 && bare.bytes().all(|b| b.is_ascii_hexdigit() || b == b':' || b == b'.'))
 }

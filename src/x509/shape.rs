@@ -121,10 +121,10 @@ impl Shape {
         for part in &self.extensions {
             match part {
                 Part::Same(bytes) => out.extend_from_slice(bytes),
-                Part::Names(head) => extension(&mut out, head, &encode::general_names(one.subject_alt_names)?),
+                Part::Names(head) => extension(&mut out, head, &[&encode::general_names(one.subject_alt_names)?]),
                 Part::KeyIdentifier(head) => {
                     let identifier = one.public_key.key_identifier();
-                    extension(&mut out, head, &der::element(tag::OCTET_STRING, &identifier));
+                    extension(&mut out, head, &[&[tag::OCTET_STRING, identifier.len() as u8], &identifier]);
                 }
             }
         }
@@ -132,10 +132,12 @@ impl Shape {
     }
 }
 
-fn extension(out: &mut Vec<u8>, head: &[u8], value: &[u8]) {
-    der::write_header(out, tag::SEQUENCE, head.len() + der::whole_length(value.len()));
+fn extension(out: &mut Vec<u8>, head: &[u8], value: &[&[u8]]) {
+    let length = value.iter().map(|piece| piece.len()).sum();
+    der::write_header(out, tag::SEQUENCE, head.len() + der::whole_length(length));
     out.extend_from_slice(head);
-    der::write(out, tag::OCTET_STRING, value);
+    der::write_header(out, tag::OCTET_STRING, length);
+    value.iter().for_each(|piece| out.extend_from_slice(piece));
 }
 
 const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 14];
