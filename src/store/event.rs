@@ -22,6 +22,8 @@ pub enum Action {
     Renewed,
     /// A certificate was revoked.
     Revoked,
+    /// A certificate that was on hold is good again.
+    Released,
     /// An identity was taken out.
     Removed,
     /// An identity that was issued without an entry in the manifest has one now.
