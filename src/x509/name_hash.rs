@@ -16,7 +16,7 @@ use super::der::{self, Fault, Reader, tag};
 const VISIBLE_STRING: u8 = 0x1a;
 
 /// The attribute types whose strings Erlang's public_key decodes (OTP-PKIX: X520 attributes, domainComponent, emailAddress).
-const KNOWN_TO_ERLANG: [&str; 18] = [
+const KNOWN_TO_ERLANG: [&str; 17] = [
     "2.5.4.41",
     "2.5.4.4",
     "2.5.4.42",
@@ -34,7 +34,6 @@ const KNOWN_TO_ERLANG: [&str; 18] = [
     "2.5.4.65",
     "0.9.2342.19200300.100.1.25",
     "1.2.840.113549.1.9.1",
-    "2.5.4.9",
 ];
 
 impl DistinguishedName {
