@@ -5,6 +5,7 @@
 
 mod archive;
 mod broker;
+mod broker_lists;
 mod change;
 mod guide;
 mod keys;
@@ -12,14 +13,18 @@ mod rebuild;
 mod refusals;
 mod request;
 mod revocation;
+mod taken_list;
 mod trust;
 mod world;
 
+pub(crate) use broker::user_name;
 pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
 pub use change::{Change, Destination, Done, Order, Written};
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;
 pub use request::{DateNote, Dates};
+pub use revocation::WrittenList;
+pub use taken_list::TakenList;
 pub use trust::Trust;
 pub use world::{AuthorityState, World};

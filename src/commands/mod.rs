@@ -2,7 +2,9 @@
 //! act and say. Commands may use every room; no room uses them.
 
 mod completions;
+mod crl;
 mod emit;
+mod import;
 mod init;
 mod inspect;
 mod issue;
@@ -11,6 +13,7 @@ mod log;
 mod man;
 mod remove;
 mod request;
+mod revoke;
 mod seal;
 mod shared;
 mod unseal;
@@ -89,6 +92,9 @@ enum Command {
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
     Remove(remove::RemoveArgs),
+    Revoke(revoke::RevokeArgs),
+    Crl(crl::CrlArgs),
+    Import(import::ImportArgs),
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
@@ -166,6 +172,9 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Inspect(args) => inspect::run(&args, env),
         Command::Verify(args) => verify::run(&args, env),
         Command::Remove(args) => remove::run(args, env),
+        Command::Revoke(args) => revoke::run(args, env),
+        Command::Crl(args) => crl::run(args, env),
+        Command::Import(args) => import::run(args, env),
         Command::Seal(args) => seal::run(args, env),
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),

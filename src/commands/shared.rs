@@ -187,6 +187,13 @@ pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
     }
 }
 
+/// A command that signs with another clock than the machine's says so.
+pub(crate) fn tell_clock(env: &mut Env) {
+    if env.clock_is_set() {
+        env.say(format!("signed with the clock at {}, as --at asks", ui::date(env.now)));
+    }
+}
+
 /// Tells of emitted files that somebody edited, and how to have ours after all.
 pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
     for path in files {

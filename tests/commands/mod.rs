@@ -1,13 +1,16 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
+mod crl;
 mod emit;
 mod faults;
 mod hostile_answers;
 mod hostile_files;
 mod hostile_names;
 mod hostile_world;
+mod import;
 mod recovery;
 mod repeat;
+mod revoke;
 mod together;
 mod usage;
 mod verify;
