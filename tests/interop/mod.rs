@@ -4,9 +4,11 @@
 mod celery;
 mod cluster;
 mod control;
+mod lists;
 mod management;
 mod mqtt;
 mod pki;
+mod revocation;
 mod sealing;
 
 use std::fs;
