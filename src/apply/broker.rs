@@ -34,13 +34,15 @@ impl super::World {
         self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))
     }
 
-    /// The users that certgen made in brokers for a client, as those brokers know them.
+    /// The users that certgen made in brokers for a client, as those brokers know them; one that is meant to be a user which
+    /// exists anyway, the administrator for instance, was not made for it.
     ///
     /// # Errors
     /// A broker's name has no directory name.
     pub fn users_made_for(&self, entry: &Entry) -> Result<BTreeSet<String>> {
         let mut made = BTreeSet::new();
-        for broker in self.manifest.brokers_of(entry).filter(|_| entry.user.is_some()) {
+        let has_own = entry.user.as_ref().is_some_and(|user| !user.existing);
+        for broker in self.manifest.brokers_of(entry).filter(|_| has_own) {
             let name = user_name(entry, broker.login_from)?;
             if self.users_made_in(&definitions_of(broker)?).contains(&name) {
                 made.insert(name);

@@ -252,6 +252,28 @@ fn a_node_s_clients_do_not_read_lists_and_it_can_be_issued_again() {
 }
 
 #[test]
+fn what_is_said_fits_who_it_is() {
+    let world = celery();
+    world.certgen(["issue", "client", "--cli", "admin.example.com"]).at(NOON).run().success();
+    let output = world.certgen(["revoke", "admin.example.com"]).at(LATER).run().success();
+    let output = output.stderr_has("nodes do not read revocation lists").stderr_has("rotate start root --compromised");
+    assert!(!output.stderr.contains("delete_user"), "{}", output.transcript());
+    // A user that somebody else made is not certgen's to delete.
+    world.certgen(["issue", "client", "administrator", "--existing-user"]).at(NOON).run().success();
+    let output = world.certgen(["revoke", "client/administrator"]).at(LATER).run().success();
+    let output = output.stderr_has("was not made for this certificate and stays");
+    assert!(!output.stderr.contains("delete_user"), "{}", output.transcript());
+    assert!(world.read("pki/rabbitmq/definitions.json").contains("\"administrator\""));
+    let plain = World::initialised(["--profile", "basic"]);
+    let output = plain.certgen(["revoke", "client/client"]).run().success().stderr_has("certgen.toml has no broker");
+    assert!(
+        !output.stderr.contains("was not made for") && !output.stderr.contains("delete_user"),
+        "{}",
+        output.transcript()
+    );
+}
+
+#[test]
 fn run_takes_the_user_out_of_the_broker_or_says_why_not() {
     let world = celery();
     let stub = |code: i32| {

@@ -32,6 +32,8 @@ struct About {
     users: BTreeSet<String>,
     /// It is a user that somebody else made.
     foreign: bool,
+    /// It is for command line tools, which talk to nodes as nodes do.
+    cli: bool,
     /// None of its certificates is good any more.
     withdrawn: bool,
     /// Something of it was revoked now.
@@ -104,7 +106,13 @@ impl Advice {
             let shown = ui::plain(&format!("{role}/{name}"));
             let until =
                 about.until.map_or_else(|| "for ever".to_owned(), |end| format!("until {}", &ui::date(end)[..10]));
-            if role == Role::Client.as_str() {
+            if about.cli {
+                env.say(format!(
+                    "nodes do not read revocation lists among themselves: who has the key of {shown} and the cookie reaches them {until}\n\
+                     if the key leaked, only another authority ends that: certgen rotate start {} --compromised",
+                    ui::shell(&about.issuer)
+                ));
+            } else if role == Role::Client.as_str() {
                 about.tell_client(name, &shown, &until, ran, env);
             } else if role == layout::AUTHORITY {
                 env.say(format!(
@@ -135,6 +143,7 @@ impl About {
             issuer: target.issued.issuer.clone(),
             users: BTreeSet::new(),
             foreign: false,
+            cli: false,
             withdrawn: false,
             revoked: false,
             checking: Vec::new(),
@@ -152,7 +161,9 @@ impl About {
         match entry {
             Some(entry) => {
                 about.users = world.users_made_for(entry)?;
-                about.foreign = entry.user.is_some() && about.users.is_empty() && !world.is_withdrawn(entry);
+                about.foreign =
+                    !brokers.is_empty() && entry.user.is_some() && about.users.is_empty() && !world.is_withdrawn(entry);
+                about.cli = entry.cli;
             }
             // It was taken out of the manifest; a broker that runs may not know that yet.
             None if !brokers.is_empty() => about.users = BTreeSet::from([target.name.clone()]),
@@ -201,7 +212,7 @@ impl About {
         }
         if self.foreign {
             env.say(format!(
-                "the user {} is not certgen's: whoever made it must delete or rename it in the broker",
+                "the user {} was not made for this certificate and stays: delete or rename it in the broker yourself",
                 ui::quote(name)
             ));
         }
