@@ -34,13 +34,15 @@ impl super::World {
         self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))
     }
 
-    /// The users that certgen made in brokers for a client, as those brokers know them.
+    /// The users that certgen made in brokers for a client, as those brokers know them; one that is meant to be a user which
+    /// exists anyway, the administrator for instance, was not made for it.
     ///
     /// # Errors
     /// A broker's name has no directory name.
     pub fn users_made_for(&self, entry: &Entry) -> Result<BTreeSet<String>> {
         let mut made = BTreeSet::new();
-        for broker in self.manifest.brokers_of(entry).filter(|_| entry.user.is_some()) {
+        let has_own = entry.user.as_ref().is_some_and(|user| !user.existing);
+        for broker in self.manifest.brokers_of(entry).filter(|_| has_own) {
             let name = user_name(entry, broker.login_from)?;
             if self.users_made_in(&definitions_of(broker)?).contains(&name) {
                 made.insert(name);
@@ -121,7 +123,7 @@ fn definitions_of(broker: &Broker) -> Result<PathBuf> {
 }
 
 /// What the inventory calls an emitted file.
-fn emitted_name(path: &Path) -> String {
+pub(super) fn emitted_name(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
@@ -165,12 +167,6 @@ impl Change<'_> {
     }
 
     fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
-        if broker.revocation {
-            return Err(Error::failed(
-                "revocation = true: this certgen does not write the broker's revocation lists yet",
-            )
-            .hint("take the line out of certgen.toml; rabbitmqctl delete_user NAME stops a user at once"));
-        }
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let definitions = definitions_of(broker)?;
@@ -191,10 +187,13 @@ impl Change<'_> {
                 }
                 self.record_users(&path, &facts, &users, &file.bytes)?;
                 self.put_if_changed(&path, file.bytes, access.mode(file.secret), &access)?;
+            } else if file.path.starts_with("crls/") {
+                self.put_broker_list(&path, file.bytes, &access)?;
             } else {
                 self.emit(&path, file, &access)?;
             }
         }
+        self.drop_former_lists(&dir, &current)?;
         self.drop_former_users(&dir, &current)
     }
 
@@ -293,7 +292,7 @@ impl Change<'_> {
         self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
-    fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) -> Result<()> {
+    pub(super) fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) -> Result<()> {
         let same = self.world.store.read_if_exists(path, DEFINITIONS_LIMIT)?.is_some_and(|old| *old == bytes);
         if !same || self.changes_access(path, mode, access) {
             self.put(path, bytes, mode, access);
@@ -307,7 +306,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn emitted_event(&self, path: &Path, sha256: String) -> Result<store::Event> {
+    pub(super) fn emitted_event(&self, path: &Path, sha256: String) -> Result<store::Event> {
         let mut event = self.bare_event(Action::Emitted)?;
         event.path = Some(emitted_name(path));
         event.sha256 = Some(sha256);
@@ -342,6 +341,7 @@ impl Change<'_> {
 
     /// Everything that the broker's files say.
     fn broker_facts(&mut self, broker: &Broker, dir: &Path, users: &Users) -> Result<BrokerFacts> {
+        let revocation = self.broker_revocation(broker)?;
         let shown: Vec<&Entry> = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name)).collect();
         let first = shown.first().copied();
         let mut names: Vec<String> = Vec::new();
@@ -370,6 +370,8 @@ impl Change<'_> {
         facts.longnames = broker.longnames;
         facts.erl_ssl_path = broker.erl_ssl_path.clone();
         facts.vhosts = broker.vhosts.clone();
+        facts.has_checked_revocation = self.has_checked(dir);
+        facts.revocation = revocation;
         facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
         // One who is meant to be the administrator keeps the administrator's rights and password.
         facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
@@ -379,6 +381,7 @@ impl Change<'_> {
 
     /// The clients whose users belong to this broker.
     fn clients_of(&self, broker: &Broker) -> Vec<&Entry> {
+        let withdrawn = self.withdrawn_clients();
         self.world
             .manifest
             .entries()
@@ -386,6 +389,8 @@ impl Change<'_> {
             .chain(self.world.unmanaged())
             .filter(|e| e.role == Role::Client && e.user.is_some())
             .filter(|e| self.world.manifest.brokers_of(e).any(|b| b.name == broker.name))
+            // A revoked client has no user: a broker that does not check revocation would let its key in.
+            .filter(|e| !withdrawn.contains(&e.name))
             .collect()
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::apply::keys::KeySource;
-use crate::apply::{DateNote, Dates, Trust, Vault, World, archive, request};
+use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive, request};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
@@ -14,7 +14,7 @@ use crate::manifest::{Authority, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
-use crate::x509::{Certificate, DnsName, PrivateKey};
+use crate::x509::{Certificate, DnsName, PrivateKey, RevocationReason};
 
 /// One certificate to issue.
 pub struct Order {
@@ -71,6 +71,8 @@ pub struct Done {
     pub passwords: Vec<(String, Zeroizing<String>)>,
     /// Vhosts that a broker's definitions did not have before, by the broker's name.
     pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
+    /// Revocation lists that were made.
+    pub lists: Vec<WrittenList>,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
 }
@@ -260,6 +262,7 @@ impl<'a> Change<'a> {
             self.note_dates("authority", &authority.name, &notes);
             return LocalIssuer::self_signed(&request, key);
         };
+        self.world.refuse_revoked_authority(parent)?;
         let issuer = self.vault.issuer(self.world, parent, self.env)?;
         let (request, notes) =
             request::authority(authority, public, None, Some(issuer.certificate()), dates, self.env.now)?;
@@ -283,6 +286,7 @@ impl<'a> Change<'a> {
             KeySource::Reuse(key) => (key.public_key().clone(), Some(*key), None),
             KeySource::Request(csr) => (csr.public_key().clone(), None, Some(*csr)),
         };
+        self.world.refuse_revoked_authority(&entry.issuer)?;
         let issuer = self.vault.issuer(self.world, &entry.issuer, self.env)?;
         let (prepared, notes) =
             request::end_entity(&entry, public_key, csr, issuer.certificate(), dates, self.env.now)?;
@@ -386,11 +390,30 @@ impl<'a> Change<'a> {
         for (name, mode) in
             [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
         {
+            // A key that somebody else has is not worth keeping.
+            if name == entry.role.key_file() && self.is_compromised(old) {
+                continue;
+            }
             if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
                 files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
             }
         }
         self.directories.push(NewDirectory { path: to, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
+        Ok(())
+    }
+
+    fn is_compromised(&self, certificate: &Certificate) -> bool {
+        let serial = certificate.serial().to_string();
+        let revocation = self.world.issuer_of(certificate).and_then(|issuer| self.standing(issuer, &serial));
+        revocation.is_some_and(|r| r.reason.as_deref() == Some(RevocationReason::KeyCompromise.as_str()))
+    }
+
+    /// Erases the key of one replaced pair: somebody else has it.
+    pub(crate) fn erase_history_key(&mut self, role: Role, name: &str, serial: &str) -> Result<()> {
+        let key = layout::history_dir(role.as_str(), name, serial)?.join(role.key_file());
+        if self.world.store.holds(&key) {
+            self.removals.push(key);
+        }
         Ok(())
     }
 
@@ -400,7 +423,7 @@ impl<'a> Change<'a> {
         let Some(of_name) = of_name.parent() else { return Ok(()) };
         for serial in self.world.store.file_names(of_name)? {
             let key = of_name.join(serial).join(role.key_file());
-            if self.world.store.holds(&key) {
+            if self.world.store.holds(&key) && !self.removals.contains(&key) {
                 self.removals.push(key);
             }
         }

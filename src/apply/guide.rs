@@ -28,6 +28,11 @@ pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
                 broker.config_dir
             ));
         }
+        if broker.revocation {
+            lines.push(format!(
+                "the lists in {dir}/crls/ lapse after 30 days, and then everybody is refused: run certgen crl --due every day"
+            ));
+        }
         if let Some(administrator) = &broker.administrator {
             lines.push(format!("the password of {} is in {dir}/administrator.password", ui::quote(administrator)));
         }

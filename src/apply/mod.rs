@@ -5,6 +5,7 @@
 
 mod archive;
 mod broker;
+mod broker_lists;
 mod change;
 mod guide;
 mod keys;
@@ -14,9 +15,11 @@ mod renewal;
 mod request;
 mod revocation;
 mod survey;
+mod taken_list;
 mod trust;
 mod world;
 
+pub(crate) use broker::user_name;
 pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
 pub use change::{Change, Destination, Done, Order, Written};
 pub use guide::first_steps;
@@ -24,6 +27,8 @@ pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;
 pub use renewal::{Files, Renewable, Renewal, is_due};
 pub use request::{DateNote, Dates};
+pub use revocation::WrittenList;
 pub use survey::{Standing, SurveyOptions};
+pub use taken_list::TakenList;
 pub use trust::Trust;
 pub use world::{AuthorityState, World};

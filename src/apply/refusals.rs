@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
 use crate::profile::Role;
-use crate::store::{Location, equal_but_for_case, layout};
+use crate::store::{Location, Revocation, equal_but_for_case, layout};
 use crate::ui;
 
 /// RabbitMQ's own default user, which is an administrator wherever it still exists.
@@ -106,12 +106,26 @@ impl World {
     /// A key that leaked still opens what its name opens, wherever the revocation is not checked.
     ///
     /// # Errors
-    /// A certificate of this name was revoked and has not expired, and nobody said `--force`.
+    /// A certificate of this client was revoked and has not expired, not every broker checks that, and nobody said
+    /// `--force`.
     pub fn refuse_leaked(&self, entry: &Entry, force: bool, env: &Env) -> Result<()> {
-        let unexpired = self.inventory.unexpired(entry.role.as_str(), &entry.name, env.now);
-        let Some(leaked) = unexpired.iter().find(|issued| issued.revoked.is_some()).filter(|_| !force) else {
+        // A server's or node's name opens nothing by itself, and it needs a new pair now.
+        if force || entry.role != Role::Client {
             return Ok(());
-        };
+        }
+        let unexpired = self.inventory.unexpired(entry.role.as_str(), &entry.name, env.now);
+        let held = unexpired.iter().any(|issued| issued.revoked.as_ref().is_some_and(Revocation::is_hold));
+        if held {
+            return Err(Error::failed(format!(
+                "{} {} was not issued: a certificate of that name is on hold",
+                entry.role,
+                ui::quote(&entry.name)
+            ))
+            .hint(format!("take the hold back with certgen revoke {} --reason removeFromCRL", reference(entry)))
+            .hint("or add --force for a new certificate beside it"));
+        }
+        let leaked = unexpired.iter().find(|issued| issued.revoked.is_some());
+        let Some(leaked) = leaked.filter(|_| !self.brokers_check_revocation(entry)) else { return Ok(()) };
         let until = leaked.not_after.map_or_else(String::new, |t| format!(" until {}", ui::date(t)));
         Err(Error::failed(format!(
             "{} {} was not issued: a certificate of that name was revoked, and brokers that do not check revocation \
@@ -119,7 +133,26 @@ impl World {
             entry.role,
             ui::quote(&entry.name)
         ))
-        .hint("choose another name, or add --force if every broker checks the CRL"))
+        .hint(format!("choose another name: certgen issue client NEWNAME --like {}", ui::shell(&entry.name)))
+        .hint("or add --force if every broker checks the CRL"))
+    }
+
+    /// Every broker that the client talks to refuses what a revocation list names.
+    pub fn brokers_check_revocation(&self, entry: &Entry) -> bool {
+        let mut brokers = self.manifest.brokers_of(entry).peekable();
+        brokers.peek().is_some() && brokers.all(|broker| broker.revocation)
+    }
+
+    /// What a revoked authority signs is worth nothing.
+    ///
+    /// # Errors
+    /// The authority was revoked.
+    pub fn refuse_revoked_authority(&self, name: &str) -> Result<()> {
+        match self.authority(name).is_some_and(|certificate| self.is_revoked(certificate)) {
+            true => Err(Error::failed(format!("authority {} was revoked and signs nothing any more", ui::quote(name)))
+                .hint("name another one with --issuer NAME, or as issuer in certgen.toml")),
+            false => Ok(()),
+        }
     }
 
     /// Whoever made the request has the key: a new key here would help nobody.
@@ -163,4 +196,9 @@ impl World {
         Err(Error::failed(format!("authority {} exists already", ui::quote(name)))
             .hint("name another one: a second key for an authority would break every chain below it"))
     }
+}
+
+/// An identity as people type it.
+fn reference(entry: &Entry) -> String {
+    ui::shell(&format!("{}/{}", entry.role, entry.name))
 }

@@ -1,90 +1,360 @@
-//! Revoking what is taken out, and the lists that say so.
+//! Revocations, and the lists that say so. Every list is made here.
+//!
+//! A list must never say less than an earlier one did: what the one on disk knows and the inventory does not, after a
+//! restore or a merge, is taken back into both.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
 
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
-use crate::apply::Change;
-use crate::error::Result;
+use crate::apply::{Change, World};
+use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
+use crate::manifest::Entry;
 use crate::profile::Role;
-use crate::store::{Action, OutputFile, layout};
-use crate::x509::{CrlTemplate, RevocationReason, RevokedCertificate};
+use crate::store::{Action, Event, Issued, OutputFile, Revocation, layout};
+use crate::ui;
+use crate::x509::{Crl, CrlTemplate, RevocationReason, RevokedCertificate, SerialNumber};
 
 /// A list that has lapsed locks everybody out, so it lives a month and is due long before.
 const LIFETIME: Duration = Duration::days(30);
+/// The clocks of two machines differ by less than this; a list that is further ahead was not made by a clock like ours.
+const CLOCKS_DIFFER: Duration = Duration::minutes(5);
+/// Brokers read a list at each handshake: Erlang/OTP 25 needs about 2 ms for a thousand entries.
+const MANY: usize = 10_000;
+
+/// A list that was written, for the command to tell.
+#[derive(Debug, Clone)]
+pub struct WrittenList {
+    /// Whose it is.
+    pub authority: String,
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The list.
+    pub crl: Crl,
+}
+
+impl World {
+    /// True when the certificate that an identity shows now was revoked: it has no user any more, and nothing issues it
+    /// again unless somebody asks for that by name.
+    pub fn is_withdrawn(&self, entry: &Entry) -> bool {
+        self.inventory.current(entry.role.as_str(), &entry.name).is_some_and(|issued| issued.revoked.is_some())
+    }
+
+    /// The authorities that a broker's listeners accept clients of, whatever they have issued so far: where revocation is
+    /// checked and one of their lists is missing, its clients are refused.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist.
+    pub fn authorities_of_clients(&self) -> Result<Vec<String>> {
+        let roots = self.client_anchors()?;
+        let leads_there = |name: &&str| {
+            self.chain_from(name).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
+        };
+        Ok(self.authority_names().filter(leads_there).map(str::to_owned).collect())
+    }
+
+    /// The authorities whose lists somebody reads or should: they have revoked something, have a list already, say where it
+    /// is published, or a broker checks it.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist.
+    pub fn listed_authorities(&self) -> Result<BTreeSet<String>> {
+        let has_list = |name: &str| {
+            layout::crl(name).is_ok_and(|path| self.store.holds(path))
+                || self.inventory.revoked(name).next().is_some()
+                || self.inventory.strangers.keys().any(|(issuer, _)| issuer == name)
+                || self.manifest.authority(name).is_some_and(|authority| !authority.crl_urls.is_empty())
+        };
+        let mut names: BTreeSet<String> =
+            self.authority_names().filter(|name| has_list(name)).map(str::to_owned).collect();
+        if self.manifest.brokers().iter().any(|broker| broker.revocation) {
+            names.extend(self.authorities_of_clients()?);
+        }
+        Ok(names)
+    }
+
+    /// A clock that went back would make a list that is older than the one it replaces, and whoever compares the two would
+    /// believe the wrong one.
+    ///
+    /// # Errors
+    /// The present list was made later than now.
+    pub fn refuse_old_clock(&self, name: &str, published: &Crl, now: OffsetDateTime) -> Result<()> {
+        if published.this_update() <= now + CLOCKS_DIFFER {
+            return Ok(());
+        }
+        let shown = ui::path(&self.store.path(layout::crl(name)?));
+        Err(Error::failed(format!(
+            "the clock says {}, and the revocation list {shown} was made at {}: the clock went back",
+            ui::date(now),
+            ui::date(published.this_update())
+        ))
+        .hint("set the clock; if the list's date is the wrong one, move the list away"))
+    }
+}
 
 impl Change<'_> {
+    /// Records that a certificate is revoked.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn revoke(&mut self, role: &str, name: &str, issued: &Issued, reason: Option<RevocationReason>) -> Result<()> {
+        let mut event = self.event(Action::Revoked, role, name)?;
+        event.serial = Some(issued.serial.clone());
+        event.issuer = Some(issued.issuer.clone());
+        event.reason = reason.map(|reason| reason.as_str().to_owned());
+        self.events.push(event);
+        if reason == Some(RevocationReason::KeyCompromise)
+            && let Ok(role) = role.parse::<Role>()
+        {
+            self.erase_history_key(role, name, &issued.serial)?;
+        }
+        Ok(())
+    }
+
+    /// Records that a certificate on hold is good again.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn release(&mut self, role: &str, name: &str, issued: &Issued) -> Result<()> {
+        let mut event = self.event(Action::Released, role, name)?;
+        event.serial = Some(issued.serial.clone());
+        event.issuer = Some(issued.issuer.clone());
+        event.reason = Some(RevocationReason::RemoveFromCrl.as_str().to_owned());
+        self.events.push(event);
+        Ok(())
+    }
+
     /// Records that every certificate of an identity that has not expired is revoked; their serial numbers.
     ///
     /// # Errors
     /// An event cannot be made.
     pub fn revoke_all(&mut self, role: Role, name: &str) -> Result<Vec<String>> {
         let unexpired = self.world.inventory.unexpired(role.as_str(), name, self.env.now);
-        let found: Vec<(String, String)> = unexpired
-            .into_iter()
-            .filter(|issued| issued.revoked.is_none())
-            .map(|issued| (issued.serial.clone(), issued.issuer.clone()))
-            .collect();
-        for (serial, issuer) in &found {
-            let mut event = self.event(Action::Revoked, role.as_str(), name)?;
-            event.serial = Some(serial.clone());
-            event.issuer = Some(issuer.clone());
-            event.reason = Some(RevocationReason::CessationOfOperation.as_str().to_owned());
-            self.events.push(event);
+        let found: Vec<Issued> = unexpired.into_iter().filter(|issued| issued.revoked.is_none()).cloned().collect();
+        for issued in &found {
+            self.revoke(role.as_str(), name, issued, Some(RevocationReason::CessationOfOperation))?;
         }
-        Ok(found.into_iter().map(|(serial, _)| serial).collect())
+        Ok(found.into_iter().map(|issued| issued.serial).collect())
     }
 
-    /// Writes the list of every authority that this change revokes a certificate of.
+    /// Whether a certificate is revoked when this change is made.
+    pub fn standing(&self, issuer: &str, serial: &str) -> Option<Revocation> {
+        let about = |event: &&Event| event.issuer.as_deref() == Some(issuer) && event.serial.as_deref() == Some(serial);
+        match self.events.iter().rfind(|e| about(e) && matches!(e.action, Action::Revoked | Action::Released)) {
+            Some(event) if event.action == Action::Revoked => {
+                Some(Revocation { time: event.time.into(), reason: event.reason.clone() })
+            }
+            Some(_) => None,
+            None => self.world.inventory.revocation(issuer, serial).cloned(),
+        }
+    }
+
+    /// The clients of which [`World::is_withdrawn`] is true when this change is made.
+    pub(super) fn withdrawn_clients(&self) -> HashSet<String> {
+        let is_change = |e: &&Event| matches!(e.action, Action::Revoked | Action::Released);
+        let changes: HashMap<(&str, &str), bool> = self
+            .events
+            .iter()
+            .filter(is_change)
+            .filter_map(|e| Some(((e.issuer.as_deref()?, e.serial.as_deref()?), e.action == Action::Revoked)))
+            .collect();
+        let client = Role::Client.as_str();
+        let mut names = HashSet::new();
+        for ((_, name), history) in self.world.inventory.entries.iter().filter(|((role, _), _)| role == client) {
+            let Some(issued) = history.current() else { continue };
+            let change = changes.get(&(issued.issuer.as_str(), issued.serial.as_str()));
+            if change.copied().unwrap_or(issued.revoked.is_some()) {
+                names.insert(name.clone());
+            }
+        }
+        for written in self.done.issued.iter().filter(|written| written.role == client) {
+            names.remove(&written.name);
+        }
+        names
+    }
+
+    /// Writes the list of every authority that this change revokes or releases a certificate of.
     ///
     /// # Errors
-    /// The authority's key is not here or does not open.
+    /// The authority's key is not here or does not open, or the clock went back.
     pub fn refresh_revocation_lists(&mut self) -> Result<()> {
-        let issuers: BTreeSet<String> =
-            self.events.iter().filter(|e| e.action == Action::Revoked).filter_map(|e| e.issuer.clone()).collect();
-        for name in issuers {
-            let template = self.revocation_list(&name)?;
-            let issuer: &LocalIssuer = self.vault.issuer(self.world, &name, self.env)?;
-            let crl = template.sign(&issuer.signer()?)?;
-            self.files.push(OutputFile::public(layout::crl(&name)?, crl.pem()));
+        let changed = self.events.iter().filter(|e| matches!(e.action, Action::Revoked | Action::Released));
+        let issuers: BTreeSet<String> = changed.filter_map(|e| e.issuer.clone()).collect();
+        issuers.iter().try_for_each(|name| self.write_revocation_list(name).map(drop))
+    }
+
+    /// Writes the list of an authority.
+    ///
+    /// # Errors
+    /// As for [`Change::refresh_revocation_lists`].
+    pub fn write_revocation_list(&mut self, name: &str) -> Result<Crl> {
+        self.world.authority_certificate(name)?;
+        let published = self.world.revocation_list_of(name)?;
+        if let Some(published) = &published {
+            self.world.refuse_old_clock(name, published, self.env.now)?;
+        }
+        self.recover(name)?;
+        self.sign_list(name, published.as_ref())
+    }
+
+    /// Signs the list that takes the place of `published`.
+    pub(super) fn sign_list(&mut self, name: &str, published: Option<&Crl>) -> Result<Crl> {
+        let template = self.revocation_list(name, published)?;
+        let issuer: &LocalIssuer = self.vault.issuer(self.world, name, self.env)?;
+        let crl = template.sign(&issuer.signer()?)?;
+        self.put_list(name, crl.clone())?;
+        Ok(crl)
+    }
+
+    /// Stages a list and remembers it for the command to tell.
+    pub(super) fn put_list(&mut self, name: &str, crl: Crl) -> Result<()> {
+        let path = layout::crl(name)?;
+        if crl.len() > MANY {
+            self.done.notes.push(format!(
+                "the revocation list of authority {} has {} entries, and brokers that check it read it at each handshake: \
+                 above {MANY} connecting becomes slow",
+                ui::quote(name),
+                crl.len()
+            ));
+        }
+        self.files.retain(|file| file.path != path);
+        self.files.push(OutputFile::public(&path, crl.pem()));
+        self.done.lists.retain(|list| list.authority != name);
+        self.done.lists.push(WrittenList { authority: name.to_owned(), path: self.world.store.path(path), crl });
+        Ok(())
+    }
+
+    /// The list of an authority when this change is made, if it has one.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub(super) fn list_of(&self, name: &str) -> Result<Option<Crl>> {
+        match self.done.lists.iter().find(|list| list.authority == name) {
+            Some(staged) => Ok(Some(staged.crl.clone())),
+            None => self.world.revocation_list_of(name),
+        }
+    }
+
+    /// Records what the present list of an authority knows and the inventory has lost, after a restore for instance.
+    ///
+    /// # Errors
+    /// The list cannot be read.
+    pub fn recover(&mut self, name: &str) -> Result<()> {
+        let Some(published) = self.world.revocation_list_of(name)? else { return Ok(()) };
+        let taken = self.take_back(name, &published)?;
+        if !taken.is_empty() {
+            let names: BTreeSet<String> = taken.iter().map(|(what, _)| ui::plain(what)).collect();
+            self.done.notes.push(format!(
+                "the revocation list of authority {} knew what the inventory had lost: {} revoked",
+                ui::quote(name),
+                names.into_iter().collect::<Vec<_>>().join(", ")
+            ));
         }
         Ok(())
     }
 
+    /// Whether this change revokes something of an identity.
+    pub fn revokes(&self, role: &str, name: &str) -> bool {
+        let about = |e: &&Event| e.role.as_deref() == Some(role) && e.name.as_deref() == Some(name);
+        self.events.iter().filter(about).any(|e| e.action == Action::Revoked)
+    }
+
+    /// Records the revocations of `list` that the inventory lacks: whose they are.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub(super) fn take_back(&mut self, authority: &str, list: &Crl) -> Result<Vec<(String, RevokedCertificate)>> {
+        let mut taken = Vec::new();
+        let pending: HashSet<(Option<String>, Option<String>)> =
+            self.events.iter().map(|event| (event.issuer.clone(), event.serial.clone())).collect();
+        for revoked in list.revoked().filter(|revoked| revoked.reason != Some(RevocationReason::RemoveFromCrl)) {
+            let serial = revoked.serial.to_string();
+            let known = self.world.inventory.by_serial(&serial).into_iter().find(|(_, _, i)| i.issuer == authority);
+            let Some((role, name, issued)) = known else { continue };
+            // What was released since then was on hold when the list was made.
+            let is_over = issued.released.is_some_and(|released| revoked.revocation_time <= released)
+                || issued.not_after.is_some_and(|end| end <= self.env.now);
+            let is_pending = pending.contains(&(Some(authority.to_owned()), Some(serial.clone())));
+            if is_over || is_pending || issued.revoked.is_some() {
+                continue;
+            }
+            let (role, name) = (role.to_owned(), name.to_owned());
+            let event = self.found_revocation(authority, &revoked)?.about(&role, &name);
+            self.events.push(event);
+            if revoked.reason == Some(RevocationReason::KeyCompromise)
+                && let Ok(role) = role.parse::<Role>()
+            {
+                self.erase_history_key(role, &name, &serial)?;
+            }
+            let what = format!("{role}/{name}");
+            taken.push((what, revoked));
+        }
+        Ok(taken)
+    }
+
+    /// A revocation that a list tells of, with the date that stands there.
+    pub(super) fn found_revocation(&self, authority: &str, revoked: &RevokedCertificate) -> Result<Event> {
+        let mut event = Event::new(Action::Revoked, &self.env.actor, revoked.revocation_time, self.env.real_now)?;
+        event.serial = Some(revoked.serial.to_string());
+        event.issuer = Some(authority.to_owned());
+        event.reason = revoked.reason.map(|reason| reason.as_str().to_owned());
+        Ok(event)
+    }
+
     /// What the list of an authority says: what was revoked before and now, without what has expired.
-    fn revocation_list(&self, name: &str) -> Result<CrlTemplate> {
+    fn revocation_list(&self, name: &str, published: Option<&Crl>) -> Result<CrlTemplate> {
         let now = self.env.now;
-        let mut revoked = Vec::new();
+        let mut revoked: BTreeMap<SerialNumber, RevokedCertificate> = BTreeMap::new();
+        let mut add = |entry: RevokedCertificate| {
+            revoked.entry(entry.serial.clone()).or_insert(entry);
+        };
         for (issued, revocation) in self.world.inventory.revoked(name) {
-            if issued.not_after.is_none_or(|t| t > now) {
-                let reason = revocation.reason.as_deref().and_then(|r| r.parse().ok());
-                revoked.push(entry(&issued.serial, revocation.time, reason)?);
+            if issued.not_after.is_none_or(|end| end > now) {
+                add(entry(&issued.serial, revocation)?);
             }
         }
-        for event in self.events.iter().filter(|e| e.action == Action::Revoked && e.issuer.as_deref() == Some(name)) {
-            if let Some(serial) = &event.serial {
-                revoked.push(entry(serial, now, event.reason.as_deref().and_then(|r| r.parse().ok()))?);
-            }
+        for ((_, serial), revocation) in self.world.inventory.strangers.iter().filter(|((issuer, _), _)| issuer == name)
+        {
+            add(entry(serial, revocation)?);
         }
-        // What was revoked stays so although the inventory no longer knows it, after a restore for instance.
-        let published = self.world.revocation_list_of(name)?;
-        for old in published.iter().flat_map(|crl| crl.revoked()) {
-            if self.world.inventory.by_serial(&old.serial.to_string()).is_empty() {
-                revoked.push(old);
+        // What was revoked stays so although the inventory does not know the certificate, after a restore for instance.
+        let is_known = |serial: &SerialNumber| {
+            self.world.inventory.by_serial(&serial.to_string()).iter().any(|(_, _, issued)| issued.issuer == name)
+        };
+        published.iter().flat_map(|crl| crl.revoked()).filter(|old| !is_known(&old.serial)).for_each(add);
+        for event in self.events.iter().filter(|e| e.issuer.as_deref() == Some(name)) {
+            let Some(serial) = &event.serial else { continue };
+            match event.action {
+                Action::Revoked => {
+                    let now = entry(serial, &Revocation { time: event.time.into(), reason: event.reason.clone() })?;
+                    let then = revoked.entry(now.serial.clone()).or_insert_with(|| now.clone());
+                    then.reason = now.reason;
+                }
+                Action::Released => drop(revoked.remove(&serial.parse()?)),
+                _ => {}
             }
         }
         // The number rises even after a restore or on a second machine: it is never read from a counter.
-        let previous = published.and_then(|crl| crl.number()).unwrap_or(0);
+        let previous = published.and_then(Crl::number).unwrap_or(0);
         let clock = u128::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
-        Ok(CrlTemplate { this_update: now, next_update: now + LIFETIME, number: clock.max(previous + 1), revoked })
+        Ok(CrlTemplate {
+            this_update: now,
+            next_update: now + LIFETIME,
+            number: clock.max(previous.saturating_add(1)),
+            revoked: revoked.into_values().collect(),
+        })
     }
 }
 
-fn entry(
-    serial: &str,
-    revocation_time: time::OffsetDateTime,
-    reason: Option<RevocationReason>,
-) -> Result<RevokedCertificate> {
-    Ok(RevokedCertificate { serial: serial.parse()?, revocation_time, reason, invalidity_date: None })
+fn entry(serial: &str, revocation: &Revocation) -> Result<RevokedCertificate> {
+    let reason = revocation.reason.as_deref().and_then(|reason| reason.parse().ok());
+    Ok(RevokedCertificate {
+        serial: serial.parse()?,
+        revocation_time: revocation.time,
+        // RFC 5280 5.3.1: no reason is better than the one that says nothing.
+        reason: reason.filter(|reason| *reason != RevocationReason::Unspecified),
+        invalidity_date: None,
+    })
 }

@@ -51,6 +51,14 @@ impl Trust {
 }
 
 impl World {
+    /// The anchors of those who may connect to a listener as clients.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist yet.
+    pub(super) fn client_anchors(&self) -> Result<Vec<Certificate>> {
+        self.roots_for(&[Role::Client])
+    }
+
     /// The roots above everything that is issued in one of `roles`, and above what would be by default.
     ///
     /// Command line tools do not count: no listener has to know them, and no node those who sign for them beside its peers.

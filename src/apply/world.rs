@@ -133,11 +133,18 @@ impl World {
             history.current().is_some_and(|issued| issued.managed)
                 && role.parse().is_ok_and(|role| self.manifest.entry(role, name).is_none())
         });
-        let Some(((role, name), _)) = lost else { return Ok(()) };
+        let lost_broker = || {
+            self.manifest.brokers().is_empty()
+                && self.inventory.emitted.keys().any(|path| path.starts_with("rabbitmq/"))
+        };
+        let lost = match lost {
+            Some(((role, name), _)) => format!("{role} {}", ui::quote(name)),
+            None if lost_broker() => "the broker".to_owned(),
+            None => return Ok(()),
+        };
         Err(Error::failed(format!(
-            "{} looks cut off: it ends inside a line and lacks {role} {}",
+            "{} looks cut off: it ends inside a line and lacks {lost}",
             ui::path(&self.store.path(layout::manifest())),
-            ui::quote(name)
         ))
         .hint("put the manifest back, from version control or a backup")
         .hint("if it is meant to be like this, end its last line"))

@@ -53,6 +53,8 @@ pub(crate) struct EmitArgs {
     /// Replace files that were edited by hand
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// What was written, or is there to be written.
@@ -114,21 +116,21 @@ fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
 }
 
 /// The brokers' facts for output that only shows them: without lock, in a directory that cannot be written. `None` where a
-/// password must be made first, because it would be lost.
+/// password or a revocation list must be made first, because it would be lost.
 fn looked_at(args: &EmitArgs, env: &mut Env) -> Result<Option<Vec<PreparedBroker>>> {
     let mut world = World::read(env)?;
     let brokers = chosen(&world, args.broker.as_deref(), true)?;
-    let mut vault = Vault::new(&Unlock::default());
+    let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
-    Ok(change.done.passwords.is_empty().then_some(prepared))
+    Ok((change.done.passwords.is_empty() && change.done.lists.is_empty()).then_some(prepared))
 }
 
 /// Brings `pki/rabbitmq/` up to date first; also the files of it that were written.
 fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec<PathBuf>)> {
     let (mut world, mut locked) = World::lock("emit", env)?;
     let brokers = chosen(&world, args.broker.as_deref(), args.out.is_some() || args.into.is_some())?;
-    let mut vault = Vault::new(&Unlock::default());
+    let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     // What is edited in another directory is no reason to replace what is edited here.
     change.force = args.force && args.out.is_none() && args.into.is_none();

@@ -249,8 +249,8 @@ struct Item {
 
 /// Says what was issued and what was left alone.
 pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()> {
-    if env.clock_is_set() && !done.issued.is_empty() {
-        env.say(format!("signed with the clock at {}, as --at asks", ui::date(env.now)));
+    if !done.issued.is_empty() {
+        shared::tell_clock(env);
     }
     let mut items: Vec<Item> = done.issued.iter().map(|written| item(written, env)).collect();
     items.extend(unchanged.iter().map(|entry| Item {

@@ -114,7 +114,13 @@ fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
         role: layout::AUTHORITY.to_owned(),
         name: name.to_owned(),
         issuer: issuer.to_owned(),
-        state: if validity.not_after < env.now { "expired" } else { "valid" },
+        state: if world.is_revoked(certificate) {
+            "revoked"
+        } else if validity.not_after < env.now {
+            "expired"
+        } else {
+            "valid"
+        },
         serial_number: certificate.serial().to_string(),
         not_before: Some(validity.not_before),
         not_after: Some(validity.not_after),

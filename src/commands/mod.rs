@@ -2,7 +2,9 @@
 //! act and say. Commands may use every room; no room uses them.
 
 mod completions;
+mod crl;
 mod emit;
+mod import;
 mod init;
 mod inspect;
 mod issue;
@@ -12,6 +14,7 @@ mod man;
 mod remove;
 mod renew;
 mod request;
+mod revoke;
 mod seal;
 mod shared;
 mod status;
@@ -93,6 +96,9 @@ enum Command {
     Verify(verify::VerifyArgs),
     Renew(renew::RenewArgs),
     Remove(remove::RemoveArgs),
+    Revoke(revoke::RevokeArgs),
+    Crl(crl::CrlArgs),
+    Import(import::ImportArgs),
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
@@ -172,6 +178,9 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Verify(args) => verify::run(&args, env),
         Command::Renew(args) => renew::run(&args, env),
         Command::Remove(args) => remove::run(args, env),
+        Command::Revoke(args) => revoke::run(args, env),
+        Command::Crl(args) => crl::run(args, env),
+        Command::Import(args) => import::run(args, env),
         Command::Seal(args) => seal::run(args, env),
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),

@@ -67,6 +67,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     world.manifest = Manifest::parse(&text, "certgen.toml")?;
     let mut vault = Vault::new(&args.unlock);
     let mut items = Vec::new();
+    let notes;
     {
         let mut change = Change::new(&mut world, &mut vault, env);
         for (role, name) in &targets {
@@ -84,7 +85,10 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         let trust = change.trust()?;
         change.refresh_bundles(&trust)?;
         change.refresh_brokers()?;
-        change.commit(&mut locked)?;
+        notes = change.commit(&mut locked)?.notes;
+    }
+    for note in notes {
+        env.say(note);
     }
     if env.json {
         ui::items(env, &items)?;

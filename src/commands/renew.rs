@@ -21,7 +21,7 @@ use crate::x509::Duration;
 ///
 /// Names, key type, role and issuer stay as certgen.toml has them, and so does the directory, which may be mounted. A
 /// certificate is due when a third of its lifetime is left. Where a key is elsewhere, its owner sends a request: those
-/// are listed. An authority is not renewed but replaced, with certgen rotate.
+/// are listed. An authority is not renewed but replaced by another.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen renew client/celery_worker\n  certgen renew --due --hook 'systemctl reload nginx'\n  \
@@ -146,7 +146,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
             "authority {} is not renewed: everybody who trusts it must learn of its successor first",
             ui::quote(name)
         ))
-        .hint(format!("replace it in safe phases: certgen rotate start {}", ui::shell(name))));
+        .hint(format!("put another in its place: {}", shared::SUCCESSOR)));
     }
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {

@@ -118,6 +118,10 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
     if Manifest::lone_entry(role, name, &alone).is_err() { fault.as_usage() } else { fault }
 }
 
+/// How an authority gets a successor. Both stand in the bundles while `trust` names the one that does not sign.
+pub(crate) const SUCCESSOR: &str =
+    "certgen issue authority NEWNAME, then trust and issuer in certgen.toml (certgen.toml(5))";
+
 /// A repeatable flag: absent where it was not given.
 pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {
     (!values.is_empty()).then(|| values.to_vec())
@@ -184,6 +188,13 @@ pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
             .hint(format!("write {b}/{0} or {a}/{0}", ui::shell(name)))),
         _ => Err(Error::failed(format!("there is no identity {}", ui::quote(text)))
             .hint("see what there is with certgen list")),
+    }
+}
+
+/// A command that signs with another clock than the machine's says so.
+pub(crate) fn tell_clock(env: &mut Env) {
+    if env.clock_is_set() {
+        env.say(format!("signed with the clock at {}, as --at asks", ui::date(env.now)));
     }
 }
 

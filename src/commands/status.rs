@@ -161,7 +161,7 @@ fn next_steps(items: &[Item], env: &mut Env) {
         env.say("to renew what is due: certgen renew --due");
     }
     for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
-        env.say(format!("to replace authority {0}: certgen rotate start {0}", ui::shell(&item.name)));
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::SUCCESSOR));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

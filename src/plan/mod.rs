@@ -18,8 +18,33 @@ pub fn is_due(validity: Validity, now: OffsetDateTime) -> bool {
     now >= due_at(validity)
 }
 
+/// A revocation list is due when a third of its time is left; one that does not say how long it lasts always is.
+pub fn list_is_due(this_update: OffsetDateTime, next_update: Option<OffsetDateTime>, now: OffsetDateTime) -> bool {
+    next_update.is_none_or(|end| now >= end - (end - this_update) / 3)
+}
+
 /// The moment from which an end entity is due.
 pub fn due_at(validity: Validity) -> OffsetDateTime {
     let lifetime: Duration = validity.not_after - validity.not_before;
     validity.not_after - lifetime / 3
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn a_list_of_a_month_is_due_for_ten_days() {
+        let (from, to) = (datetime!(2026-11-01 0:00 UTC), datetime!(2026-12-01 0:00 UTC));
+        for (now, due) in [
+            (datetime!(2026-11-20 23:59 UTC), false),
+            (datetime!(2026-11-21 0:00 UTC), true),
+            (datetime!(2027-01-01 0:00 UTC), true),
+        ] {
+            assert_eq!(list_is_due(from, Some(to), now), due, "{now}");
+        }
+        assert!(list_is_due(from, None, from));
+    }
 }

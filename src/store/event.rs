@@ -24,6 +24,8 @@ pub enum Action {
     Revoked,
     /// The hook ran for an identity that was renewed.
     Hooked,
+    /// A certificate that was on hold is good again.
+    Released,
     /// An identity was taken out.
     Removed,
     /// An identity that was issued without an entry in the manifest has one now.

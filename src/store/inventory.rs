@@ -30,6 +30,8 @@ pub struct Issued {
     pub managed: bool,
     /// When and why it was revoked.
     pub revoked: Option<Revocation>,
+    /// When it was last taken off hold.
+    pub released: Option<OffsetDateTime>,
 }
 
 /// That a certificate was revoked.
@@ -39,6 +41,25 @@ pub struct Revocation {
     pub time: OffsetDateTime,
     /// RFC 5280's word, if one was given.
     pub reason: Option<String>,
+}
+
+/// RFC 5280's word for a revocation that may be taken back.
+const HOLD: &str = "certificateHold";
+/// The one reason that is worth knowing later: it says that somebody else has the key.
+const COMPROMISE: &str = "keyCompromise";
+
+impl Revocation {
+    /// It may be taken back.
+    pub fn is_hold(&self) -> bool {
+        self.reason.as_deref() == Some(HOLD)
+    }
+
+    /// Whether a revocation for `reason` still says something new: a hold may become final, and whatever it was first, that
+    /// the key leaked is worth knowing.
+    pub fn gives_way_to(&self, reason: Option<&str>) -> bool {
+        let is_compromise = |reason: Option<&str>| reason == Some(COMPROMISE);
+        (self.is_hold() && reason != Some(HOLD)) || (!is_compromise(self.reason.as_deref()) && is_compromise(reason))
+    }
 }
 
 /// All that is known of one identity or authority.
@@ -80,6 +101,8 @@ pub struct Inventory {
     pub authorities: BTreeMap<String, EntryHistory>,
     /// The hash of each emitted file as certgen wrote it last, by path.
     pub emitted: BTreeMap<String, String>,
+    /// Revoked certificates that are known by their issuer and serial number alone.
+    pub strangers: BTreeMap<(String, String), Revocation>,
     /// What was odd: for standard error.
     pub warnings: Vec<String>,
     serials: HashMap<String, Vec<Place>>,
@@ -123,7 +146,16 @@ impl Inventory {
 
     /// Was the certificate with that serial number of that authority revoked?
     pub fn is_revoked(&self, issuer: &str, serial: &str) -> bool {
-        self.by_serial(serial).iter().any(|(_, _, issued)| issued.issuer == issuer && issued.revoked.is_some())
+        self.revocation(issuer, serial).is_some()
+    }
+
+    /// When and why that certificate was revoked.
+    pub fn revocation(&self, issuer: &str, serial: &str) -> Option<&Revocation> {
+        let known = self.by_serial(serial).into_iter().find(|(_, _, issued)| issued.issuer == issuer);
+        match known {
+            Some((_, _, issued)) => issued.revoked.as_ref(),
+            None => self.strangers.get(&(issuer.to_owned(), canonical_serial(serial))),
+        }
     }
 
     /// The revoked certificates of an authority: what its CRL lists.
@@ -186,8 +218,12 @@ impl Inventory {
             self.apply(index, event);
         }
         // A revocation stands wherever its line is, even before the certificate's own after a merge.
-        for event in events.iter().filter(|event| event.action == Action::Revoked) {
-            self.revoke(event);
+        for event in &events {
+            match event.action {
+                Action::Revoked => self.revoke(event),
+                Action::Released => self.release(event),
+                _ => {}
+            }
         }
         self.events = events;
     }
@@ -241,7 +277,34 @@ impl Inventory {
     }
 
     fn revoke(&mut self, event: &Event) {
-        let Some(serial) = event.serial.as_deref().map(canonical_serial) else { return };
+        let new = Revocation { time: event.time.into(), reason: event.reason.clone() };
+        let known = self.each_meant(event, |issued| match &mut issued.revoked {
+            None => issued.revoked = Some(new.clone()),
+            // It was no good from the first moment on.
+            Some(old) if old.gives_way_to(new.reason.as_deref()) => old.reason.clone_from(&new.reason),
+            Some(_) => {}
+        });
+        if let (false, Some(issuer), Some(serial)) = (known, &event.issuer, &event.serial) {
+            self.strangers.entry((issuer.clone(), canonical_serial(serial))).or_insert(new);
+        }
+    }
+
+    fn release(&mut self, event: &Event) {
+        let known = self.each_meant(event, |issued| {
+            if issued.revoked.as_ref().is_some_and(Revocation::is_hold) {
+                issued.revoked = None;
+                issued.released = Some(event.time.into());
+            }
+        });
+        if let (false, Some(issuer), Some(serial)) = (known, &event.issuer, &event.serial) {
+            self.strangers.remove(&(issuer.clone(), canonical_serial(serial)));
+        }
+    }
+
+    /// Visits the certificates that an event about a serial number means; `false`: there is none.
+    fn each_meant(&mut self, event: &Event, mut visit: impl FnMut(&mut Issued)) -> bool {
+        let Some(serial) = event.serial.as_deref().map(canonical_serial) else { return true };
+        let mut found = false;
         for (role, name, index) in self.serials.get(&serial).cloned().unwrap_or_default() {
             let history = if role == layout::AUTHORITY {
                 self.authorities.get_mut(&name)
@@ -253,10 +316,12 @@ impl Inventory {
                 Some(issuer) => *issuer == issued.issuer,
                 None => event.role.as_ref() == Some(&role) && event.name.as_ref() == Some(&name),
             };
-            if meant && issued.revoked.is_none() {
-                issued.revoked = Some(Revocation { time: event.time.into(), reason: event.reason.clone() });
+            if meant {
+                found = true;
+                visit(issued);
             }
         }
+        found
     }
 }
 
@@ -293,5 +358,6 @@ fn issued(index: usize, event: &Event) -> Option<Issued> {
         location: event.location.unwrap_or_default(),
         managed: event.managed.unwrap_or(true),
         revoked: None,
+        released: None,
     })
 }

@@ -290,6 +290,54 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_is_released_and_nothing_else_is() {
+        let revoked = |seconds, reason: &str| {
+            let mut event = event(Action::Revoked, seconds, "a", "01");
+            event.reason = Some(reason.into());
+            event
+        };
+        let released = |seconds| event(Action::Released, seconds, "a", "01");
+        let dir = TempDir::new();
+        let after = |events: &[Event]| {
+            let all = [&[event(Action::Issued, 0, "a", "01")], events].concat();
+            let inventory = read(&file(&dir, text(&all))).unwrap();
+            let issued = inventory.by_serial("01")[0].2.clone();
+            (
+                issued.revoked.map(|r| (r.reason.unwrap_or_default(), (r.time - DAY).whole_seconds())),
+                issued.released.is_some(),
+            )
+        };
+        let hold = || revoked(1, "certificateHold");
+        assert_eq!(after(&[hold(), released(2)]), (None, true));
+        assert_eq!(after(&[hold(), released(2), hold()]).0, None, "the same moment again is the same hold");
+        assert_eq!(after(&[revoked(1, "superseded"), released(2)]), (Some(("superseded".into(), 1)), false));
+        assert_eq!(after(&[hold(), revoked(2, "superseded"), released(3)]).0, Some(("superseded".into(), 1)));
+        assert_eq!(
+            after(&[revoked(1, "superseded"), revoked(2, "keyCompromise")]).0,
+            Some(("keyCompromise".into(), 1))
+        );
+        assert_eq!(
+            after(&[revoked(1, "keyCompromise"), revoked(2, "superseded")]).0,
+            Some(("keyCompromise".into(), 1))
+        );
+    }
+
+    #[test]
+    fn a_revocation_of_an_unknown_certificate_is_remembered() {
+        let dir = TempDir::new();
+        let mut known = event(Action::Revoked, 1, "a", "01");
+        let mut unknown = event(Action::Revoked, 1, "a", "AB:cd");
+        (known.role, known.name, unknown.role, unknown.name) = (None, None, None, None);
+        let all = [event(Action::Issued, 0, "a", "01"), known, unknown.clone()];
+        let inventory = read(&file(&dir, text(&all))).unwrap();
+        assert!(inventory.is_revoked("ca", "abcd") && inventory.is_revoked("ca", "01"));
+        assert!(!inventory.is_revoked("x", "abcd"));
+        assert_eq!(inventory.strangers.len(), 1);
+        unknown.action = Action::Released;
+        assert_eq!(Inventory::from_events([&all[..], &[unknown]].concat()).strangers.len(), 0);
+    }
+
+    #[test]
     fn merged_lines_in_any_order_mean_the_same() {
         let dir = TempDir::new();
         let straight = text(&history());

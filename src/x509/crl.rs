@@ -62,6 +62,17 @@ impl RevocationReason {
         self.row().1
     }
 
+    /// Every reason, in the order of RFC 5280.
+    pub const ALL: [Self; 10] = {
+        let mut all = [Self::Unspecified; 10];
+        let mut at = 0;
+        while at < all.len() {
+            all[at] = REASONS[at].2;
+            at += 1;
+        }
+        all
+    };
+
     /// The number in the encoding.
     pub fn code(self) -> u8 {
         self.row().0

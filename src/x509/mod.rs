@@ -18,6 +18,7 @@ mod key;
 mod key_file;
 mod key_usage;
 mod name;
+mod name_hash;
 mod pem;
 mod public_key;
 mod random;

@@ -1,14 +1,17 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
+mod crl;
 mod emit;
 mod faults;
 mod hostile_answers;
 mod hostile_files;
 mod hostile_names;
 mod hostile_world;
+mod import;
 mod recovery;
 mod renew;
 mod repeat;
+mod revoke;
 mod status;
 mod together;
 mod usage;

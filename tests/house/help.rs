@@ -153,7 +153,10 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem server.pem; cp pki/ca/root/ca_certificate.pem ca.pem");
             shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
         }
-        "remove" => shell.prepare("certgen issue client reporting"),
+        "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
+        "import" => {
+            shell.prepare("certgen issue client reporting && certgen revoke reporting && cp pki/ca/root/crl.pem .");
+        }
         "seal" | "unseal" => seal(&shell, command, example),
         _ => {}
     }

@@ -5,10 +5,12 @@ mod celery;
 mod cluster;
 mod containers;
 mod control;
+mod lists;
 mod management;
 mod mqtt;
 mod pki;
 mod renew;
+mod revocation;
 mod sealing;
 mod units;
 

@@ -13,6 +13,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store::{self, OutputFile, Store, Transaction};
 use crate::ui;
+use crate::x509::Crl;
 
 /// The files of a configuration directory that matter; `conf.d/` comes on top.
 const FILES: [&str; 7] = [
@@ -49,6 +50,9 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
         let text = if change.secret && change.path == "definitions.json" {
             // Hashes of passwords belong on no screen.
             format!("{}: users, permissions and vhosts of certgen's clients\n", change.path)
+        } else if change.path.starts_with("crls/") {
+            let entries = Crl::from_bytes(&change.new).map_or(0, |crl| crl.len());
+            format!("{}: a revocation list with {entries} entries\n", change.path)
         } else {
             diff(change.old.as_deref(), &change.new, &change.path)
         };
@@ -117,6 +121,7 @@ fn existing(dir: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut names: Vec<String> = FILES.iter().map(|name| (*name).to_owned()).collect();
     let conf_d = Store::open(dir).file_names("conf.d")?;
     names.extend(conf_d.into_iter().filter(|n| n.ends_with(".conf")).map(|n| format!("conf.d/{n}")));
+    names.extend(Store::open(dir).file_names("crls")?.into_iter().map(|name| format!("crls/{name}")));
     let mut files = BTreeMap::new();
     for name in names {
         let path = dir.join(&name);

@@ -36,7 +36,8 @@ pub(super) fn write(
         if old.as_ref().is_some_and(|old| **old == bytes) {
             continue;
         }
-        if old.is_some() && !force && file.path != "definitions.json" {
+        let is_ours = file.path == "definitions.json" || file.path.starts_with("crls/");
+        if old.is_some() && !force && !is_ours {
             edited.push(path);
             to.push_str(".new");
         }

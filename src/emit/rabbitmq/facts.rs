@@ -53,6 +53,8 @@ pub struct BrokerFacts {
     pub users: Vec<UserFacts>,
     /// Whether revocation lists are checked.
     pub revocation: Option<Revocation>,
+    /// Whether this broker was told to check them before: then a file takes that back.
+    pub has_checked_revocation: bool,
 }
 
 /// A version of RabbitMQ.
@@ -136,6 +138,17 @@ pub struct TopicFacts {
 pub struct Revocation {
     /// The directory with `<hash>.r0` files, as the broker sees it.
     pub crls_dir: String,
+    /// The files in it.
+    pub lists: Vec<RevocationList>,
+}
+
+/// One revocation list as a broker finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationList {
+    /// `<hash>.r0`, or the next number for another issuer with the same hash: a gap hides all that follows.
+    pub file: String,
+    /// The list.
+    pub pem: String,
 }
 
 /// A host that only runs `rabbitmqctl`, `rabbitmq-diagnostics` and their like.
@@ -183,6 +196,7 @@ impl BrokerFacts {
             vhosts: Vec::new(),
             users: Vec::new(),
             revocation: None,
+            has_checked_revocation: false,
         }
     }
 

@@ -14,6 +14,7 @@ use super::{bat::Bat, definitions::Definitions, erlang, header, inter_node, list
 use crate::error::{Context, Error, Result};
 use crate::manifest::{InterNodeTls, Platform};
 use crate::ui;
+use crate::x509::Crl;
 
 const OWN_CONF: &str = "conf.d/90-certgen.conf";
 const MADE_HERE: &str = "Written by certgen ";
@@ -89,6 +90,7 @@ pub fn plan_into(
     let mut planner = Planner { facts, existing, plan: IntoPlan::default() };
     let definitions = planner.conf()?;
     planner.advanced();
+    planner.lists();
     planner.option_file();
     planner.environment()?;
     planner.plugins()?;
@@ -180,13 +182,29 @@ impl Planner<'_> {
         let theirs = self.text(path).filter(|text| !text.contains(MADE_HERE));
         match (&theirs, ours) {
             (None, Some(text)) => self.put(path, text, self.facts.key_password.is_some()),
-            (Some(_), Some(_)) => self.against(
-                path,
-                1,
-                "ssl_options",
-                "",
-                "ssl_options with crl_check and crl_cache, which must be merged by hand",
-            ),
+            (Some(_), Some(_)) => {
+                self.against(
+                    path,
+                    1,
+                    "ssl_options",
+                    "",
+                    "ssl_options with crl_check and crl_cache, which must be merged by hand",
+                );
+                // The password belongs on no screen.
+                let password = match self.facts.key_password {
+                    Some(_) => " (and {password, ...}, that of the broker's key)",
+                    None => "",
+                };
+                self.plan.notes.extend(listeners::advanced_snippet(self.facts).map(|snippet| {
+                    format!("{path} is somebody else's; for revocation its section rabbit needs{password}:\n{snippet}")
+                }));
+            }
+            // Ours from a time when revocation was checked: it would go on checking.
+            (None, None) if self.existing.contains_key(path) => {
+                let facts = BrokerFacts { has_checked_revocation: true, ..self.facts.clone() };
+                let text = listeners::advanced(&facts).unwrap_or_default();
+                self.put(path, text, false);
+            }
             _ => {}
         }
         for (line, word) in erlang::words(&theirs.unwrap_or_default()) {
@@ -201,6 +219,26 @@ impl Planner<'_> {
                 _ => continue,
             };
             self.against(path, line, &word, "", ours);
+        }
+    }
+
+    /// A list there is replaced by a newer one only: what it says and ours does not would be lost.
+    fn lists(&mut self) {
+        let facts = self.facts;
+        for list in facts.revocation.iter().flat_map(|revocation| &revocation.lists) {
+            let path = format!("crls/{}", list.file);
+            let number = |bytes: &[u8]| Crl::from_bytes(bytes).ok().map(|crl| crl.number());
+            match self.existing.get(&path).map(|theirs| number(theirs)) {
+                Some(None) => self.against(&path, 1, "the whole file", "", "revocation list, which it is not"),
+                Some(Some(theirs)) if theirs > number(list.pem.as_bytes()).flatten() => self.against(
+                    &path,
+                    1,
+                    "a newer list",
+                    "",
+                    format!("older one; take it over first: certgen import {path}"),
+                ),
+                _ => self.put(&path, list.pem.clone(), false),
+            }
         }
     }
 
@@ -599,7 +637,7 @@ RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS \\
     #[test]
     fn revocation_needs_an_advanced_config_of_ours() {
         let mut facts = facts();
-        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into() });
+        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into(), lists: Vec::new() });
         let first = plan(&facts, &BTreeMap::new());
         assert!(first.changes.iter().any(|change| change.path == "advanced.config"));
         let after = applied(&first, &BTreeMap::new());

@@ -212,8 +212,17 @@ fn cluster(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
 }
 
 /// advanced.config, when something has no key in rabbitmq.conf: the cache of revocation lists.
+///
+/// RabbitMQ 4.3 has `ssl_options.crl_sources`, but with `dir` it asks Erlang's `ssl_crl_cache` for the directory, which knows
+/// none: every client would be refused. So there is one form for all versions.
 pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
-    let revocation = facts.revocation.as_ref()?;
+    let Some(options) = ssl_options(facts) else {
+        return facts.has_checked_revocation.then(|| {
+            let mut comments = header(facts, "advanced.config: nothing.");
+            comments.push("It once made the broker check revocation lists; now rabbitmq.conf says everything.".into());
+            erlang::file(&comments, &Term::List(Vec::new()))
+        });
+    };
     let mut comments =
         header(facts, "advanced.config: checking of revocation lists, which rabbitmq.conf cannot express.");
     comments.push(
@@ -222,6 +231,19 @@ pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
          missing or past its nextUpdate locks every client out."
             .into(),
     );
+    let rabbit = pair("rabbit", Term::List(vec![options]));
+    Some(erlang::file(&comments, &Term::List(vec![rabbit])))
+}
+
+/// The same for the `rabbit` section of an advanced.config that somebody else wrote; without the key's password.
+pub(super) fn advanced_snippet(facts: &BrokerFacts) -> Option<String> {
+    let facts = BrokerFacts { key_password: None, ..facts.clone() };
+    let text = erlang::file(&[], &ssl_options(&facts)?);
+    text.strip_suffix(".\n").map(str::to_owned)
+}
+
+fn ssl_options(facts: &BrokerFacts) -> Option<Term> {
+    let revocation = facts.revocation.as_ref()?;
     let (verify, required) = verification(facts);
     let combined = facts.certs("combined_keys.pem");
     let mut options = vec![
@@ -238,8 +260,7 @@ pub(super) fn advanced(facts: &BrokerFacts) -> Option<String> {
         pair("crl_check", atom("peer")),
         pair("crl_cache", Term::Tuple(vec![atom("ssl_crl_hash_dir"), pair("internal", Term::List(vec![directory]))])),
     ]);
-    let rabbit = pair("rabbit", Term::List(vec![pair("ssl_options", Term::List(options))]));
-    Some(erlang::file(&comments, &Term::List(vec![rabbit])))
+    Some(pair("ssl_options", Term::List(options)))
 }
 
 #[cfg(test)]
@@ -328,7 +349,7 @@ management.ssl.versions.2 = tlsv1.2";
     fn revocation_repeats_what_it_replaces() {
         let mut facts = facts();
         assert_eq!(advanced(&facts), None);
-        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into() });
+        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into(), lists: Vec::new() });
         let text = advanced(&facts).unwrap();
         for part in [
             "{cacertfile, \"/etc/rabbitmq/certs/ca_certificate.pem\"}",
@@ -340,5 +361,21 @@ management.ssl.versions.2 = tlsv1.2";
         ] {
             assert!(text.contains(part), "{text}");
         }
+    }
+
+    #[test]
+    fn what_was_checked_once_is_taken_back() {
+        let facts = BrokerFacts { has_checked_revocation: true, ..facts() };
+        let text = advanced(&facts).unwrap();
+        assert!(text.ends_with("\n[].\n") && !text.contains("crl"), "{text}");
+    }
+
+    #[test]
+    fn what_others_must_merge_shows_no_password() {
+        let revocation = Some(Revocation { crls_dir: "/crls".into(), lists: Vec::new() });
+        let facts = BrokerFacts { revocation, key_password: Some(String::from("Secret1").into()), ..facts() };
+        let snippet = advanced_snippet(&facts).unwrap();
+        assert!(snippet.starts_with("{ssl_options, [") && snippet.ends_with("]}"), "{snippet}");
+        assert!(!snippet.contains("Secret1") && advanced(&facts).unwrap().contains("{password, \"Secret1\"}"));
     }
 }

@@ -26,7 +26,8 @@ pub use conf::unfit;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, existing_users, existing_vhosts};
 pub use facts::{
-    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, TopicFacts, UserFacts, Version,
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, RevocationList, TopicFacts,
+    UserFacts, Version,
 };
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
@@ -40,7 +41,7 @@ use crate::store::layout::user_definitions_file;
 /// Every file that the broker needs, with paths relative to `rabbitmq/`.
 ///
 /// definitions.json holds only what certgen is responsible for: the caller merges it with one that is there, by
-/// [`merge_definitions`]. Revocation lists are the caller's too.
+/// [`merge_definitions`].
 pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     inter_node::check(facts)?;
     let secret_key = facts.key_password.is_some();
@@ -55,6 +56,9 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     for user in &facts.users {
         let path = format!("definitions.d/{}", user_definitions_file(&user.name)?);
         files.push(OutputFile::secret_if(&path, true, Definitions::of_user(user)?.to_json()));
+    }
+    for list in facts.revocation.iter().flat_map(|revocation| &revocation.lists) {
+        files.push(OutputFile::open(&format!("crls/{}", list.file), list.pem.clone()));
     }
     Ok(files)
 }
@@ -158,7 +162,7 @@ mod tests {
     fn a_key_password_makes_configuration_secret() {
         let mut facts = celery();
         facts.key_password = Some(String::from("Secret1").into());
-        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into() });
+        facts.revocation = Some(Revocation { crls_dir: "/etc/rabbitmq/crls".into(), lists: Vec::new() });
         for file in emit(&facts).unwrap() {
             let holds = String::from_utf8_lossy(&file.bytes).contains("Secret1");
             assert!(!holds || file.secret, "{}", file.path);
