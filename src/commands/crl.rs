@@ -97,6 +97,16 @@ pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// Writes the lists that are due and says nothing where none is: for a command that looks again and again.
+pub(crate) fn refresh_due(unlock: &Unlock, env: &mut Env) -> Result<()> {
+    let args = CrlArgs { authorities: Vec::new(), due: true, out: None, der: false, unlock: unlock.clone() };
+    let world = World::read(env)?;
+    if !chosen(&args, &world, env)?.is_empty() {
+        run(args, env)?;
+    }
+    Ok(())
+}
+
 /// The authorities that are named or have a list; those without a key here only if they are named.
 fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::new();

@@ -39,7 +39,7 @@ pub(crate) struct RenewArgs {
     /// All of them
     #[arg(long)]
     all: bool,
-    /// Stay, and renew what is due every hour
+    /// Stay, and renew what is due every hour; revocation lists too
     #[arg(long)]
     watch: bool,
     /// Due is what ends within DUR, instead of a third of its lifetime

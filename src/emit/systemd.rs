@@ -13,6 +13,8 @@ pub struct SystemdFacts {
     pub sealed: bool,
     /// There is a broker in the manifest, which may run on this host.
     pub broker: bool,
+    /// A broker checks revocation lists, which then must never lapse.
+    pub revocation: bool,
 }
 
 /// Both units.
@@ -46,6 +48,10 @@ fn service(facts: &SystemdFacts) -> Result<String> {
         true => "# For a broker on this host, to serve new certificates at once: add --reload rabbitmq --run\n",
         false => "",
     };
+    let lists = match facts.revocation {
+        true => format!("ExecStart=certgen --pki {argument} --no-input crl --due{flags}\n"),
+        false => String::new(),
+    };
     Ok(format!(
         "{HEADER}.service\n\
          [Unit]\n\
@@ -56,6 +62,7 @@ fn service(facts: &SystemdFacts) -> Result<String> {
          [Service]\n\
          Type=oneshot\n\
          {credential}{reload}\
+         {lists}\
          ExecStart=certgen --pki {argument} --no-input renew --due{flags}\n\
          UMask=0077\n\
          NoNewPrivileges=true\n\
@@ -106,7 +113,7 @@ mod tests {
     use super::*;
 
     fn units(pki: &str, sealed: bool) -> String {
-        let files = emit(&SystemdFacts { pki: pki.to_owned(), sealed, broker: true }).unwrap();
+        let files = emit(&SystemdFacts { pki: pki.to_owned(), sealed, broker: true, revocation: true }).unwrap();
         files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap()).collect()
     }
 
@@ -114,7 +121,8 @@ mod tests {
     fn hostile_paths_stay_paths() {
         let text = units("/srv/my \"pki\"/50%/$HOME\\x", false);
         assert!(text.contains(r#"--pki "/srv/my \"pki\"/50%%/$$HOME\\x" --no-input"#), "{text}");
-        let hostile = SystemdFacts { pki: "/a\nExecStart=/bin/sh".to_owned(), sealed: false, broker: false };
+        let hostile =
+            SystemdFacts { pki: "/a\nExecStart=/bin/sh".to_owned(), sealed: false, broker: false, revocation: false };
         assert!(emit(&hostile).is_err());
     }
 
@@ -122,5 +130,6 @@ mod tests {
     fn a_sealed_key_needs_its_passphrase() {
         assert!(units("/etc/pki", true).contains("LoadCredential=passphrase:"));
         assert!(!units("/etc/pki", false).contains("passphrase"));
+        assert!(units("/etc/pki", true).contains(" crl --due --passphrase-file %d/passphrase\n"));
     }
 }

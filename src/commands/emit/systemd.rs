@@ -19,6 +19,7 @@ pub(super) fn run(args: &EmitArgs, env: &mut Env) -> Result<Answer> {
         pki: pki.to_owned(),
         sealed: world.authority_names().any(|name| world.authority_state(name) == AuthorityState::Sealed),
         broker: !world.manifest.brokers().is_empty(),
+        revocation: world.manifest.brokers().iter().any(|broker| broker.revocation),
     })?;
     match args.out.as_deref() {
         Some(out) if out == Path::new("-") => return print("systemd", &files, env),

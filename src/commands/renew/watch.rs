@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::commands::Answer;
+use crate::commands::crl;
 use crate::commands::renew::{RenewArgs, pass};
 use crate::env::Env;
 use crate::error::{Kind, Result};
@@ -16,13 +17,16 @@ const NAP: Duration = Duration::from_secs(15);
 /// A clock that moved by more than this while we slept was set, or the machine was suspended.
 const JUMP: Duration = Duration::from_secs(60);
 
-/// Renews what is due, again and again, until a signal ends the process; what fails is said and tried at the next look.
+/// Renews what is due and writes the lists that are, again and again, until a signal ends the process; what fails is said and tried at the next look.
 pub(super) fn forever(args: &RenewArgs, env: &mut Env) -> Result<Answer> {
     let mut args = args.clone();
     args.due = true;
     loop {
         env.tick();
-        match pass(&args, env).and_then(|_| env.finish()) {
+        // A list that lapses locks out everybody where it is checked: it is looked at even if a renewal failed.
+        let renewed = pass(&args, env).map(drop);
+        let listed = crl::refresh_due(&args.unlock, env);
+        match renewed.and(listed).and_then(|()| env.finish()) {
             Ok(()) => {}
             Err(e) if matches!(e.kind(), Kind::BrokenPipe | Kind::Interrupted) => return Err(e),
             Err(e) => env.report(&e),

@@ -1,7 +1,7 @@
 //! What a revocation stops, what it does not, and what stops the rest: said for each identity, and run with `--run`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use time::OffsetDateTime;
 
@@ -237,14 +237,9 @@ fn command(user: &str) -> String {
 
 /// Deletes the user, which closes its connections. One that the broker does not know is gone already.
 fn delete_user(user: &str, env: &Env) -> Result<String, String> {
-    let mut command_line = Command::new("rabbitmqctl");
-    command_line
-        .arg("delete_user")
-        .args(user.starts_with('-').then_some("--"))
-        .arg(user)
-        .current_dir(&env.cwd)
-        .env_remove("CERTGEN_PASSPHRASE");
-    command_line.stdin(Stdio::null());
+    let mut command_line = Env::child("rabbitmqctl");
+    command_line.arg("delete_user").args(user.starts_with('-').then_some("--")).arg(user);
+    command_line.current_dir(&env.cwd).stdout(Stdio::piped());
     let done = command_line.output().map_err(|e| format!("starting rabbitmqctl: {}", io_reason(&e)))?;
     if done.status.success() {
         return Ok(format!("ran: {}", command(user)));
