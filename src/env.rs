@@ -120,6 +120,11 @@ impl Env {
         }
     }
 
+    /// Where this program is, for whoever starts it without a search path.
+    pub fn program() -> String {
+        std::env::current_exe().map_or_else(|_| "certgen".to_owned(), |path| path.to_string_lossy().into_owned())
+    }
+
     /// A child process that knows none of our secrets; what it prints is talk, not data.
     pub fn child(program: &str) -> std::process::Command {
         let mut child = std::process::Command::new(program);

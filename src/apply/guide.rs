@@ -2,7 +2,17 @@
 
 use crate::apply::World;
 use crate::env::Env;
+use crate::manifest::EntryRef;
+use crate::store::layout;
 use crate::ui;
+
+/// Where an identity's files are: names of directories are not always the names in the manifest.
+fn directory(world: &World, of: &EntryRef, env: &Env) -> String {
+    match layout::entry_dir(of.role.as_str(), &of.name) {
+        Ok(directory) => ui::path(env.shown(&world.store.path(directory))),
+        Err(_) => ui::plain(&of.to_string()),
+    }
+}
 
 /// The first steps, as commands to type.
 pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
@@ -16,14 +26,14 @@ pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
         let dir = dir.replace("//", "/");
         if broker.certificates.len() > 1 {
             for certificate in &broker.certificates {
-                let from = format!("{root}/{certificate}").replace("//", "/");
-                lines.push(format!("next: {}/ goes to {} on its host", ui::plain(&from), broker.certs_dir));
+                let from = directory(world, certificate, env);
+                lines.push(format!("next: {from}/ goes to {} on its host", broker.certs_dir));
             }
             lines.push(format!("and {dir}/ to {} on each of them", broker.config_dir));
         } else if let Some(certificate) = broker.certificates.first() {
             lines.push(format!(
                 "next: {}/ goes to {} and {dir}/ to {} on the broker's host",
-                ui::plain(&format!("{root}/{certificate}")).replace("//", "/"),
+                directory(world, certificate, env),
                 broker.certs_dir,
                 broker.config_dir
             ));
@@ -34,7 +44,10 @@ pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
             ));
         }
         if let Some(administrator) = &broker.administrator {
-            lines.push(format!("the password of {} is in {dir}/administrator.password", ui::quote(administrator)));
+            lines.push(format!(
+                "the password of {} is in {dir}/administrator.password, which stays here",
+                ui::quote(administrator)
+            ));
         }
     }
     lines

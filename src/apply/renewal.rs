@@ -64,6 +64,10 @@ impl World {
     /// # Errors
     /// Nobody knows what it should be: neither the manifest nor the inventory has what was asked of it.
     pub fn renewable(&self, role: Role, name: &str, env: &Env) -> Result<Renewable> {
+        if !self.knows_by_file(role, name) {
+            return Err(Error::failed(format!("{role} {} was never issued", ui::quote(name)))
+                .hint(format!("certgen issue {role} {}", ui::shell(name))));
+        }
         let pair = self.pair(role, name)?;
         let issued = self.inventory.current(role.as_str(), name);
         let current = pair.and_then(|pair| pair.certificate.ok());

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::plan::{self, State};
 use crate::profile::Role;
 use crate::store::{self, Issued, Location, layout};
+use crate::ui;
 use crate::x509::{Certificate, Validity};
 
 /// One thing and how it stands.
@@ -70,6 +71,17 @@ impl World {
         let read = options.files || identities.len() < FILES_READ_BELOW;
         for (role, name) in &identities {
             all.push(self.identity_standing(*role, name, read, options.due_within, env)?);
+        }
+        for entry in self.manifest.entries() {
+            // What the manifest wants and nobody has issued.
+            if !self.knows_by_file(entry.role, &entry.name) {
+                let mut standing = Standing::new(entry.role.as_str(), &entry.name);
+                standing.state = State::Missing;
+                standing.issuer = Some(entry.issuer.clone());
+                let (role, name) = (entry.role, ui::shell(&entry.name));
+                standing.detail = Some(format!("not issued yet: certgen issue {role} {name}"));
+                all.push(standing);
+            }
         }
         for ((role, name), history) in &self.inventory.entries {
             if let Some(issued) = history.current().filter(|_| role == "external") {

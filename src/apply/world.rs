@@ -273,9 +273,13 @@ impl World {
 
     /// True when there is an identity of that role and name, wherever its files are.
     pub fn knows(&self, role: Role, name: &str) -> bool {
-        self.entry(role, name).is_some()
-            || self.inventory.current(role.as_str(), name).is_some()
-            || self.on_disk.iter().any(|(r, n)| *r == role && n == name)
+        self.entry(role, name).is_some() || self.knows_by_file(role, name)
+    }
+
+    /// The same, where something was issued already.
+    pub(super) fn knows_by_file(&self, role: Role, name: &str) -> bool {
+        self.inventory.current(role.as_str(), name).is_some()
+            || layout::entry_dir(role.as_str(), name).is_ok_and(|directory| self.store.holds(directory))
     }
 
     /// The pair of an identity as it lies on disk; `None` where there is nothing at all.
@@ -403,8 +407,14 @@ fn open(env: &Env) -> Result<Store> {
     if store.exists() {
         return Ok(store);
     }
-    Err(Error::failed(format!("there is no PKI in {}", ui::path(env.shown(&env.pki))))
-        .hint("make one with certgen init, or name its directory with --pki DIR"))
+    let none = Error::failed(format!("there is no PKI in {}", ui::path(env.shown(&env.pki))));
+    // Whoever stands inside one does not want a second.
+    Err(match env.pki.ancestors().skip(1).find(|above| Store::open(above).exists()) {
+        Some(around) => {
+            none.hint(format!("this is inside one: certgen --pki {}", ui::shell(&around.to_string_lossy())))
+        }
+        None => none.hint("make one with certgen init, or name its directory with --pki DIR"),
+    })
 }
 
 /// Takes the lock, with the words that every command uses for it.

@@ -11,9 +11,10 @@ use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Editor, Entry, Manifest, Value};
-use crate::profile::{self, Context, Profile};
+use crate::profile::{self, Context, Profile, Role};
 use crate::store::{self, Action, Store};
 use crate::ui;
+use crate::x509::DnsName;
 
 /// Start a PKI from a profile: authorities, certificates, RabbitMQ's files
 ///
@@ -48,10 +49,15 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     let mut settings = settings(&args.settings)?;
     let store = Store::open(&env.pki);
     if store.exists() && !args.keep {
-        return Err(
-            holds_one(env).hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep")
-        );
+        let refused =
+            holds_one(env).hint("add to it with certgen issue, start another with --pki DIR, or accept it with --keep");
+        return Err(if is_untouched(&store) {
+            refused.hint(format!("nothing was issued since: to begin again, rm -r {}", ui::path(env.shown(&env.pki))))
+        } else {
+            refused
+        });
     }
+    refuse_inside_another(env)?;
     let profile = choose(args.profile.as_deref(), env)?;
     let has_name = profile.settings().iter().any(|s| s.key == "name");
     if let Some(name) = args.name.clone().filter(|_| has_name) {
@@ -67,6 +73,9 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
         _ => text,
     };
     let manifest = Manifest::parse(&text, "certgen.toml")?;
+    if profile.sha256().is_none() {
+        refuse_odd_hosts(&manifest)?;
+    }
     let to = seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
 
     let (mut world, mut locked) = World::create(manifest, text.clone(), env)?;
@@ -145,6 +154,35 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
         ui::items::<Item>(env, &[])?;
     }
     Ok(Answer::Yes)
+}
+
+/// Only the command that made it ever wrote into it, so that nothing but its own certificates would be lost.
+fn is_untouched(store: &Store) -> bool {
+    let Ok(inventory) = store.inventory() else { return false };
+    let Some(first) = inventory.events.iter().find(|event| event.action == Action::Initialized) else { return false };
+    inventory.events.iter().all(|event| event.time == first.time && event.recorded == first.recorded)
+}
+
+/// A second PKI inside the first is what somebody gets who stands in the wrong directory.
+fn refuse_inside_another(env: &Env) -> Result<()> {
+    let around = env.pki.ancestors().skip(1).find(|above| Store::open(above).exists());
+    match around {
+        Some(around) => Err(Error::failed(format!("{} lies inside another PKI", ui::path(env.shown(&env.pki))))
+            .hint(format!("to work with that one: certgen --pki {}", ui::shell(&around.to_string_lossy())))),
+        None => Ok(()),
+    }
+}
+
+/// A node is a host: Erlang knows it by that name, and so do its peers.
+fn refuse_odd_hosts(manifest: &Manifest) -> Result<()> {
+    let is_host = |name: &str| DnsName::parse(name).is_ok() || name.parse::<std::net::IpAddr>().is_ok();
+    match manifest.entries().iter().find(|entry| entry.role == Role::Node && !is_host(&entry.name)) {
+        Some(entry) => {
+            Err(Error::usage(format!("{} is no host name, and a node is called like its host", ui::quote(&entry.name)))
+                .hint("one name such as rabbit.example.com: more names go into san in certgen.toml"))
+        }
+        None => Ok(()),
+    }
 }
 
 fn holds_one(env: &Env) -> Error {

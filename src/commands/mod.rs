@@ -67,7 +67,7 @@ struct GlobalArgs {
     /// Print facts as JSON: {"version":1,"items":[...]}
     #[arg(long, global = true)]
     json: bool,
-    /// Say nothing but errors and warnings
+    /// Say nothing on standard error but errors and warnings
     #[arg(long, short, global = true)]
     quiet: bool,
     /// Never ask; take defaults or fail

@@ -46,14 +46,6 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     let mut targets: Vec<(Role, String)> = Vec::new();
     for text in &args.names {
         let target = identity(&world, text)?;
-        if let Some(broker) = world.manifest.broker_that_shows(target.0, &target.1) {
-            return Err(Error::failed(format!(
-                "{}/{} is the certificate of {broker} in certgen.toml",
-                target.0,
-                ui::plain(&target.1)
-            ))
-            .hint("name another certificate there first"));
-        }
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -64,7 +56,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         editor.remove_entry(*role, name)?;
     }
     let text = editor.into_text();
-    world.manifest = Manifest::parse(&text, "certgen.toml")?;
+    world.manifest = without(&targets, &world.manifest, &text)?;
     let mut vault = Vault::new(&args.unlock);
     let mut items = Vec::new();
     let notes;
@@ -101,12 +93,29 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         }
         for user in &item.users {
             env.say(format!(
-                "a running broker still knows the user; this removes it and closes its connections:\n  rabbitmqctl delete_user {}",
+                "a running broker still knows the user; this removes it and closes its connections:\n  rabbitmqctl delete_user {}\n\
+                 give the broker the new definitions.json too: with the old one its next boot brings the user back",
                 ui::shell(user)
             ));
         }
     }
     Ok(Answer::Yes)
+}
+
+/// The manifest that remains. A broker keeps a certificate to show.
+fn without(targets: &[(Role, String)], before: &Manifest, text: &str) -> Result<Manifest> {
+    let after = Manifest::parse(text, "certgen.toml");
+    let shown = targets.iter().find_map(|(role, name)| Some((role, name, before.broker_that_shows(*role, name)?)));
+    let bare = |manifest: &Manifest| manifest.brokers().iter().any(|broker| broker.certificates.is_empty());
+    match (after, shown) {
+        (Ok(after), None) => Ok(after),
+        (Ok(after), Some(_)) if !bare(&after) => Ok(after),
+        (_, Some((role, name, broker))) => {
+            Err(Error::failed(format!("{role}/{} is the certificate of {broker} in certgen.toml", ui::plain(name)))
+                .hint("give the broker another first: certificate = \"node/NAME\" in [broker]"))
+        }
+        (Err(e), None) => Err(e.into()),
+    }
 }
 
 /// The users that go with the clients among `targets`; a user that was there before certgen stays.

@@ -229,6 +229,11 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
         let path = item.path.as_deref().unwrap_or_default();
         writeln!(env.out(), "renewed   {}/{}  until {until}  {path}", item.role, ui::plain(&item.name))?;
     }
+    if !done.issued.is_empty() {
+        env.say(
+            "they serve where their directories are mounted; elsewhere they have to be copied, for instance by --hook",
+        );
+    }
     for item in items.iter() {
         if let Some(error) = &item.error {
             env.warn(error);

@@ -65,7 +65,9 @@ pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
     let role: Role = role.parse().map_err(|e: crate::profile::UnknownRole| Error::usage(e.to_string()))?;
     let entry = entry(role, name, &args, env)?;
     let written = make(&entry, &env.cwd.join(&out), env)?;
-    let issue = format!("certgen issue {role} {} --csr {REQUEST_FILE}", ui::shell(name));
+    let request = out.join(REQUEST_FILE);
+    let request = if out.as_os_str() == "." { REQUEST_FILE.into() } else { request.to_string_lossy() };
+    let issue = format!("certgen issue {role} {} --csr {}", ui::shell(name), ui::shell(&request));
     tell("wrote", &written, env)?;
     env.say(format!("next, where the authority is: {issue}"));
     env.say(format!(

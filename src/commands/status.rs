@@ -96,7 +96,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         env.say(who_checks(&world.manifest));
-        next_steps(&items, env);
+        next_steps(&items, args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -152,13 +152,14 @@ fn who_checks(manifest: &Manifest) -> String {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], env: &mut Env) {
+fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
     let identity = |role: &str| !matches!(role, "authority" | "crl" | "external");
     if items.iter().any(|i| is(&i, State::Due, identity) || is(&i, State::Expired, identity)) {
-        env.say("to renew what is due: certgen renew --due");
+        let within = due_within.map_or_else(String::new, |within| format!(" --due-within {within}"));
+        env.say(format!("to renew what is due: certgen renew --due{within}"));
     }
     for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
         env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::SUCCESSOR));

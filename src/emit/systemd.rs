@@ -7,6 +7,8 @@ use crate::ui;
 /// What the units are made from.
 #[derive(Debug, Clone)]
 pub struct SystemdFacts {
+    /// Where certgen is installed, absolute: systemd looks for programs in few places.
+    pub program: String,
     /// The PKI directory, absolute.
     pub pki: String,
     /// Authorities whose keys are sealed: the service then needs their passphrase.
@@ -35,6 +37,7 @@ fn service(facts: &SystemdFacts) -> Result<String> {
     let path = word(&facts.pki)?;
     // Only a command line knows variables.
     let argument = path.replace('$', "$$");
+    let program = word(&facts.program)?.replace('$', "$$");
     let mut flags = String::new();
     let mut credential = String::new();
     if facts.sealed {
@@ -49,7 +52,7 @@ fn service(facts: &SystemdFacts) -> Result<String> {
         false => "",
     };
     let lists = match facts.revocation {
-        true => format!("ExecStart=certgen --pki {argument} --no-input crl --due{flags}\n"),
+        true => format!("ExecStart={program} --pki {argument} --no-input crl --due{flags}\n"),
         false => String::new(),
     };
     Ok(format!(
@@ -63,7 +66,7 @@ fn service(facts: &SystemdFacts) -> Result<String> {
          Type=oneshot\n\
          {credential}{reload}\
          {lists}\
-         ExecStart=certgen --pki {argument} --no-input renew --due{flags}\n\
+         ExecStart={program} --pki {argument} --no-input renew --due{flags}\n\
          UMask=0077\n\
          NoNewPrivileges=true\n\
          PrivateTmp=true\n\
@@ -113,7 +116,9 @@ mod tests {
     use super::*;
 
     fn units(pki: &str, sealed: bool) -> String {
-        let files = emit(&SystemdFacts { pki: pki.to_owned(), sealed, broker: true, revocation: true }).unwrap();
+        let program = "/usr/bin/certgen".to_owned();
+        let files =
+            emit(&SystemdFacts { program, pki: pki.to_owned(), sealed, broker: true, revocation: true }).unwrap();
         files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap()).collect()
     }
 
@@ -121,8 +126,14 @@ mod tests {
     fn hostile_paths_stay_paths() {
         let text = units("/srv/my \"pki\"/50%/$HOME\\x", false);
         assert!(text.contains(r#"--pki "/srv/my \"pki\"/50%%/$$HOME\\x" --no-input"#), "{text}");
-        let hostile =
-            SystemdFacts { pki: "/a\nExecStart=/bin/sh".to_owned(), sealed: false, broker: false, revocation: false };
+        let program = "/usr/bin/certgen".to_owned();
+        let hostile = SystemdFacts {
+            program,
+            pki: "/a\nExecStart=/bin/sh".to_owned(),
+            sealed: false,
+            broker: false,
+            revocation: false,
+        };
         assert!(emit(&hostile).is_err());
     }
 

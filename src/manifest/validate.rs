@@ -335,7 +335,8 @@ fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
     let taken = entry.name == "guest" || manifest.brokers_of(entry).any(of_broker);
     if taken && !user.existing {
         let message = "its name is that of a user with a password: the certificate would make its holder that user";
-        return Err(Problem::new(message).hint("choose another name, or say existing_user = true if that is the wish"));
+        return Err(Problem::new(message)
+            .hint("choose another name, or say existing_user = true (--existing-user) if that is the wish"));
     }
     Ok(())
 }

@@ -15,9 +15,11 @@ pub(super) fn run(args: &EmitArgs, env: &mut Env) -> Result<Answer> {
     }
     let world = World::read(env)?;
     let pki = env.pki.to_str().ok_or_else(|| Error::failed("the path of the PKI is not UTF-8"))?;
+    let sealed = world.authority_names().any(|name| world.authority_state(name) == AuthorityState::Sealed);
     let files = systemd::emit(&SystemdFacts {
+        program: Env::program(),
         pki: pki.to_owned(),
-        sealed: world.authority_names().any(|name| world.authority_state(name) == AuthorityState::Sealed),
+        sealed,
         broker: !world.manifest.brokers().is_empty(),
         revocation: world.manifest.brokers().iter().any(|broker| broker.revocation),
     })?;
@@ -40,6 +42,11 @@ pub(super) fn run(args: &EmitArgs, env: &mut Env) -> Result<Answer> {
             let items: Vec<_> = written.iter().map(|path| item("systemd", &world.store.path(path), env)).collect();
             tell(&items, env)?;
         }
+    }
+    if sealed {
+        env.say(
+            "the authority keys are sealed: put their passphrase into /etc/certgen/passphrase, readable by root alone",
+        );
     }
     env.say("copy both to /etc/systemd/system, then: systemctl enable --now certgen-renew.timer");
     Ok(Answer::Yes)
