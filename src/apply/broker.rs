@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::apply::Change;
-use crate::apply::change::owner;
+use crate::apply::change::{NewPassword, owner};
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
@@ -358,7 +358,8 @@ impl Change<'_> {
         facts.platform = broker.platform;
         facts.certificate_is_node = broker.certificates.first().is_some_and(|c| c.role == Role::Node);
         facts.certificate_names = names;
-        facts.key_password = key_password.map(|path| self.world.key_password(path)).transpose()?;
+        facts.key_password = key_password.map(|path| self.world.key_password(path, true)).transpose()?;
+        self.refuse_mixed_passwords(&shown, facts.key_password.as_ref())?;
         facts.management = management(broker);
         facts.inter_node = broker.inter_node_tls;
         facts.client_certificates = broker.client_certificates;
@@ -377,6 +378,29 @@ impl Change<'_> {
         facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
         self.passwords(broker, dir, users, &mut facts)?;
         Ok(facts)
+    }
+
+    /// One configuration serves every node of a broker, so that their keys open with one password or with none.
+    fn refuse_mixed_passwords(&self, shown: &[&Entry], password: Option<&Zeroizing<String>>) -> Result<()> {
+        for entry in shown {
+            let own = entry.key_password_file.as_deref().map(|path| self.world.key_password(path, true)).transpose()?;
+            if own.as_deref() != password.map(|password| &**password) {
+                let names: Vec<String> = shown.iter().map(|entry| ui::shell(&entry.name)).collect();
+                return Err(Error::failed(format!(
+                    "the key of {} {} has another password than that of {} {}, and one rabbitmq.conf serves both",
+                    entry.role,
+                    ui::quote(&entry.name),
+                    shown[0].role,
+                    ui::quote(&shown[0].name)
+                ))
+                .hint(format!(
+                    "give them one: certgen issue {} {} --key-password-file FILE --force",
+                    entry.role,
+                    names.join(" ")
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// The clients whose users belong to this broker.
@@ -432,7 +456,8 @@ impl Change<'_> {
                 let password = crate::x509::random_password()?;
                 // The password of a person, not of the broker: it belongs to whoever runs certgen.
                 self.put_secret(path.to_owned(), format!("{}\n", *password).into_bytes());
-                self.done.passwords.push((user.to_owned(), password.clone()));
+                let file = self.world.store.path(path);
+                self.done.passwords.push(NewPassword { user: user.to_owned(), password: password.clone(), file });
                 password
             }
         };
@@ -461,7 +486,11 @@ impl Change<'_> {
                 platform: broker.as_ref().map_or(Platform::Unix, |b| b.platform),
                 certs_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq/certs".to_owned(), |b| b.certs_dir.clone()),
                 config_dir: broker.as_ref().map_or_else(|| "/etc/rabbitmq".to_owned(), |b| b.config_dir.clone()),
-                key_password: host.key_password_file.as_deref().map(|p| self.world.key_password(p)).transpose()?,
+                key_password: host
+                    .key_password_file
+                    .as_deref()
+                    .map(|p| self.world.key_password(p, true))
+                    .transpose()?,
                 tls_versions: broker.as_ref().map(|b| b.tls_versions.clone()).unwrap_or_default(),
                 longnames: broker.as_ref().is_some_and(|b| b.longnames),
                 erl_ssl_path: broker.as_ref().and_then(|b| b.erl_ssl_path.clone()),

@@ -68,13 +68,24 @@ pub struct Done {
     /// Sentences for the user about what was decided on the way.
     pub notes: Vec<String>,
     /// Users for whom a password was made just now.
-    pub passwords: Vec<(String, Zeroizing<String>)>,
+    pub passwords: Vec<NewPassword>,
     /// Vhosts that a broker's definitions did not have before, by the broker's name.
     pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
     /// Revocation lists that were made.
     pub lists: Vec<WrittenList>,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
+}
+
+/// A password that was made just now.
+#[derive(Debug)]
+pub struct NewPassword {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Zeroizing<String>,
+    /// The file that keeps it.
+    pub file: PathBuf,
 }
 
 /// A change in the making. Nothing is written before [`Change::commit`].
@@ -350,7 +361,7 @@ impl<'a> Change<'a> {
     /// The key as its file will hold it: encrypted when the entry names a password file.
     fn key_pem(&self, entry: &Entry, key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>> {
         let pem = match &entry.key_password_file {
-            Some(path) => key.to_encrypted_pem(self.world.key_password(path)?.as_bytes())?,
+            Some(path) => key.to_encrypted_pem(self.world.key_password(path, entry.role.serves())?.as_bytes())?,
             None => key.to_pem(),
         };
         Ok(Zeroizing::new(pem.as_bytes().to_vec()))
@@ -371,6 +382,13 @@ impl<'a> Change<'a> {
         }
         if let Some(old) = replaces {
             self.keep_in_history(entry, directory, old)?;
+        }
+        // The key of a request is elsewhere: the one that was here belongs to no certificate any more.
+        for name in [Some(entry.role.key_file()), entry.role.combined_file()].into_iter().flatten() {
+            let path = directory.join(name);
+            if !files.iter().any(|file| file.path == Path::new(name)) && self.world.store.holds(&path) {
+                self.removals.push(path);
+            }
         }
         // Whoever the files are given to must be able to enter.
         self.opened.push((directory.to_owned(), layout::entry_dir_mode(entry.key_mode), owner.clone()));

@@ -43,11 +43,8 @@ pub fn first_steps(world: &World, env: &Env) -> Vec<String> {
                 "the lists in {dir}/crls/ lapse after 30 days, and then everybody is refused: run certgen crl --due every day"
             ));
         }
-        if let Some(administrator) = &broker.administrator {
-            lines.push(format!(
-                "the password of {} is in {dir}/administrator.password, which stays here",
-                ui::quote(administrator)
-            ));
+        if broker.administrator.is_some() {
+            lines.push(format!("{dir}/administrator.password and {dir}/definitions.d/ stay here"));
         }
     }
     lines

@@ -21,7 +21,7 @@ mod world;
 
 pub(crate) use broker::user_name;
 pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
-pub use change::{Change, Destination, Done, Order, Written};
+pub use change::{Change, Destination, Done, NewPassword, Order, Written};
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;

@@ -95,7 +95,8 @@ impl World {
         let path = layout::entry_dir(entry.role.as_str(), &entry.name)?.join(entry.role.key_file());
         let reading = || format!("reusing the key of {} {}", entry.role, ui::quote(&entry.name));
         let pem = self.store.read(&path).context(reading)?;
-        let password = entry.key_password_file.as_deref().map(|file| self.key_password(file)).transpose()?;
+        let password =
+            entry.key_password_file.as_deref().map(|file| self.key_password(file, entry.role.serves())).transpose()?;
         let key = PrivateKey::from_pem(&pem, password.as_ref().map(|p| p.as_bytes()))
             .map_err(|e| Error::from(e).context(reading()))?;
         let anew = "leave out --reuse-key for a new key";

@@ -282,7 +282,7 @@ impl Standing {
     /// Time has its word where nothing worse is known.
     fn set_time(&mut self, validity: Validity, due: OffsetDateTime, now: OffsetDateTime) {
         (self.not_before, self.not_after, self.due) = (Some(validity.not_before), Some(validity.not_after), Some(due));
-        if let Some(state) = State::by_time(validity.not_after, due, now) {
+        if let Some(state) = State::by_time(validity, due, now) {
             self.state = self.state.min(state);
         }
     }
@@ -291,7 +291,7 @@ impl Standing {
     pub fn fails_before(&self, end: OffsetDateTime) -> bool {
         match self.state {
             State::Revoked => false,
-            State::Missing | State::Damaged | State::Expired => true,
+            State::Missing | State::Damaged | State::Expired | State::NotYetValid => true,
             _ => self.not_after.is_some_and(|not_after| not_after < end),
         }
     }

@@ -377,9 +377,9 @@ impl World {
     ///
     /// # Errors
     /// The file cannot be read or is empty, or RabbitMQ could not be told this password.
-    pub fn key_password(&self, path: &Path) -> Result<Zeroizing<String>> {
+    pub fn key_password(&self, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
         let password = store::read_passphrase(&self.store.path(path))?;
-        if let Some(why) = crate::emit::rabbitmq::unfit(&password) {
+        if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
             return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
                 .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
         }

@@ -6,7 +6,9 @@ use std::ffi::OsString;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{self, Change, Dates, Done, KeySource, NameRefusals, Order, Unlock, Vault, World, Written};
+use crate::apply::{
+    self, Change, Dates, Done, KeySource, NameRefusals, NewPassword, Order, Unlock, Vault, World, Written,
+};
 use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -318,11 +320,13 @@ pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()
     for note in &done.notes {
         env.say(note);
     }
-    for (user, password) in &done.passwords {
-        if !env.interactive {
-            break; // a log is no place for it; it stands in its file
+    for NewPassword { user, password, file } in &done.passwords {
+        let user = ui::quote(user);
+        match env.interactive {
+            true => env.say(format!("the password of {user} is {}", **password)),
+            // A log is no place for it.
+            false => env.say(format!("the password of {user} is in {}", ui::path(env.shown(file)))),
         }
-        env.say(format!("the password of {} is {}", ui::quote(user), **password));
     }
     shared::warn_of_edited(&done.edited, env);
     Ok(())

@@ -630,6 +630,19 @@ fn cli_host(written: &apply::Written, env: &Env) -> String {
 /// Says what was done: facts on standard output, the next step on standard error.
 fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
     crate::commands::init::tell(done, unchanged, env)?;
+    for written in done.issued.iter().filter(|_| role == Role::Node) {
+        let unlisted = |broker: &&crate::manifest::Broker| {
+            let host = |node: &String| node.split_once('@').map_or(node.as_str(), |(_, host)| host) == written.name;
+            !broker.nodes.is_empty() && !broker.nodes.iter().any(host)
+        };
+        let shows = |broker: &&crate::manifest::Broker| broker.certificates.iter().any(|c| c.name == written.name);
+        if world.manifest.brokers().iter().filter(shows).any(|broker| unlisted(&broker)) {
+            env.say(format!(
+                "the nodes that find each other stand in nodes of [broker], and {} is not among them: add it, then certgen emit rabbitmq",
+                ui::quote(&written.name)
+            ));
+        }
+    }
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
             if world.entry(role, &written.name).and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {

@@ -82,6 +82,9 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     for note in notes {
         env.say(note);
     }
+    if args.revoke {
+        shared::tell_clock(env);
+    }
     if env.json {
         ui::items(env, &items)?;
         return Ok(Answer::Yes);

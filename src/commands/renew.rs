@@ -217,6 +217,9 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
             error: None,
         });
     }
+    if !done.issued.is_empty() {
+        shared::tell_clock(env);
+    }
     for note in &done.notes {
         env.say(note);
     }

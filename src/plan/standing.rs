@@ -25,6 +25,8 @@ pub enum State {
     Expired,
     /// Signed by a key that its authority no longer has.
     SupersededCa,
+    /// Its time has not come: a clock is wrong, or it was made for later.
+    NotYetValid,
     /// It should be renewed.
     Due,
     /// Its key is somewhere else.
@@ -44,6 +46,7 @@ impl State {
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::SupersededCa => "superseded CA",
+            Self::NotYetValid => "not yet valid",
             Self::Due => "due",
             Self::Elsewhere => "elsewhere",
             Self::External => "external",
@@ -64,9 +67,15 @@ impl State {
         states.min()
     }
 
-    /// By the clock alone: whether it is over, or from when on it should be renewed.
-    pub fn by_time(not_after: OffsetDateTime, due: OffsetDateTime, now: OffsetDateTime) -> Option<Self> {
-        if now > not_after { Some(Self::Expired) } else { (now >= due).then_some(Self::Due) }
+    /// By the clock alone: whether it is over or has not begun, or from when on it should be renewed.
+    pub fn by_time(validity: Validity, due: OffsetDateTime, now: OffsetDateTime) -> Option<Self> {
+        if now > validity.not_after {
+            Some(Self::Expired)
+        } else if now < validity.not_before {
+            Some(Self::NotYetValid)
+        } else {
+            (now >= due).then_some(Self::Due)
+        }
     }
 }
 
@@ -106,10 +115,12 @@ mod tests {
     #[test]
     fn time_decides_last() {
         let at = |day| OffsetDateTime::UNIX_EPOCH + Duration::days(day);
-        assert_eq!(State::by_time(at(90), at(60), at(59)), None);
-        assert_eq!(State::by_time(at(90), at(60), at(60)), Some(State::Due));
-        assert_eq!(State::by_time(at(90), at(60), at(90)), Some(State::Due));
-        assert_eq!(State::by_time(at(90), at(60), at(91)), Some(State::Expired));
+        let by_time = |now| State::by_time(Validity::new(at(1), at(90)).unwrap(), at(60), now);
+        assert_eq!(by_time(at(0)), Some(State::NotYetValid));
+        assert_eq!(by_time(at(59)), None);
+        assert_eq!(by_time(at(60)), Some(State::Due));
+        assert_eq!(by_time(at(90)), Some(State::Due));
+        assert_eq!(by_time(at(91)), Some(State::Expired));
     }
 
     #[test]

@@ -102,3 +102,45 @@ fn a_server_that_is_no_host_is_said_to_be_none() {
     let plain = world.certgen(["issue", "server", "ok.example"]).run().success();
     assert!(!plain.stderr.contains("no host name"), "{}", plain.stderr);
 }
+
+/// The old key and the combined file stayed beside a certificate that they do not belong to, and the broker served them.
+#[test]
+fn a_request_takes_the_place_of_a_key_that_was_here() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    world.certgen(["request", "node", "rabbit.example.com", "--san", "localhost", "--out", "rq"]).run().success();
+    let issue = ["issue", "node", "rabbit.example.com", "--csr", "rq/request.pem"];
+    world.certgen(issue).run().code(1);
+    world.certgen(issue.into_iter().chain(["--force"])).run().success();
+    for file in ["server_key.pem", "combined_keys.pem"] {
+        assert!(!world.pki(format!("node/rabbit.example.com/{file}")).exists(), "{file} is still there");
+    }
+    let listed = world.certgen(["status", "node", "--json"]).run().success().json();
+    assert_eq!(listed["items"][0]["state"], "elsewhere");
+    world.certgen(["request", "--finish", "pki/node/rabbit.example.com", "--out", "rq"]).run().success();
+}
+
+/// One rabbitmq.conf serves all nodes of a broker, and it can hold one password.
+#[test]
+fn nodes_of_one_broker_share_their_key_password() {
+    let world = World::initialised(["--profile", "cluster", "--set", "nodes=a.example,b.example"]);
+    for name in ["one", "two"] {
+        world.write(name, format!("secret{name}\n"));
+    }
+    let before = world.read("pki/rabbitmq/rabbitmq.conf");
+    let alone = world.certgen(["issue", "node", "a.example", "--key-password-file", "one", "--force"]).run().code(1);
+    alone.stderr_has("one rabbitmq.conf serves both").stderr_has("certgen issue node a.example b.example");
+    assert_eq!(before, world.read("pki/rabbitmq/rabbitmq.conf"));
+    let both = ["issue", "node", "a.example", "b.example", "--key-password-file", "one", "--force"];
+    world.certgen(both).run().success();
+    assert!(world.read("pki/rabbitmq/rabbitmq.conf").contains("secretone"));
+    world.certgen(["issue", "node", "b.example", "--key-password-file", "two", "--force"]).run().code(1);
+}
+
+/// A client's password never enters rabbitmq.conf, so that its syntax is none of the client's business.
+#[test]
+fn the_key_of_a_client_may_have_any_password() {
+    let world = World::initialised(["--profile", "basic"]);
+    world.write("odd", "pä$s # 'wörd'\n");
+    world.certgen(["issue", "client", "odd", "--key-password-file", "odd"]).run().success();
+    world.certgen(["issue", "server", "odd.example", "--key-password-file", "odd"]).run().code(1).stderr_has("letters");
+}

@@ -95,7 +95,7 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
                     not_before: Some(validity.not_before),
                     not_after: Some(validity.not_after),
                     expires_in_seconds: Some((validity.not_after - env.now).whole_seconds()),
-                    state: State::by_time(validity.not_after, due, env.now).unwrap_or(State::Ok),
+                    state: State::by_time(validity, due, env.now).unwrap_or(State::Ok),
                     detail: None,
                 }
             }
