@@ -131,8 +131,8 @@ fn build(
 fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, String>, env: &mut Env) -> Result<Answer> {
     let shown = ui::path(env.shown(&env.pki));
     // What an `init` was killed in the middle of is not there yet: taking the lock finishes it.
-    let is_interrupted = Store::open(&env.pki).is_interrupted();
-    let world = if is_interrupted { World::lock("init", env)?.0 } else { World::read(env)? };
+    let was_killed = Store::open(&env.pki).has_leftovers();
+    let world = if was_killed { World::lock("init", env)?.0 } else { World::read(env)? };
     let exists = || Error::failed(format!("{shown} holds a PKI already"));
     let wanted = profile.name();
     let differs = |what: &str, is: &str, asked: &str| {

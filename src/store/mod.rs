@@ -102,6 +102,12 @@ impl Store {
         self.holds(layout::journal())
     }
 
+    /// Whether a command that was killed left something that the next one under the lock clears away.
+    pub fn has_leftovers(&self) -> bool {
+        let Ok(entries) = std::fs::read_dir(&self.root) else { return false };
+        self.is_interrupted() || entries.flatten().any(|entry| journal::is_staging_name(&entry.file_name()))
+    }
+
     /// The error of a command that needs a PKI where there is none.
     pub fn missing(&self) -> Error {
         Error::failed(format!("opening the PKI {}: there is no PKI", ui::path(&self.root)))
