@@ -69,7 +69,7 @@ fn pem(text: &str, found: &mut Vec<Found>) {
                 text.chars().filter(|c| !c.is_whitespace()).collect::<String>()
             };
             let Some(stop) = rest.find(end) else {
-                if is_meant(&plain(&rest[..rest.floor_char_boundary(1024)])) {
+                if is_meant(&plain(&rest.chars().take(1024).collect::<String>())) {
                     let certificate = Err("its END line is missing".to_owned());
                     found.push(Found { certificate, container: "PEM" });
                 }
