@@ -67,7 +67,12 @@ impl Error {
 
     /// Reading or writing `path` failed in the operating system. `doing` is a verb phrase such as `reading`.
     pub fn io(doing: &str, path: &std::path::Path, source: &std::io::Error) -> Self {
-        Self::failed(format!("{doing} {}: {}", crate::ui::path(path), io_reason(source)))
+        let error = Self::failed(format!("{doing} {}: {}", crate::ui::path(path), io_reason(source)));
+        match source.kind() {
+            std::io::ErrorKind::PermissionDenied => error.hint("run this as the user who owns it"),
+            std::io::ErrorKind::IsADirectory => error.hint("name a file in it"),
+            _ => error,
+        }
     }
 
     /// Adds something that the user can type or change.

@@ -242,7 +242,9 @@ fn all_names(
             true => format!("{quoted} is too long for a common name and not a host name either: {why}"),
             false => format!("the {role} has no name that a client could check: {why}"),
         };
-        return Err(Problem::new(message).hint("add the names by which it is reached: san = [\"rabbit.example.com\"]"));
+        return Err(Problem::new(message).hint(
+            "add the names by which it is reached: san = [\"rabbit.example.com\"], or --san rabbit.example.com",
+        ));
     }
     Ok(all)
 }

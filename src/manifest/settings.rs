@@ -122,7 +122,7 @@ fn owner(text: &str) -> Result<String, Problem> {
     }
     let message = format!("{} is not an owner: it is USER or USER:GROUP", ui::quote(text));
     Err(Problem::of(schema::OWNER.name, message)
-        .hint("for instance: owner = \"rabbitmq:rabbitmq\" or owner = \"999:999\""))
+        .hint("for instance owner = \"rabbitmq:rabbitmq\" or owner = \"999:999\" (--owner 999:999)"))
 }
 
 fn key_mode(text: &str) -> Result<u32, Problem> {
@@ -133,7 +133,7 @@ fn key_mode(text: &str) -> Result<u32, Problem> {
             schema::KEY_MODE.name,
             format!("{} is not a mode for private keys: it is 0600 or 0640", ui::quote(text)),
         )
-        .hint("a key that everybody may read is no secret: give it an owner instead, owner = \"rabbitmq\"")),
+        .hint("a key that everybody may read is no secret: give it an owner instead, owner = \"rabbitmq\" (--owner rabbitmq)")),
     }
 }
 

@@ -298,8 +298,10 @@ fn issuer_of<'m>(manifest: &'m Manifest, role: Role, own: Option<&str>) -> Resul
         }
         None => {
             let names = authorities.iter().map(|authority| ui::quote(&authority.name)).collect::<Vec<_>>().join(", ");
-            Err(Problem::new(format!("it does not say which authority signs it: there are {names}"))
-                .hint(format!("issuer = {:?} in the entry, or in [defaults.{role}] for all", authorities[0].name)))
+            Err(Problem::new(format!("it does not say which authority signs it: there are {names}")).hint(format!(
+                "issuer = {0:?} in the entry (--issuer {0}), or in [defaults.{role}] for all",
+                authorities[0].name
+            )))
         }
     }
 }
@@ -327,7 +329,7 @@ fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
     let Some(user) = &entry.user else { return Ok(()) };
     if entry.brokers.is_empty() && names.len() > 1 {
         let message = "it does not say which broker it talks to: there are several";
-        return Err(Problem::new(message).hint(format!("broker = {:?}, or a list of them", names[0])));
+        return Err(Problem::new(message).hint(format!("broker = {0:?}, or a list of them (--broker {0})", names[0])));
     }
     let of_broker = |broker: &Broker| {
         broker.administrator.as_deref() == Some(&*entry.name) || broker.login_users.contains(&entry.name)

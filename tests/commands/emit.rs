@@ -57,3 +57,25 @@ fn out_leaves_alone_what_differs_and_merges_definitions() {
     assert!(world.read("broker/rabbitmq.conf").contains("ssl_options"));
     assert!(world.read("broker/definitions.json").contains("bob"));
 }
+
+/// An edit in the broker's own directory was overwritten without a word.
+#[test]
+fn what_was_edited_where_it_was_put_is_left_alone() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    std::fs::create_dir(world.path("etc")).expect("made");
+    let into = || world.certgen(["emit", "rabbitmq", "--into", "etc"]);
+    into().run().success();
+    let ours = world.read("etc/conf.d/90-certgen.conf");
+    into().run().success().stderr_has("has everything already");
+    world.write("etc/conf.d/90-certgen.conf", ours.replace("5671", "5999"));
+    into().run().success().stderr_has("90-certgen.conf differs and was left alone");
+    assert!(world.read("etc/conf.d/90-certgen.conf").contains("5999"));
+    assert_eq!(world.read("etc/conf.d/90-certgen.conf.new"), ours);
+    world.certgen(["emit", "rabbitmq", "--into", "etc", "--force"]).run().success();
+    assert_eq!(world.read("etc/conf.d/90-certgen.conf"), ours);
+    // What certgen itself has to say anew is no edit.
+    let manifest = world.read("pki/certgen.toml").replacen("\n[broker]\n", "\n[broker]\ntls_versions = [\"1.3\"]\n", 1);
+    world.write("pki/certgen.toml", manifest);
+    into().run().success().stdout_has("90-certgen.conf");
+    assert!(!world.read("etc/conf.d/90-certgen.conf").contains("tlsv1.2"));
+}

@@ -6,14 +6,14 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::EmitArgs;
-use crate::apply::PreparedBroker;
-use crate::commands::Answer;
+use crate::apply::{PreparedBroker, World};
+use crate::commands::{Answer, shared};
 use crate::emit::{diff, rabbitmq};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store::{self, OutputFile, Store, Transaction};
+use crate::store::{self, Action, Event, OutputFile, Store, Transaction};
 use crate::ui;
-use crate::x509::Crl;
+use crate::x509::{Crl, sha256_hex};
 
 /// The files of a configuration directory that matter; `conf.d/` comes on top.
 const FILES: [&str; 7] = [
@@ -45,7 +45,8 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
     }
     let existing = existing(dir)?;
     let ours = ours_there(&existing, prepared)?;
-    let plan = rabbitmq::plan_into(&prepared.facts, &existing, &ours)?;
+    let mut plan = rabbitmq::plan_into(&prepared.facts, &existing, &ours)?;
+    let edited = set_beside(&mut plan.changes, dir, args, env)?;
     for change in &plan.changes {
         let text = if change.secret && change.path == "definitions.json" {
             // Hashes of passwords belong on no screen.
@@ -87,8 +88,11 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
         if env.interactive && !ui::confirm(env, "Write these changes?", "answer on a terminal, or use --no-input")? {
             return Err(Error::failed("nothing was written"));
         }
+        let written = record_of(&plan.changes, dir);
         write(dir, plan.changes, prepared)?;
+        remember(written, env)?;
     }
+    shared::warn_of_differing(&edited, env);
     if env.json {
         ui::items(env, &items)?;
     } else if items.is_empty() {
@@ -99,6 +103,53 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
         }
     }
     Ok(Answer::Yes)
+}
+
+/// Files that are certgen's alone, which nothing of somebody else's is merged into.
+fn is_whole(path: &str) -> bool {
+    matches!(path, "conf.d/90-certgen.conf" | "inter_node_tls.config")
+}
+
+/// What somebody edited since certgen wrote it there is left alone: the new text goes beside it. These files.
+fn set_beside(
+    changes: &mut [rabbitmq::Change],
+    dir: &Path,
+    args: &EmitArgs,
+    env: &mut Env,
+) -> Result<Vec<std::path::PathBuf>> {
+    let written = World::read(env)?.inventory.emitted;
+    let mut edited = Vec::new();
+    for change in changes.iter_mut().filter(|change| is_whole(&change.path) && !args.force) {
+        let path = dir.join(&change.path);
+        let ours = written.get(&*path.to_string_lossy());
+        let (Some(ours), Some(old)) = (ours, &change.old) else { continue };
+        if sha256_hex(old) != *ours {
+            change.path.push_str(".new");
+            change.old = None;
+            edited.push(path);
+        }
+    }
+    Ok(edited)
+}
+
+/// What the inventory has to know of the files that are about to be written.
+fn record_of(changes: &[rabbitmq::Change], dir: &Path) -> Vec<(String, String)> {
+    let whole = changes.iter().filter(|change| is_whole(&change.path));
+    whole.map(|c| (dir.join(&c.path).to_string_lossy().into_owned(), sha256_hex(&c.new))).collect()
+}
+
+fn remember(written: Vec<(String, String)>, env: &mut Env) -> Result<()> {
+    if written.is_empty() {
+        return Ok(());
+    }
+    let (_, locked) = World::lock("emit", env)?;
+    let mut transaction = locked.transaction();
+    for (path, hash) in written {
+        let mut event = Event::new(Action::Emitted, &env.actor, env.now, env.real_now)?;
+        (event.path, event.sha256) = (Some(path), Some(hash));
+        transaction.append([event]);
+    }
+    transaction.commit()
 }
 
 /// The users of the definitions there that are as certgen makes them: without rights of their own, or with a password
