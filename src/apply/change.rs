@@ -14,7 +14,7 @@ use crate::manifest::{Authority, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
-use crate::x509::{Certificate, DnsName, PrivateKey, RevocationReason};
+use crate::x509::{Certificate, PrivateKey, RevocationReason, is_host};
 
 /// One certificate to issue.
 pub struct Order {
@@ -450,8 +450,7 @@ impl<'a> Change<'a> {
 
     /// A server may be called by any label, but whoever connects to it knows only host names and addresses.
     fn note_name(&mut self, entry: &Entry) {
-        let is_host = DnsName::parse(&entry.name).is_ok() || entry.name.parse::<std::net::IpAddr>().is_ok();
-        if entry.role.serves() && !is_host {
+        if entry.role.serves() && !is_host(&entry.name) {
             self.done.notes.push(format!(
                 "{} {} is no host name: clients will find only its other names, {}",
                 entry.role,

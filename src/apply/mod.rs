@@ -25,7 +25,7 @@ pub use change::{Change, Destination, Done, NewPassword, Order, Written};
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;
-pub use renewal::{Files, Renewable, Renewal, is_due};
+pub use renewal::{Files, Renewable, Renewal};
 pub use request::{DateNote, Dates};
 pub use revocation::WrittenList;
 pub use survey::{Standing, SurveyOptions};

@@ -5,13 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use time::{Duration, OffsetDateTime};
-
 use crate::apply::World;
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec};
-use crate::plan;
 use crate::profile::Role;
 use crate::store::{self, Location, layout};
 use crate::ui;
@@ -124,11 +121,6 @@ impl World {
         let waiting = self.inventory.entries.iter().filter(|(_, history)| history.awaits_hook && !history.removed);
         waiting.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.clone()))).collect()
     }
-}
-
-/// Whether it is time: a third of the lifetime left, or `within` of the end where that was said.
-pub fn is_due(validity: Validity, within: Option<Duration>, now: OffsetDateTime) -> bool {
-    within.map_or_else(|| plan::is_due(validity, now), |within| now >= validity.not_after - within)
 }
 
 /// Where the files of an identity lie that a hook or a person hands on.

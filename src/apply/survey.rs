@@ -179,7 +179,7 @@ impl World {
             None => issued.and_then(|i| Validity::new(i.not_before?, i.not_after?).ok()),
         };
         if let Some(validity) = validity {
-            let due = due_within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+            let due = plan::due_within(validity, due_within);
             match found {
                 Some(certificate) => standing.set_certificate(certificate, due, env.now),
                 None => standing.set_time(validity, due, env.now),
@@ -234,7 +234,7 @@ impl World {
             }
             Some(Ok(certificate)) => {
                 let validity = *certificate.validity();
-                let due = due_within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+                let due = plan::due_within(validity, due_within);
                 standing.set_certificate(&certificate, due, env.now);
             }
         }

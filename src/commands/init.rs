@@ -16,7 +16,7 @@ use crate::manifest::{Editor, Entry, Manifest, Value};
 use crate::profile::{self, Context, Profile, Role};
 use crate::store::{self, Action, Store};
 use crate::ui;
-use crate::x509::DnsName;
+use crate::x509::is_host;
 
 /// Start a PKI from a profile: authorities, certificates, RabbitMQ's files
 ///
@@ -177,7 +177,6 @@ fn refuse_inside_another(env: &Env) -> Result<()> {
 
 /// A node is a host: Erlang knows it by that name, and so do its peers.
 fn refuse_odd_hosts(manifest: &Manifest) -> Result<()> {
-    let is_host = |name: &str| DnsName::parse(name).is_ok() || name.parse::<std::net::IpAddr>().is_ok();
     match manifest.entries().iter().find(|entry| entry.role == Role::Node && !is_host(&entry.name)) {
         Some(entry) => {
             Err(Error::usage(format!("{} is no host name, and a node is called like its host", ui::quote(&entry.name)))

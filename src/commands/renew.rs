@@ -7,12 +7,11 @@ mod watch;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{
-    self, Change, Dates, Destination, Done, KeySource, Order, Renewable, Renewal, Unlock, Vault, World,
-};
+use crate::apply::{Change, Dates, Destination, Done, KeySource, Order, Renewable, Renewal, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::plan;
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::Duration;
@@ -121,7 +120,7 @@ fn pick(args: &RenewArgs, world: &World, items: &mut Vec<Item>, env: &Env) -> Re
     let mut picked = Vec::new();
     for (role, name) in world.identities() {
         let validity = world.validity_of(role, &name)?;
-        if !args.all && !validity.is_some_and(|validity| apply::is_due(validity, within, env.now)) {
+        if !args.all && validity.is_none_or(|validity| env.now < plan::due_within(validity, within)) {
             continue;
         }
         let mut note = |action, error: Option<String>| {
@@ -265,7 +264,7 @@ fn nothing_due(world: &World, env: &Env) -> Result<String> {
     let mut next: Option<(OffsetDateTime, Role, String)> = None;
     for (role, name) in world.identities() {
         let Some(validity) = world.validity_of(role, &name)? else { continue };
-        let due = crate::plan::due_at(validity);
+        let due = plan::due_at(validity);
         if due > env.now && next.as_ref().is_none_or(|(first, ..)| due < *first) {
             next = Some((due, role, name));
         }

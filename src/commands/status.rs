@@ -81,7 +81,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         prometheus::write(&all, &world, file, env)?;
     }
     let chosen = shared::select(&args.what, all, |standing| (standing.role.as_str(), standing.name.as_str()))?;
-    let end = args.fail_within.and_then(|within| env.now.checked_add(within.into()));
+    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
     let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
     let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
     if env.json {

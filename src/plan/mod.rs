@@ -23,6 +23,11 @@ pub fn list_is_due(this_update: OffsetDateTime, next_update: Option<OffsetDateTi
     next_update.is_none_or(|end| now >= end - (end - this_update) / 3)
 }
 
+/// The same where somebody said otherwise: due is what ends within `within`.
+pub fn due_within(validity: Validity, within: Option<Duration>) -> OffsetDateTime {
+    within.map_or_else(|| due_at(validity), |within| validity.not_after.saturating_sub(within))
+}
+
 /// The moment from which an end entity is due.
 pub fn due_at(validity: Validity) -> OffsetDateTime {
     let lifetime: Duration = validity.not_after - validity.not_before;

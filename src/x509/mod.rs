@@ -50,7 +50,7 @@ pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
 pub use public_key::{PublicKey, PublicKeyAlgorithm};
 pub use random::{random_password, random_salt, sha256_hex};
-pub use san::{DnsName, GeneralName};
+pub use san::{DnsName, GeneralName, is_host};
 pub use serial::SerialNumber;
 pub use shape::{Particulars, Shape};
 pub use template::{AuthorityInfoAccess, CertificateTemplate, Signer, ToBeSigned};

@@ -109,6 +109,11 @@ impl FromStr for GeneralName {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct DnsName(String);
 
+/// Whether a name is one that clients can connect to: a DNS name or an address.
+pub fn is_host(name: &str) -> bool {
+    DnsName::parse(name).is_ok() || name.parse::<std::net::IpAddr>().is_ok()
+}
+
 impl DnsName {
     /// Names in other scripts become A-labels; whatever could not be looked up is refused with the reason.
     pub fn parse(text: &str) -> Result<Self, X509Error> {

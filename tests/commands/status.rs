@@ -44,6 +44,8 @@ fn the_answer_is_no_when_something_ends() {
     world.certgen(["status", "--fail-within", "30d"]).at(DAY_ONE).run().success();
     world.certgen(["status", "--fail-within", "400d"]).at(DAY_ONE).run().code(3).stderr_has("end within 400d");
     world.certgen(["status", "authority", "--fail-within", "400d"]).at(DAY_ONE).run().success();
+    // Beyond the end of the calendar is no reason to say yes.
+    world.certgen(["status", "--fail-within", "9000y"]).at(DAY_ONE).run().code(3);
     world.certgen(["status", "nobody"]).at(DAY_ONE).run().code(1);
     fs::remove_file(world.pki("client/celery_worker/client_key.pem")).expect("it is there");
     world.certgen(["status", "--fail-within", "30d"]).at(DAY_ONE).run().code(3);

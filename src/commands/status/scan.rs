@@ -45,7 +45,7 @@ pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             look(&file, args, &passwords, &mut items, env);
         }
     }
-    let end = args.fail_within.and_then(|within| env.now.checked_add(within.into()));
+    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
     let fails = |item: &&Item| end.is_some_and(|end| item.not_after.is_none_or(|not_after| not_after < end));
     let failing = items.iter().filter(fails).count();
     match env.json {
@@ -84,8 +84,7 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
             },
             Ok(certificate) => {
                 let validity = *certificate.validity();
-                let within = args.due_within.map(time::Duration::from);
-                let due = within.map_or_else(|| plan::due_at(validity), |within| validity.not_after - within);
+                let due = plan::due_within(validity, args.due_within.map(time::Duration::from));
                 Item {
                     path,
                     container: found.container,
