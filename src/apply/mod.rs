@@ -4,6 +4,7 @@
 //! [`Change`] collects what is to become, and one transaction of the store makes it so or leaves everything as it was.
 
 mod archive;
+mod authorities;
 mod broker;
 mod broker_lists;
 mod change;
@@ -14,6 +15,7 @@ mod refusals;
 mod renewal;
 mod request;
 mod revocation;
+mod rotation;
 mod survey;
 mod taken_list;
 mod trust;
@@ -28,6 +30,7 @@ pub use refusals::NameRefusals;
 pub use renewal::{Files, Renewable, Renewal};
 pub use request::{DateNote, Dates};
 pub use revocation::WrittenList;
+pub use rotation::{BUNDLES_ARE_READ_AFTER, Batch, Delivery, Dependent, Phase, Rotation};
 pub use survey::{Standing, SurveyOptions};
 pub use taken_list::TakenList;
 pub use trust::Trust;

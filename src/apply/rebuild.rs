@@ -10,7 +10,8 @@ use crate::apply::World;
 use crate::env::Env;
 use crate::error::Result;
 use crate::profile::Role;
-use crate::store::{self, Action, Event, FoundCertificate, Inventory, Location, Locked, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, Action, Event, FoundCertificate, Inventory, Location, Locked};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -45,9 +46,13 @@ impl World {
 
     /// Every certificate of ours, in the order in which they came to be: replaced ones first.
     fn certificates_on_disk(&self) -> Result<(Vec<FoundCertificate>, Vec<PathBuf>)> {
-        let mut found: Vec<FoundCertificate> = self
-            .authority_names()
-            .filter_map(|name| Some(self.found(layout::AUTHORITY, name, self.authority(name)?)))
+        let mut authorities: Vec<(Ca<'_>, &Certificate)> = self.authorities().collect();
+        // What signs now came last. A successor is no certificate in use yet.
+        authorities.sort_by_key(|(ca, _)| ca.generation == Generation::Present);
+        authorities.retain(|(ca, _)| ca.generation != Generation::Successor);
+        let mut found: Vec<FoundCertificate> = authorities
+            .into_iter()
+            .map(|(ca, certificate)| self.found(layout::AUTHORITY, ca.name, certificate))
             .collect();
         let (mut replaced, mut current, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (role, name) in self.directories() {
@@ -79,7 +84,8 @@ impl World {
 
     fn found(&self, role: &str, name: &str, certificate: &Certificate) -> FoundCertificate {
         let validity = certificate.validity();
-        let issuer = self.issuer_of(certificate).map_or_else(|| certificate.issuer().to_string(), str::to_owned);
+        let issuer = self.issuer_of(certificate);
+        let issuer = issuer.map_or_else(|| certificate.issuer().to_string(), |ca| ca.name.to_owned());
         FoundCertificate {
             role: role.to_owned(),
             name: name.to_owned(),
@@ -108,8 +114,8 @@ impl World {
     fn revocations(&self, found: &[FoundCertificate], env: &Env) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         let issuers: BTreeSet<&str> = found.iter().map(|f| f.issuer.as_str()).collect();
-        for issuer in issuers.into_iter().filter(|name| self.authority(name).is_some()) {
-            let Some(crl) = self.revocation_list_of(issuer)? else { continue };
+        for (ca, _) in self.authorities().filter(|(ca, _)| issuers.contains(ca.name)) {
+            let (issuer, Some(crl)) = (ca.name, self.revocation_list_of(ca)?) else { continue };
             for certificate in found.iter().filter(|f| f.issuer == issuer) {
                 let Some(revoked) = certificate.serial.parse().ok().and_then(|serial| crl.find(&serial)) else {
                     continue;

@@ -9,7 +9,8 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::plan::{self, State};
 use crate::profile::Role;
-use crate::store::{self, Issued, Location, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, Issued, Location};
 use crate::ui;
 use crate::x509::{Certificate, Validity};
 
@@ -62,10 +63,17 @@ impl World {
     pub fn survey(&self, options: SurveyOptions, env: &Env) -> Result<Vec<Standing>> {
         let mut all = Vec::new();
         for name in self.known_authorities() {
-            all.push(self.authority_standing(&name, env)?);
+            for generation in Generation::ALL {
+                let ca = Ca::new(&name, generation);
+                if generation == Generation::Present || self.authority(ca).is_some() {
+                    all.push(self.authority_standing(ca, env)?);
+                }
+            }
         }
         for name in self.known_authorities() {
-            all.extend(self.list_standing(&name, env)?);
+            for generation in Generation::ALL {
+                all.extend(self.list_standing(Ca::new(&name, generation), env)?);
+            }
         }
         let identities = self.identities();
         let read = options.files || identities.len() < FILES_READ_BELOW;
@@ -100,24 +108,31 @@ impl World {
         names.into_iter().collect()
     }
 
-    fn authority_standing(&self, name: &str, env: &Env) -> Result<Standing> {
+    fn authority_standing(&self, ca: Ca<'_>, env: &Env) -> Result<Standing> {
+        let name = ca.name;
         let mut standing = Standing::new(layout::AUTHORITY, name);
-        standing.path = Some(layout::ca_certificate(name)?);
+        standing.path = Some(layout::ca_certificate(ca)?);
         standing.renewed = self.issued_at(self.inventory.authorities.get(name).and_then(|h| h.current()));
-        let Some(certificate) = self.authority(name) else {
+        let Some(certificate) = self.authority(ca) else {
             standing.state = State::Missing;
             return Ok(standing);
         };
-        let issuer = if certificate.is_self_issued() { Some(name) } else { self.issuer_of(certificate) };
+        let issuer =
+            if certificate.is_self_issued() { Some(name) } else { self.issuer_of(certificate).map(|ca| ca.name) };
         standing.issuer = issuer.map(str::to_owned);
         let due = plan::authority_due_at(*certificate.validity(), self.longest_below(name, 0));
         standing.set_certificate(certificate, due, env.now);
-        let revoked = self.inventory.current(layout::AUTHORITY, name).is_some_and(|issued| issued.revoked.is_some());
+        let revoked = self.is_revoked(certificate);
         if revoked {
             standing.state = State::Revoked;
-        } else if issuer.is_none() {
+        } else if issuer.is_none() || ca.generation == Generation::Predecessor {
             standing.state = State::SupersededCa;
         }
+        standing.detail = match ca.generation {
+            Generation::Present => None,
+            Generation::Successor => Some("the successor: it signs nothing yet".to_owned()),
+            Generation::Predecessor => Some("still trusted, until the rotation is finished".to_owned()),
+        };
         Ok(standing)
     }
 
@@ -130,11 +145,11 @@ impl World {
         below.map(|a| self.longest_below(&a.name, depth + 1)).fold(own, Ord::max)
     }
 
-    fn list_standing(&self, name: &str, env: &Env) -> Result<Option<Standing>> {
-        let mut standing = Standing::new("crl", name);
-        standing.path = Some(layout::crl(name)?);
-        standing.issuer = Some(name.to_owned());
-        let list = match self.revocation_list_of(name) {
+    fn list_standing(&self, ca: Ca<'_>, env: &Env) -> Result<Option<Standing>> {
+        let mut standing = Standing::new("crl", ca.name);
+        standing.path = Some(layout::crl(ca)?);
+        standing.issuer = Some(ca.name.to_owned());
+        let list = match self.revocation_list_of(ca) {
             Ok(None) => return Ok(None),
             Ok(Some(list)) => list,
             Err(e) => {

@@ -10,6 +10,7 @@ use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::plan;
+use crate::store::layout::{self, Generation};
 use crate::store::{OutputFile, Transaction};
 use crate::ui;
 
@@ -67,7 +68,7 @@ pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     let mut vault = Vault::new(&args.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
-        names.iter().try_for_each(|name| change.write_revocation_list(name).map(drop))?;
+        names.iter().try_for_each(|ca| change.write_revocation_list(ca).map(drop))?;
         change.refresh_brokers()?;
         change.commit(&mut locked)?
     };
@@ -107,40 +108,45 @@ pub(crate) fn refresh_due(unlock: &Unlock, env: &mut Env) -> Result<()> {
     Ok(())
 }
 
-/// The authorities that are named or have a list; those without a key here only if they are named.
-fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
+/// The authorities that are named or have a list; those without a key here only if they are named. One that is rotated has
+/// two lists.
+fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<(String, Generation)>> {
+    let listed = world.listed_authorities()?;
+    let mut chosen: Vec<(String, Generation)> = Vec::new();
     for name in &args.authorities {
         let (role, bare) = shared::split_role(name);
-        let name = if role == Some(crate::store::layout::AUTHORITY) { bare } else { name.as_str() };
+        let name = if role == Some(layout::AUTHORITY) { bare } else { name.as_str() };
         world.authority_certificate(name)?;
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+        let others = listed.iter().filter(|(other, generation)| other == name && *generation != Generation::Present);
+        for ca in std::iter::once((name.to_owned(), Generation::Present)).chain(others.cloned()) {
+            if !chosen.contains(&ca) {
+                chosen.push(ca);
+            }
         }
     }
-    if names.is_empty() {
-        for name in world.listed_authorities()? {
-            if world.authority_state(&name) == AuthorityState::Elsewhere {
+    if args.authorities.is_empty() {
+        for ca in listed {
+            if world.authority_state(&ca) == AuthorityState::Elsewhere {
                 env.warn(format!(
                     "the key of authority {} is not here: run certgen crl where it is, and certgen import crl.pem here",
-                    ui::quote(&name)
+                    ui::quote(&ca.0)
                 ));
             } else {
-                names.push(name);
+                chosen.push(ca);
             }
         }
     }
     if args.due {
         let mut due = Vec::new();
-        for name in names {
-            let list = world.revocation_list_of(&name)?;
+        for ca in chosen {
+            let list = world.revocation_list_of(&ca)?;
             if list.is_none_or(|list| plan::list_is_due(list.this_update(), list.next_update(), env.now)) {
-                due.push(name);
+                due.push(ca);
             }
         }
-        names = due;
+        chosen = due;
     }
-    Ok(names)
+    Ok(chosen)
 }
 
 fn nothing(env: &mut Env) -> Result<Answer> {
@@ -174,7 +180,7 @@ fn copies(world: &World, env: &Env) -> Vec<String> {
     let checking = world.manifest.brokers().iter().filter(|broker| broker.revocation);
     checking
         .filter_map(|broker| {
-            let dir = crate::store::layout::rabbitmq_dir(broker.name.as_deref()).ok()?.join("crls");
+            let dir = layout::rabbitmq_dir(broker.name.as_deref()).ok()?.join("crls");
             let from = ui::path(env.shown(&world.store.path(dir)));
             Some(format!("next: {from}/ goes to {}/crls on the broker's hosts; it needs no restart", broker.config_dir))
         })

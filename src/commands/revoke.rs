@@ -142,7 +142,7 @@ fn carry_out(
     let reason = Some(args.reason).filter(|reason| *reason != RevocationReason::Unspecified);
     let mut change = Change::new(world, vault, env);
     let issuers: BTreeSet<&str> = targets.iter().map(|target| target.issued.issuer.as_str()).collect();
-    issuers.iter().try_for_each(|issuer| change.recover(issuer))?;
+    issuers.into_iter().try_for_each(|issuer| change.recover(issuer))?;
     let recovered = !change.is_empty();
     let mut items = Vec::new();
     for target in targets {

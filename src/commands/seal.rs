@@ -150,7 +150,7 @@ pub(crate) fn wanted(named: &[String], world: &World) -> Result<Vec<String>> {
     }
     let here: Vec<String> = world
         .authority_names()
-        .filter(|n| world.authority_state(n) != AuthorityState::Elsewhere)
+        .filter(|n| world.authority_state(*n) != AuthorityState::Elsewhere)
         .map(str::to_owned)
         .collect();
     if here.is_empty() {

@@ -118,9 +118,10 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
     if Manifest::lone_entry(role, name, &alone).is_err() { fault.as_usage() } else { fault }
 }
 
-/// How an authority gets a successor. Both stand in the bundles while `trust` names the one that does not sign.
-pub(crate) const SUCCESSOR: &str =
-    "certgen issue authority NEWNAME, then trust and issuer in certgen.toml (certgen.toml(5))";
+/// How an authority gets a successor.
+pub(crate) fn rotate(authority: &str) -> String {
+    format!("certgen rotate start {}", ui::shell(authority))
+}
 
 /// A repeatable flag: absent where it was not given.
 pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{Standing, SurveyOptions, World};
-use crate::commands::{Answer, shared};
+use crate::commands::{Answer, rotate, shared};
 use crate::env::Env;
 use crate::error::Result;
 use crate::manifest::Manifest;
@@ -96,7 +96,8 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         env.say(who_checks(&world.manifest));
-        next_steps(&items, args.due_within, env);
+        let rotations = rotate::sentences(&world, env)?;
+        next_steps(&items, &rotations, args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -152,7 +153,7 @@ fn who_checks(manifest: &Manifest) -> String {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], rotations: &[String], due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -161,8 +162,10 @@ fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
         let within = due_within.map_or_else(String::new, |within| format!(" --due-within {within}"));
         env.say(format!("to renew what is due: certgen renew --due{within}"));
     }
-    for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::SUCCESSOR));
+    rotations.iter().for_each(|line| env.say(line));
+    let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
+    for item in items.iter().filter(runs_out).filter(|_| rotations.is_empty()) {
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

@@ -9,6 +9,7 @@
 //! Both are bounded, because whoever sends a chain chooses it.
 
 mod der;
+mod erlang;
 mod finding;
 mod form;
 mod general_name;
@@ -27,6 +28,7 @@ mod walk;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+pub use erlang::erlang_refuses;
 pub use finding::{Check, Finding, Severity};
 pub use peer_name::PeerName;
 pub use purpose::Purpose;
