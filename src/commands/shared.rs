@@ -229,14 +229,19 @@ pub(crate) fn authority_key(state: AuthorityState) -> &'static str {
     }
 }
 
-/// Completes names of the inventory.
+/// Completes identities, as ROLE/NAME.
 pub(crate) fn complete_names() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, true))
+    completer(|role, name| (role != layout::AUTHORITY).then(|| format!("{role}/{name}")))
 }
 
 /// Completes names of authorities.
 pub(crate) fn complete_authorities() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, false))
+    completer(|role, name| (role == layout::AUTHORITY).then(|| name.to_owned()))
+}
+
+/// Completes identities and authorities, as ROLE/NAME and authority/NAME.
+pub(crate) fn complete_all_names() -> ArgValueCompleter {
+    completer(|role, name| Some(format!("{role}/{name}")))
 }
 
 fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
@@ -249,15 +254,15 @@ fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// Completion must neither fail nor print: where there is no PKI, there is nothing to offer.
-fn names_starting_with(typed: &std::ffi::OsStr, identities: bool) -> Vec<CompletionCandidate> {
-    let typed = typed.to_string_lossy();
-    let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
-    let names = disk.entries.into_iter().filter_map(|entry| match entry.role == layout::AUTHORITY {
-        true => (!identities).then_some(entry.name),
-        false => identities.then(|| format!("{}/{}", entry.role, entry.name)),
-    });
-    names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+/// Completion must neither fail nor print: where there is no PKI, there is nothing to offer. `offer` says how an entry is
+/// written on the line, if it fits there.
+fn completer(offer: fn(role: &str, name: &str) -> Option<String>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &std::ffi::OsStr| {
+        let typed = typed.to_string_lossy();
+        let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
+        let names = disk.entries.iter().filter_map(|entry| offer(&entry.role, &entry.name));
+        names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    })
 }
 
 /// Where the command that is being typed will look: the shell hands its words to us as they stand.
