@@ -292,30 +292,41 @@ pub(crate) enum Thing {
 /// # Errors
 /// It is none of these.
 pub(crate) fn find_thing(text: &str, env: &mut Env) -> Result<Thing> {
+    known_thing(text, env)?.ok_or_else(|| no_such_thing(text))
+}
+
+/// `text` is none of the things that are known.
+pub(crate) fn no_such_thing(text: &str) -> Error {
+    Error::failed(format!("there is no identity and no file {}", ui::quote(text)))
+        .hint("name a file, or an identity that certgen list shows")
+}
+
+/// The same as [`find_thing`] where `text` may be something else.
+///
+/// # Errors
+/// It is known and cannot be read.
+pub(crate) fn known_thing(text: &str, env: &mut Env) -> Result<Option<Thing>> {
     if text == "-" {
-        return Ok(Thing::Stream(store::read_limited(std::path::Path::new("-"), store::INPUT_LIMIT)?));
+        return store::read_limited(std::path::Path::new("-"), store::INPUT_LIMIT)
+            .map(|bytes| Some(Thing::Stream(bytes)));
     }
     let path = env.cwd.join(text);
     if Store::open(&env.pki).exists() {
         if let Some((role, name)) = identity_at(&path, env) {
-            return Ok(Thing::Identity(role, name));
+            return Ok(Some(Thing::Identity(role, name)));
         }
         let (role, name) = split_role(text);
         if role.is_some() || !path.exists() {
             let world = World::read(env)?;
             if Role::ALL.into_iter().any(|r| role.is_none_or(|w| w == r.as_str()) && world.knows(r, name)) {
-                return identity(&world, text).map(|(role, name)| Thing::Identity(role, name));
+                return identity(&world, text).map(|(role, name)| Some(Thing::Identity(role, name)));
             }
             if role == Some(layout::AUTHORITY) || (role.is_none() && world.authority(name).is_some()) {
-                return world.authority_certificate(name).map(|_| Thing::Authority(name.to_owned()));
+                return world.authority_certificate(name).map(|_| Some(Thing::Authority(name.to_owned())));
             }
         }
     }
-    if path.exists() {
-        return Ok(Thing::File(path));
-    }
-    Err(Error::failed(format!("there is no identity and no file {}", ui::quote(text)))
-        .hint("name a file, or an identity that certgen list shows"))
+    Ok(path.exists().then_some(Thing::File(path)))
 }
 
 /// The identity whose certificate `path` is, however it was typed.
