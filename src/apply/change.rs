@@ -14,7 +14,7 @@ use crate::manifest::{Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal::SealTo};
 use crate::ui;
-use crate::x509::{Certificate, PrivateKey, RevocationReason, is_host};
+use crate::x509::{Certificate, PrivateKey, is_host};
 
 /// One certificate to issue.
 pub struct Order {
@@ -96,7 +96,7 @@ pub struct Change<'a> {
     pub(crate) vault: &'a mut Vault,
     pub(crate) env: &'a Env,
     pub(crate) files: Vec<OutputFile>,
-    pub(super) directories: Vec<NewDirectory>,
+    pub(crate) directories: Vec<NewDirectory>,
     /// Directories that exist, with the mode and owner that they get.
     opened: Vec<(PathBuf, u32, Option<Owner>)>,
     pub(crate) removals: Vec<PathBuf>,
@@ -291,56 +291,6 @@ impl<'a> Change<'a> {
         self.files.extend(
             files.into_iter().map(|f| OutputFile { path: directory.join(&f.path), ..f }.owned_by(owner.clone())),
         );
-        Ok(())
-    }
-
-    /// Copies the pair that is about to be replaced to `history/`.
-    fn keep_in_history(&mut self, entry: &Entry, directory: &Path, old: &Certificate) -> Result<()> {
-        let to = layout::history_dir(entry.role.as_str(), &entry.name, &old.serial().to_string())?;
-        if self.world.store.holds(&to) {
-            return Ok(());
-        }
-        let mut files = Vec::new();
-        for (name, mode) in
-            [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
-        {
-            // A key that somebody else has is not worth keeping.
-            if name == entry.role.key_file() && self.is_compromised(old) {
-                continue;
-            }
-            if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
-                files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
-            }
-        }
-        self.directories.push(NewDirectory { path: to, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
-        Ok(())
-    }
-
-    fn is_compromised(&self, certificate: &Certificate) -> bool {
-        let serial = certificate.serial().to_string();
-        let revocation = self.world.issuer_of(certificate).and_then(|issuer| self.standing(issuer.name, &serial));
-        revocation.is_some_and(|r| r.reason.as_deref() == Some(RevocationReason::KeyCompromise.as_str()))
-    }
-
-    /// Erases the key of one replaced pair: somebody else has it.
-    pub(crate) fn erase_history_key(&mut self, role: Role, name: &str, serial: &str) -> Result<()> {
-        let key = layout::history_dir(role.as_str(), name, serial)?.join(role.key_file());
-        if self.world.store.holds(&key) {
-            self.removals.push(key);
-        }
-        Ok(())
-    }
-
-    /// Erases the keys of replaced pairs of an identity: nobody needs them any more.
-    pub(crate) fn erase_history_keys(&mut self, role: Role, name: &str) -> Result<()> {
-        let of_name = layout::history_dir(role.as_str(), name, "0")?;
-        let Some(of_name) = of_name.parent() else { return Ok(()) };
-        for serial in self.world.store.file_names(of_name)? {
-            let key = of_name.join(serial).join(role.key_file());
-            if self.world.store.holds(&key) && !self.removals.contains(&key) {
-                self.removals.push(key);
-            }
-        }
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod broker;
 mod broker_lists;
 mod change;
 mod guide;
+mod history;
 mod keys;
 mod rebuild;
 mod refusals;

@@ -18,7 +18,7 @@ use crate::ui::{self, Table};
 )]
 pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names())]
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names())]
     what: Vec<String>,
 }
 

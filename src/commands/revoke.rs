@@ -37,7 +37,7 @@ use targets::Target;
                   certgen revoke client/reporting --reason certificateHold")]
 pub(crate) struct RevokeArgs {
     /// The identities, intermediate authorities (authority/NAME) or serial numbers
-    #[arg(value_name = "NAME|SERIAL", required = true, add = shared::complete_names())]
+    #[arg(value_name = "NAME|SERIAL", required = true, add = shared::complete_all_names())]
     what: Vec<String>,
     /// Why, in RFC 5280's words; removeFromCRL takes a hold back
     #[arg(long, value_name = "REASON", default_value = "unspecified", hide_default_value = true, value_parser = parse_reason, add = clap_complete::engine::ArgValueCompleter::new(complete_reasons))]

@@ -28,7 +28,7 @@ use crate::x509::Duration;
                         certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names(), conflicts_with = "scan")]
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
     what: Vec<String>,
     /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged
     #[arg(long, value_name = "DUR")]

@@ -9,6 +9,7 @@ mod lists;
 mod management;
 mod mqtt;
 mod pki;
+mod probe;
 mod renew;
 mod revocation;
 mod sealing;

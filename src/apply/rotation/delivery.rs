@@ -54,6 +54,7 @@ impl World {
             members: vec![authority.to_owned()],
             phase: Phase::Started,
             since: event.time.into(),
+            is_read_by_others: true,
         };
         self.delivered_since(ended, &rotation, true)
     }

@@ -43,6 +43,9 @@ pub struct Rotation {
     pub phase: Phase,
     /// Since when, by the clock of the command that did it.
     pub since: OffsetDateTime,
+    /// Others must have read files of the first phase before the second: bundles with another root, or revocation lists. An
+    /// intermediate comes along with what it signed.
+    pub is_read_by_others: bool,
 }
 
 /// How far a rotation is.
@@ -84,7 +87,8 @@ impl Rotation {
     /// How long it is until the bundles are known to be read everywhere; nothing when they are.
     pub fn left_to_wait(&self, now: OffsetDateTime) -> Option<Duration> {
         let waited = now - self.since;
-        (self.phase == Phase::Started && waited < BUNDLES_ARE_READ_AFTER).then(|| BUNDLES_ARE_READ_AFTER - waited)
+        (self.is_read_by_others && self.phase == Phase::Started && waited < BUNDLES_ARE_READ_AFTER)
+            .then(|| BUNDLES_ARE_READ_AFTER - waited)
     }
 }
 
@@ -102,7 +106,8 @@ impl World {
                 let below = self.authorities_below(name);
                 members.extend(below.into_iter().filter(|name| has_other(name)));
                 let since = self.began(name, phase);
-                found.push(Rotation { authority: name.to_owned(), members, phase, since });
+                let is_read_by_others = self.is_read_by_others(name);
+                found.push(Rotation { authority: name.to_owned(), members, phase, since, is_read_by_others });
             }
         }
         found.sort_by(|a, b| a.authority.cmp(&b.authority));
@@ -132,6 +137,11 @@ impl World {
                     .hint("name one of them"))
             }
         }
+    }
+
+    fn is_read_by_others(&self, name: &str) -> bool {
+        self.authority(name).is_some_and(Certificate::is_self_issued)
+            || self.manifest.brokers().iter().any(|broker| broker.revocation)
     }
 
     /// When the last rotation that began with `name` came to its end, and whether it was given up.

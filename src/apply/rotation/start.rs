@@ -49,8 +49,9 @@ impl Change<'_> {
         if specs.first().is_some_and(Authority::is_root) {
             self.cross_certify(&specs[0])?;
         }
+        let is_read_by_others = self.world.is_read_by_others(authority);
         let authority = authority.to_owned();
-        Ok(Rotation { authority, members, phase: Phase::Started, since: self.env.now })
+        Ok(Rotation { authority, members, phase: Phase::Started, since: self.env.now, is_read_by_others })
     }
 
     fn refuse_second_rotation(&self, authority: &str) -> Result<()> {
