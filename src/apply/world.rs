@@ -213,6 +213,12 @@ impl World {
         }
     }
 
+    /// What an authority is at present and, during a rotation, the one beside it: those whose keys are here.
+    pub fn keys_here(&self, name: &str) -> Vec<(String, Generation)> {
+        let all = Generation::ALL.into_iter().map(|generation| (name.to_owned(), generation));
+        all.filter(|ca| self.authority(ca).is_some() && self.authority_state(ca) != AuthorityState::Elsewhere).collect()
+    }
+
     pub(super) fn set_authority(&mut self, ca: Ca<'_>, certificate: Option<Certificate>) {
         let key = (ca.name.to_owned(), ca.generation);
         match certificate {

@@ -13,6 +13,7 @@ mod recovery;
 mod renew;
 mod repeat;
 mod revoke;
+mod rotate;
 mod status;
 mod together;
 mod usage;
