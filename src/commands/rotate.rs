@@ -249,8 +249,8 @@ fn ready_to_switch(args: &SwitchArgs, rotation: &Rotation, world: &World, env: &
     }
     let Some(left) = rotation.left_to_wait(env.now).filter(|_| !args.force) else { return Ok(()) };
     Err(Error::failed(format!(
-        "the bundles with the successor are out for less than five minutes: a broker may not have read them yet, wait {}",
-        ui::span(left)
+        "the bundles with the successor are out for less than five minutes, and a broker may not have read them: wait until {}",
+        ui::date(env.now + left + time::Duration::minutes(1))
     ))
     .hint("or ask the listeners: certgen rotate switch --check HOST:PORT")
     .hint("if nothing uses these certificates yet: add --force"))

@@ -116,13 +116,9 @@ pub(super) fn phase(told: Told, was: &Rotation, done: &Done, env: &mut Env) -> R
     }
     shared::warn_of_edited(&done.edited, env);
     if done.meetings > 0 {
-        let what = if done.meetings == 1 {
-            "one certificate was".into()
-        } else {
-            format!("{} certificates were", done.meetings)
-        };
+        let meetings = if done.meetings == 1 { "one meeting".into() } else { format!("{} meetings", done.meetings) };
         env.say(format!(
-            "{what} verified as those who meet them will, by openssl's rules and Erlang's: none is refused"
+            "{meetings} of old and new files verified, by openssl's rules and Erlang's: nobody is refused"
         ));
     }
     explain(told, was, rotation.as_ref(), &deliveries, &world, env)?;
@@ -204,7 +200,9 @@ fn explain(
         }
     });
     if deliveries.iter().any(|d| !d.delivered) {
-        env.say("put the files to where they are used; brokers read them after two minutes, or at once after, on their hosts:");
+        env.say(
+            "put the files where they are used; brokers read them after two minutes, or at once after, on their hosts:",
+        );
         for line in reloads(world) {
             env.say(format!("  {line}"));
         }
@@ -450,12 +448,12 @@ pub(super) fn status(authority: Option<&str>, env: &mut Env) -> Result<Answer> {
 }
 
 fn show(item: &StatusItem, env: &mut Env) -> Result<()> {
-    let ago = ui::span(env.now - item.since);
+    let since = ui::date(item.since);
     let members = match item.members.len() {
         1 => String::new(),
         n => format!(", with {} below it", n - 1),
     };
-    writeln!(env.out(), "authority/{}  {}, {ago} ago{members}", ui::plain(&item.authority), item.phase)?;
+    writeln!(env.out(), "authority/{}  {} on {since}{members}", ui::plain(&item.authority), item.phase)?;
     let mut table = Table::new(&["TO DELIVER", "FILES", "CONFIRMED"]);
     for delivery in item.deliveries.iter().take(LISTED) {
         let files = if delivery.files.is_empty() { "its copy elsewhere".to_owned() } else { delivery.files.join(" ") };
