@@ -49,7 +49,7 @@ enum PhaseArgs {
                       for five minutes, or until --check says that listeners know the successor. With --batch it is done in \
                       parts; run it again for the next. Where a key is elsewhere its owner sends a request.",
         after_help = "EXAMPLES:\n  certgen rotate switch root\n  \
-                      certgen rotate switch --check rabbit.example.com:5671 --check rabbit.example.com:8883\n  \
+                      certgen rotate switch --check localhost:5671\n  \
                       certgen rotate switch --batch 100\n  certgen rotate switch --batch node/rabbit.example.com"
     )]
     Switch(SwitchArgs),

@@ -79,7 +79,7 @@ fn what_cannot_be_renewed_here_is_said() {
     let all = world.certgen(["renew", "--all"]).run().success();
     assert!(!all.stdout.contains("sensor"), "{}", all.stdout);
     all.stderr_has("to be renewed where its key is").stderr_has("client/sensor");
-    world.certgen(["renew", "authority/root"]).run().code(1).stderr_has("certgen issue authority");
+    world.certgen(["renew", "authority/root"]).run().code(1).stderr_has("certgen rotate start root");
     world.certgen(["renew", "nobody"]).run().code(1).stderr_has("certgen list");
     world.certgen(["renew"]).run().code(2);
     world.certgen(["renew", "--due", "--all"]).run().code(2);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::support::invariants::{check, snapshot, unchanged};
-use crate::support::{World, openssl};
+use crate::support::{World, openssl, tls};
 
 const DAY_ONE: &str = "2026-03-01T12:00:00Z";
 /// After the bundles have been read.
@@ -380,6 +380,27 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refuse(LATER, &["rotate", "start"], "is there without its certificate");
     fs::write(&certificate, text).expect("written");
     world.certgen(["rotate", "switch"]).at(LATER).run().success();
+}
+
+/// The time is a guess, and the listener knows.
+#[test]
+fn a_listener_says_whether_it_knows_the_successor() {
+    let world = celery();
+    let before = tls::server(&world.pki(NODE));
+    world.certgen(["rotate", "start"]).at(DAY_ONE).run().success();
+    let switch = |port: u16| {
+        let place = format!("localhost:{port}");
+        world.certgen(["rotate", "switch", "--check", &place]).at(DAY_ONE).run()
+    };
+    let unread = snapshot(&world.pki(""));
+    switch(before).code(1).stderr_has("does not know the successor").stderr_has("clear_pem_cache");
+    world.certgen(["rotate", "switch", "--check", "localhost"]).at(DAY_ONE).run().code(2);
+    // However long they have waited: whoever asks wants to know.
+    let late = ["rotate", "switch", "--check", &format!("localhost:{before}")];
+    world.certgen(late).at(LATER).run().code(1).stderr_has("does not know the successor");
+    unchanged(&unread, &world.pki(""), "a refused check changed something");
+    let after = tls::server(&world.pki(NODE));
+    switch(after).success().stderr_has("knows the successor").stdout_has("renewed   client/celery_worker");
 }
 
 /// A leaf that by default would outlive its issuer is shortened, and told how to end that.

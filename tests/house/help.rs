@@ -165,9 +165,22 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("certgen issue client reporting && certgen revoke reporting && cp pki/ca/root/crl.pem .");
         }
         "seal" | "unseal" => seal(&shell, command, example),
+        "rotate" => rotate(&shell, example),
         _ => {}
     }
     shell
+}
+
+/// A rotation that is where the example goes on.
+fn rotate(shell: &Shell, example: &str) {
+    let done_before: &[&str] = match example.split_whitespace().nth(2) {
+        Some("switch" | "abort" | "status") => &["start"],
+        Some("finish") => &["start", "switch --force"],
+        _ => &[],
+    };
+    for phase in done_before {
+        shell.prepare(&format!("certgen rotate {phase} --at \"$(date -u -d '30 minutes ago' +%FT%TZ)\""));
+    }
 }
 
 fn seal(shell: &Shell, command: &str, example: &str) {
