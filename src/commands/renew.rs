@@ -20,7 +20,8 @@ use crate::x509::Duration;
 ///
 /// Names, key type, role and issuer stay as certgen.toml has them, and so does the directory, which may be mounted. A
 /// certificate is due when a third of its lifetime is left. Where a key is elsewhere, its owner sends a request: those
-/// are listed. An authority is not renewed but replaced by another.
+/// are listed. An authority is not renewed but replaced by another. The replaced pair stays in history/, and its key is
+/// erased there when its certificate has expired.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen renew client/celery_worker\n  certgen renew --due --hook 'systemctl reload nginx'\n  \
@@ -173,6 +174,7 @@ fn renew<'a>(
 ) -> Result<Change<'a>> {
     let mut change = Change::new(world, vault, env);
     change.awaits_hook = args.hook.is_some();
+    change.erase_expired_keys()?;
     if picked.is_empty() {
         return Ok(change);
     }
