@@ -62,7 +62,9 @@ impl Vault {
             let plain = layout::ca_key(name).ok().filter(|path| world.store.holds(path));
             let path = plain.or_else(|| layout::ca_key_sealed(name).ok()).unwrap_or_default();
             let shown = ui::path(env.shown(&world.store.path(path)));
-            Error::from(e).context(format!("reading {shown}, the key of authority {}", ui::quote(name)))
+            Error::from(e)
+                .context(format!("reading {shown}, the key of authority {}", ui::quote(name)))
+                .hint("put the key back from a backup")
         })?;
         LocalIssuer::new(name, certificate, key, world.chain_from(name)?, world.publication(name))
     }
@@ -81,7 +83,7 @@ impl Vault {
                 ui::quote(name),
                 ui::path(env.shown(&world.store.path(layout::ca_key(name)?)))
             ))
-            .hint("run this where the key is, or name another authority with --issuer NAME"));
+            .hint("run this where the key is"));
         };
         let shown = ui::path(env.shown(&world.store.path(layout::ca_key_sealed(name)?)));
         let unlock = self.how_to_open(&file, name, &shown, env)?;

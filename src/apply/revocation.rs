@@ -190,10 +190,19 @@ impl Change<'_> {
     /// # Errors
     /// As for [`Change::refresh_revocation_lists`].
     pub fn write_revocation_list(&mut self, name: &str) -> Result<Crl> {
-        self.world.authority_certificate(name)?;
+        let begins = self.world.authority_certificate(name)?.validity().not_before;
         let published = self.world.revocation_list_of(name)?;
         if let Some(published) = &published {
             self.world.refuse_old_clock(name, published, self.env.now)?;
+        }
+        if self.env.now < begins {
+            return Err(Error::failed(format!(
+                "the revocation list of authority {} was not written: its certificate is valid from {} on, and the clock says {}",
+                ui::quote(name),
+                ui::date(begins),
+                ui::date(self.env.now)
+            ))
+            .hint("set the machine's clock, or give the right time with --at TIME"));
         }
         self.recover(name)?;
         self.sign_list(name, published.as_ref())

@@ -107,13 +107,14 @@ impl World {
         for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
             let path = layout::ca_certificate(&authority.name)?;
             if store.holds(&path) {
-                let certificate = read_certificate(&store, &path)?;
+                let restore = "put the authority's certificate back, from version control or a backup";
+                let certificate = read_certificate(&store, &path).map_err(|e| e.hint(restore))?;
                 if !certificate.is_ca() {
                     return Err(Error::failed(format!(
                         "reading {}: this certificate is not an authority's",
                         ui::path(env.shown(&store.path(&path)))
                     ))
-                    .hint("put the authority's certificate back, from version control or a backup"));
+                    .hint(restore));
                 }
                 authorities.insert(authority.name.clone(), certificate);
             }
@@ -357,7 +358,12 @@ impl World {
         let path = layout::crl(name)?;
         let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? else { return Ok(None) };
         let shown = ui::path(&self.store.path(path));
-        Crl::from_bytes(&bytes).context(|| format!("reading {shown}")).map(Some)
+        Crl::from_bytes(&bytes).context(|| format!("reading {shown}")).map(Some).map_err(|e| {
+            e.hint(format!(
+                "put the list back from a copy; or move it away, and certgen crl {} writes it from the inventory",
+                ui::shell(name)
+            ))
+        })
     }
 
     /// Every root here.
