@@ -1,4 +1,5 @@
-//! Replaced pairs: what `history/` keeps, and when the keys in it go.
+//! Replaced pairs: what `history/` keeps, and when the keys in it go: when they expire or were compromised, and with their
+//! identity.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use crate::apply::change::NewDirectory;
 use crate::error::Result;
 use crate::manifest::Entry;
 use crate::profile::Role;
-use crate::store::{self, OutputFile, layout};
+use crate::store::{self, Issued, OutputFile, layout};
 use crate::x509::{Certificate, RevocationReason};
 
 impl Change<'_> {
@@ -21,8 +22,9 @@ impl Change<'_> {
         for (name, mode) in
             [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
         {
-            // A key that somebody else has is not worth keeping.
-            if name == entry.role.key_file() && self.is_compromised(old) {
+            // A key that somebody else has, or that is good for nothing any more, is not worth keeping.
+            let is_over = old.validity().not_after < self.env.now;
+            if name == entry.role.key_file() && (is_over || self.is_compromised(old)) {
                 continue;
             }
             if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
@@ -44,6 +46,33 @@ impl Change<'_> {
         let key = layout::history_dir(role.as_str(), name, serial)?.join(role.key_file());
         if self.world.store.holds(&key) {
             self.removals.push(key);
+        }
+        Ok(())
+    }
+
+    /// Erases the keys of replaced pairs whose certificates have expired: all that they could still do is harm.
+    ///
+    /// # Errors
+    /// A name has no directory name.
+    pub fn erase_expired_keys(&mut self) -> Result<()> {
+        let mut expired = Vec::new();
+        for ((role, name), history) in &self.world.inventory.entries {
+            let Ok(role) = role.parse::<Role>() else { continue };
+            let is_over = |issued: &&Issued| issued.not_after.is_some_and(|end| end < self.env.now);
+            let over = history.certificates.iter().filter(is_over);
+            expired.extend(over.map(|issued| (role, name.clone(), issued.serial.clone())));
+        }
+        let before = self.removals.len();
+        for (role, name, serial) in expired {
+            self.erase_history_key(role, &name, &serial)?;
+        }
+        match self.removals.len() - before {
+            0 => {}
+            1 => self.done.notes.push("the key of a replaced pair that has expired was erased from history/".into()),
+            n => self
+                .done
+                .notes
+                .push(format!("the keys of {n} replaced pairs that have expired were erased from history/")),
         }
         Ok(())
     }

@@ -74,7 +74,9 @@ impl Vault {
             let plain = layout::ca_key(ca).ok().filter(|path| world.store.holds(path));
             let path = plain.or_else(|| layout::ca_key_sealed(ca).ok()).unwrap_or_default();
             let shown = ui::path(env.shown(&world.store.path(path)));
-            Error::from(e).context(format!("reading {shown}, the key of authority {}", ui::quote(ca.name)))
+            Error::from(e)
+                .context(format!("reading {shown}, the key of authority {}", ui::quote(ca.name)))
+                .hint("put the key back from a backup")
         })?;
         LocalIssuer::new(ca.name, certificate, key, world.chain_from(ca)?, world.publication(ca.name))
     }
@@ -95,7 +97,7 @@ impl Vault {
                 ui::quote(name),
                 ui::path(env.shown(&world.store.path(layout::ca_key(ca)?)))
             ))
-            .hint("run this where the key is, or name another authority with --issuer NAME"));
+            .hint("run this where the key is"));
         };
         let shown = ui::path(env.shown(&world.store.path(layout::ca_key_sealed(ca)?)));
         let unlock = self.how_to_open(&file, name, &shown, env)?;

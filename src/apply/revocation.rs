@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use time::{Duration, OffsetDateTime};
 
 use crate::apply::{Change, World};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
 use crate::profile::Role;
@@ -216,10 +216,19 @@ impl Change<'_> {
     /// As for [`Change::refresh_revocation_lists`].
     pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<Crl> {
         let ca = ca.into();
-        self.world.authority_certificate(ca)?;
+        let begins = self.world.authority_certificate(ca)?.validity().not_before;
         let published = self.list_of(ca)?;
         if let Some(published) = &published {
             self.world.refuse_old_clock(ca, published, self.env.now)?;
+        }
+        if self.env.now < begins {
+            return Err(Error::failed(format!(
+                "the revocation list of authority {} was not written: its certificate is valid from {} on, and the clock says {}",
+                ui::quote(ca.name),
+                ui::date(begins),
+                ui::date(self.env.now)
+            ))
+            .hint("set the machine's clock, or give the right time with --at TIME"));
         }
         self.recover(ca)?;
         self.sign_list(ca, published.as_ref())
@@ -260,9 +269,8 @@ impl Change<'_> {
         if let Some(written) = self.done.lists.iter().find(|list| list.is_of(ca)) {
             return Ok(Some(written.crl.clone()));
         }
-        let path = layout::crl(ca)?;
-        let Some(bytes) = self.read(&path, super::world::CRL_LIMIT)? else { return Ok(None) };
-        Crl::from_bytes(&bytes).context(|| format!("reading {}", ui::path(&self.world.store.path(path)))).map(Some)
+        let bytes = self.read(&layout::crl(ca)?, super::world::CRL_LIMIT)?;
+        bytes.map(|bytes| self.world.parse_list(ca, &bytes)).transpose()
     }
 
     /// Records what the present list of an authority knows and the inventory has lost, after a restore for instance.

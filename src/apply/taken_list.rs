@@ -143,11 +143,15 @@ fn refuse_older(name: &str, present: &Crl, new: &Crl) -> Result<()> {
     if age(new) > age(present) {
         return Ok(());
     }
+    let told = |crl: &Crl| {
+        let number = crl.number().map_or_else(|| "without a number".to_owned(), |number| format!("number {number}"));
+        format!("{number} of {}", ui::date(crl.this_update()))
+    };
     Err(Error::failed(format!(
-        "the list is older than the one of authority {} here: it was made at {}, and that one at {}",
+        "the list is older than the one of authority {} here: it is {}, and that one is {}",
         ui::quote(name),
-        ui::date(new.this_update()),
-        ui::date(present.this_update())
+        told(new),
+        told(present)
     ))
     .hint("there is nothing to take from it"))
 }

@@ -106,18 +106,19 @@ impl World {
         let disk = store.entries_on_disk()?;
         let mut authorities = BTreeMap::new();
         for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
+            let restore = "put the authority's certificate back, from version control or a backup";
             for generation in Generation::ALL {
                 let path = layout::ca_certificate(Ca::new(&authority.name, generation))?;
                 if !store.holds(&path) {
                     continue;
                 }
-                let certificate = read_certificate(&store, &path)?;
+                let certificate = read_certificate(&store, &path).map_err(|e| e.hint(restore))?;
                 if !certificate.is_ca() {
                     return Err(Error::failed(format!(
                         "reading {}: this certificate is not an authority's",
                         ui::path(env.shown(&store.path(&path)))
                     ))
-                    .hint("put the authority's certificate back, from version control or a backup"));
+                    .hint(restore));
                 }
                 authorities.insert((authority.name.clone(), generation), certificate);
             }
@@ -378,10 +379,23 @@ impl World {
     /// # Errors
     /// The list cannot be read.
     pub fn revocation_list_of<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<Option<Crl>> {
-        let path = layout::crl(ca)?;
-        let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? else { return Ok(None) };
-        let shown = ui::path(&self.store.path(path));
-        Crl::from_bytes(&bytes).context(|| format!("reading {shown}")).map(Some)
+        let ca = ca.into();
+        let bytes = self.store.read_if_exists(layout::crl(ca)?, CRL_LIMIT)?;
+        bytes.map(|bytes| self.parse_list(ca, &bytes)).transpose()
+    }
+
+    /// The list of an authority from the bytes of its file.
+    ///
+    /// # Errors
+    /// They are no list.
+    pub(super) fn parse_list(&self, ca: Ca<'_>, bytes: &[u8]) -> Result<Crl> {
+        let shown = ui::path(&self.store.path(layout::crl(ca)?));
+        Crl::from_bytes(bytes).context(|| format!("reading {shown}")).map_err(|e| {
+            e.hint(format!(
+                "put the list back from a copy; or move it away, and certgen crl {} writes it from the inventory",
+                ui::shell(ca.name)
+            ))
+        })
     }
 
     /// Every root here, those of a rotation included.

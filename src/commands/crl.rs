@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{AuthorityState, Change, Unlock, Vault, World, WrittenList};
+use crate::apply::{AuthorityState, Change, Done, Unlock, Vault, World, WrittenList};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -18,8 +18,8 @@ use crate::ui;
 ///
 /// A list lives 30 days, and a broker that checks it refuses everybody once it has lapsed. Without names, this writes the
 /// list of every authority that has revoked something, publishes its list, or is checked by a broker; with --due, only of
-/// those with a third of their time left or less, and of those that have none. Certificates that expired leave the list. The
-/// broker's copies in rabbitmq/crls/ follow. Run `certgen crl --due` every day and copy crls/ to the broker's hosts.
+/// those with a third of their time left or less, and of those that have none. Certificates that expired leave the list, and
+/// their keys leave history/. The broker's copies in rabbitmq/crls/ follow. Run `certgen crl --due` every day and copy crls/ to the broker's hosts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen crl\n  certgen crl --due\n  certgen crl root --out root.crl --der")]
 pub(crate) struct CrlArgs {
@@ -56,11 +56,6 @@ struct Item {
 pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("crl", env)?;
     let names = chosen(&args, &world, env)?;
-    if names.is_empty() {
-        let what = if args.due { "no revocation list is due" } else { "no authority has a revocation list" };
-        env.say(what);
-        return nothing(env);
-    }
     if args.der && names.len() > 1 {
         return Err(Error::usage(format!("--der: a DER file holds one list, and there are {}", names.len()))
             .hint("name one authority"));
@@ -68,11 +63,17 @@ pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     let mut vault = Vault::new(&args.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
+        change.erase_expired_keys()?;
         names.iter().try_for_each(|ca| change.write_revocation_list(ca).map(drop))?;
-        change.refresh_brokers()?;
+        if !names.is_empty() {
+            change.refresh_brokers()?;
+        }
         change.commit(&mut locked)?
     };
     drop(locked);
+    if names.is_empty() {
+        return nothing(&args, &done, env);
+    }
     if let Some(out) = &args.out {
         deliver(out, &done.lists, args.der, env)?;
     }
@@ -149,7 +150,11 @@ fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<(String, G
     Ok(chosen)
 }
 
-fn nothing(env: &mut Env) -> Result<Answer> {
+fn nothing(args: &CrlArgs, done: &Done, env: &mut Env) -> Result<Answer> {
+    env.say(if args.due { "no revocation list is due" } else { "no authority has a revocation list" });
+    for note in &done.notes {
+        env.say(note);
+    }
     if env.json {
         ui::items::<Item>(env, &[])?;
     }

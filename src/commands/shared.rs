@@ -157,14 +157,12 @@ pub(crate) fn select<T>(wanted: &[String], items: Vec<T>, key: impl Fn(&T) -> (&
     }
     let names = |word: &str, item: &T| {
         let (role, name) = key(item);
-        match split_role(word) {
-            (Some(r), n) => r == role && (n == name || n.is_empty()),
-            (None, word) => word == role || word == name,
-        }
+        let of_role = word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/'));
+        word == role || of_role.map_or(word == name, |n| n == name || n.is_empty())
     };
     for word in wanted {
         // A role is a filter, and a filter may leave nothing.
-        if matches!(word.as_str(), "authority" | "server" | "node" | "client") {
+        if matches!(word.as_str(), "authority" | "crl" | "server" | "node" | "client" | "external") {
             continue;
         }
         if !items.iter().any(|item| names(word, item)) {

@@ -20,14 +20,15 @@ use crate::x509::Duration;
 /// Say what expires, what is due, what is broken and what nobody checks
 ///
 /// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
-/// below it and 30 days, a revocation list when a third of its 30 days is left. With --scan, certificates in any
+/// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
+/// damaged. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
                         certgen status --prometheus certgen.prom\n  \
                         certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
-    /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
+    /// Only these: a role (authority, crl, server, node, client, external), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
     what: Vec<String>,
     /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged

@@ -96,6 +96,8 @@ impl EntryHistory {
 pub struct Inventory {
     /// There is a file.
     pub exists: bool,
+    /// The file is shorter than when certgen wrote it last.
+    pub is_short: bool,
     /// Every event once, in the order of real time.
     pub events: Vec<Event>,
     /// Identities by role and name, authorities excepted.

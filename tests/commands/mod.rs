@@ -1,6 +1,7 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
 mod crl;
+mod damage;
 mod emit;
 mod faults;
 mod hostile_answers;
