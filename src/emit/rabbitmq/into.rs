@@ -10,7 +10,7 @@ use super::conf::{self, Conf};
 use super::env::Env;
 use super::facts::BrokerFacts;
 use super::merge::{Conflict, merge_definitions};
-use super::{bat::Bat, definitions::Definitions, erlang, header, inter_node, listeners, plugins};
+use super::{bat::Bat, definitions::Definitions, erlang, header, inter_node, listeners, plain, plugins};
 use crate::error::{Context, Error, Result};
 use crate::manifest::{InterNodeTls, Platform};
 use crate::ui;
@@ -18,6 +18,15 @@ use crate::x509::Crl;
 
 const OWN_CONF: &str = "conf.d/90-certgen.conf";
 const MADE_HERE: &str = "Written by certgen ";
+/// Plugins with listeners of their own for clients.
+const LISTENING: [&str; 6] = [
+    "rabbitmq_mqtt",
+    "rabbitmq_stomp",
+    "rabbitmq_stream",
+    "rabbitmq_prometheus",
+    "rabbitmq_web_mqtt",
+    "rabbitmq_web_stomp",
+];
 const BEGIN: &str = ">>> certgen >>>";
 const END: &str = "<<< certgen <<<";
 
@@ -98,6 +107,15 @@ pub fn plan_into(
     Ok(planner.plan)
 }
 
+/// A line of a rabbitmq.conf that is there.
+struct Setting {
+    path: String,
+    line: usize,
+    key: String,
+    value: String,
+    made_here: bool,
+}
+
 struct Planner<'a> {
     facts: &'a BrokerFacts,
     existing: &'a BTreeMap<String, Vec<u8>>,
@@ -124,50 +142,61 @@ impl Planner<'_> {
 
     /// rabbitmq.conf stays; ours goes beside it. Returns the path of the definitions file that the broker will load.
     fn conf(&mut self) -> Result<String> {
-        let conf =
+        let mut conf =
             listeners::conf(self.facts, "90-certgen.conf: listeners, TLS and who may log in; added to rabbitmq.conf.")?;
         let mut definitions = None;
-        let theirs: Vec<String> = self
-            .existing
-            .keys()
-            .filter(|path| *path == "rabbitmq.conf" || (path.starts_with("conf.d/") && path.ends_with(".conf")))
-            .filter(|path| *path != OWN_CONF)
-            .cloned()
-            .collect();
-        for path in theirs {
-            let text = self.text(&path).unwrap_or_default();
-            if text.contains(MADE_HERE) {
-                // A whole rabbitmq.conf of ours was copied here: the settings are the same, and so is the file's fate.
-                continue;
-            }
-            for (line, key, value) in conf::read(&text) {
-                if is_definitions_key(&key) {
-                    match self.inside(&value) {
-                        Some(file) => definitions = Some(file),
-                        None => self.against(
-                            &path,
-                            line,
-                            &key,
-                            &value,
-                            format!("load_definitions = {}", self.facts.config("definitions.json")),
-                        ),
+        let theirs = self.their_settings();
+        if self.facts.plain {
+            conf.retain(|key| !plain::is_theirs(key, theirs.iter().map(|their| their.key.as_str())));
+        }
+        for Setting { path, line, key, value, made_here } in &theirs {
+            if is_definitions_key(key) {
+                match self.inside(value) {
+                    // A whole rabbitmq.conf of ours was copied here.
+                    _ if *made_here => {}
+                    Some(file) => definitions = Some(file),
+                    None => {
+                        let ours = format!("load_definitions = {}", self.facts.config("definitions.json"));
+                        self.against(path, *line, key, value, ours);
                     }
-                } else if let Some(ours) = contradicted(&conf, &key, &value) {
-                    self.against(&path, line, &key, &value, ours);
-                } else if key.starts_with("management.tcp.") || key == "prometheus.tcp.port" {
-                    self.plan.notes.push(format!("{path}:{line}: {key} keeps a plain HTTP listener open"));
                 }
+            } else if let Some(ours) = contradicted(&conf, key, value).filter(|_| !self.is_welcome(key)) {
+                self.against(path, *line, key, value, ours);
+            } else if !self.facts.plain && (key.starts_with("management.tcp.") || key == "prometheus.tcp.port") {
+                self.plan.notes.push(format!("{path}:{line}: {key} keeps a plain HTTP listener open"));
             }
         }
-        let mut text = conf.text();
         if definitions.is_some() {
-            text = text
-                .lines()
-                .filter(|line| !line.starts_with("load_definitions = "))
-                .fold(String::new(), |all, line| all + line + "\n");
+            conf.retain(|key| key != "load_definitions");
         }
-        self.put(OWN_CONF, text, self.facts.key_password.is_some());
+        self.put(OWN_CONF, conf.text(), self.facts.key_password.is_some());
         Ok(definitions.unwrap_or_else(|| "definitions.json".into()))
+    }
+
+    /// What the broker reads beside our own file.
+    fn their_settings(&self) -> Vec<Setting> {
+        let paths = self.existing.keys().filter(|path| {
+            *path == "rabbitmq.conf" || (path.starts_with("conf.d/") && path.ends_with(".conf") && *path != OWN_CONF)
+        });
+        let mut settings = Vec::new();
+        for path in paths {
+            let text = self.text(path).unwrap_or_default();
+            let made_here = text.contains(MADE_HERE);
+            let found = conf::read(&text).into_iter();
+            settings.extend(found.map(|(line, key, value)| Setting {
+                path: path.clone(),
+                line,
+                key,
+                value,
+                made_here,
+            }));
+        }
+        settings
+    }
+
+    /// A listener without TLS is no contradiction while clients move.
+    fn is_welcome(&self, key: &str) -> bool {
+        self.facts.plain && plain::family(key).is_some()
     }
 
     /// The relative path of a definitions file of theirs that we were given.
@@ -210,7 +239,7 @@ impl Planner<'_> {
         for (line, word) in erlang::words(&theirs.unwrap_or_default()) {
             let ours = match word.as_str() {
                 "ssl_options" => "ssl_options lines: this list replaces every one of them",
-                "tcp_listeners" => "listeners.tcp = none",
+                "tcp_listeners" if !self.facts.plain => "listeners.tcp = none",
                 "ssl_listeners" => "listeners.ssl.default = 5671",
                 "auth_mechanisms" => "auth_mechanisms lines: this list replaces them",
                 "ssl_cert_login_from" => "ssl_cert_login_from",
@@ -363,7 +392,13 @@ impl Planner<'_> {
         let path = "enabled_plugins";
         let wanted = self.facts.all_plugins();
         let new = match self.text(path) {
-            Some(theirs) => plugins::add(&theirs, &wanted)?,
+            Some(theirs) => {
+                let listens = |name: &String| LISTENING.contains(&name.as_str()) && !wanted.contains(name);
+                self.plan.notes.extend(plugins::read(&theirs)?.iter().filter(|name| listens(name)).map(|name| {
+                    format!("{path} has {name}, and plugins in certgen.toml do not: what it listens on has no TLS of certgen's")
+                }));
+                plugins::add(&theirs, &wanted)?
+            }
             None => plugins::write(
                 &header(self.facts, "enabled_plugins: RabbitMQ rewrites this file at every `rabbitmq-plugins enable`."),
                 &wanted,
@@ -374,6 +409,9 @@ impl Planner<'_> {
     }
 
     fn definitions(&mut self, path: &str, previously_ours: &BTreeSet<String>) -> Result<()> {
+        if !self.facts.load_definitions {
+            return Ok(());
+        }
         let ours = Definitions::of_broker(self.facts)?;
         let Some(theirs) = self.existing.get(path) else {
             self.put(path, ours.to_json(), true);
@@ -401,6 +439,12 @@ fn contradicted(ours: &Conf, key: &str, value: &str) -> Option<String> {
     let show = |(key, value): (&str, &str)| {
         if key.ends_with("password") { key.to_owned() } else { format!("{key} = {value}") }
     };
+    if key.starts_with("auth_mechanisms.") {
+        // Numbers only put them in order; ours wins where both have one.
+        let mechanisms = || ours.settings().filter(|(key, _)| key.starts_with("auth_mechanisms."));
+        let known = mechanisms().any(|(_, our_value)| our_value == value);
+        return if known { None } else { mechanisms().next().map(show) };
+    }
     if let Some(same) = ours.settings().find(|(our_key, _)| *our_key == key) {
         return (same.1 != value).then(|| show(same));
     }
@@ -425,10 +469,6 @@ fn contradicted(ours: &Conf, key: &str, value: &str) -> Option<String> {
         return family("management.")
             .or_else(|| ours.settings().find(|(key, _)| key.starts_with("management.ssl")))
             .map(show);
-    }
-    if key.starts_with("auth_mechanisms.") {
-        let known = ours.settings().any(|(key, our_value)| key.starts_with("auth_mechanisms.") && our_value == value);
-        return if known { None } else { family("auth_mechanisms.").map(show) };
     }
     let replaces = [
         "ssl_options.versions.",
@@ -618,6 +658,57 @@ RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS=\"$RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS \\
         assert!(!plan.changes.iter().any(|change| {
             ["inter_node_tls.config", "advanced.config", "rabbitmq.conf"].contains(&change.path.as_str())
         }));
+    }
+
+    /// The management UI lost its plain listener, and nobody heard of MQTT's.
+    #[test]
+    fn while_clients_move_what_is_open_stays_open() {
+        let mut facts = facts();
+        facts.plain = true;
+        facts.client_certificates = crate::manifest::ClientCertificates::Optional;
+        let theirs = "listeners.tcp.1 = 0.0.0.0:5673\nmanagement.listener.port = 15672\nauth_mechanisms.1 = AMQPLAIN\n\
+                      auth_mechanisms.2 = PLAIN\n";
+        let existing = files(&[
+            ("rabbitmq.conf", theirs),
+            ("advanced.config", "[{rabbit, [{tcp_listeners, [5673]}]}].\n"),
+            ("enabled_plugins", "[rabbitmq_mqtt,rabbitmq_shovel]."),
+        ]);
+        let open = plan(&facts, &existing);
+        assert_eq!(shown(&open), Vec::<String>::new());
+        let text = |plan: &IntoPlan| {
+            let own = plan.changes.iter().find(|change| change.path == OWN_CONF).unwrap();
+            String::from_utf8(own.new.clone()).unwrap()
+        };
+        let conf = text(&open);
+        assert!(!conf.contains("\nlisteners.tcp") && !conf.contains("management.tcp"), "{conf}");
+        assert!(conf.contains("fail_if_no_peer_cert = false") && conf.contains(" = EXTERNAL"), "{conf}");
+        assert!(open.notes.iter().any(|note| note.contains("rabbitmq_mqtt, and plugins")), "{:?}", open.notes);
+        let nothing_said = text(&plan(&facts, &BTreeMap::new()));
+        assert!(nothing_said.contains("\nlisteners.tcp.default = 5672\n"), "{nothing_said}");
+        assert!(nothing_said.contains("\nmanagement.tcp.port = 15672\n"), "{nothing_said}");
+        // Closed, each of these lines is one to take out.
+        facts.plain = false;
+        facts.client_certificates = crate::manifest::ClientCertificates::Required;
+        assert_eq!(plan(&facts, &existing).contradictions.len(), 5);
+        facts.load_definitions = false;
+        let existing = files(&[("definitions.json", r#"{"users":[{"name":"worker","password_hash":"H","tags":[]}]}"#)]);
+        let unknown = plan(&facts, &existing);
+        assert!(unknown.conflicts.is_empty() && !text(&unknown).contains("load_definitions"));
+        assert!(!unknown.changes.iter().any(|change| change.path == "definitions.json"));
+    }
+
+    /// A whole rabbitmq.conf of an earlier day was passed over, and what it still allowed was allowed.
+    #[test]
+    fn a_whole_file_of_ours_that_is_out_of_date_stands_against_us() {
+        let mut then = facts();
+        then.plain = true;
+        then.client_certificates = crate::manifest::ClientCertificates::Optional;
+        let then = listeners::conf(&then, "x").unwrap().text();
+        let whole = |text: &str| files(&[("rabbitmq.conf", text), ("definitions.json", "{}")]);
+        let found = shown(&plan(&facts(), &whole(&then)));
+        assert!(found.iter().any(|line| line.contains("auth_mechanisms.2 = PLAIN")), "{found:?}");
+        let now = listeners::conf(&facts(), "x").unwrap().text();
+        assert_eq!(shown(&plan(&facts(), &whole(&now))), Vec::<String>::new());
     }
 
     #[test]
