@@ -70,6 +70,16 @@ struct Item {
     path: Option<String>,
 }
 
+/// A broker whose clients are on their way from plain to TLS.
+#[derive(Debug, Serialize)]
+struct MigrationItem {
+    broker: Option<String>,
+    phase: &'static str,
+    #[serde(skip)]
+    standing: &'static str,
+    next: String,
+}
+
 pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     if !args.scan.is_empty() {
         return scan::run(args, env);
@@ -91,11 +101,17 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             version: u32,
             items: &'a [Item],
             revocation_checked: bool,
+            migrations: Vec<MigrationItem>,
         }
-        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked })?;
+        let migrations = migrations(&world.manifest);
+        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, migrations })?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         env.say(who_checks(&world.manifest));
+        for MigrationItem { broker, standing, next, .. } in migrations(&world.manifest) {
+            let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
+            env.say(format!("migration{whose}: {standing}: {next}"));
+        }
         next_steps(&items, args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
@@ -149,6 +165,15 @@ fn who_checks(manifest: &Manifest) -> String {
         (n, all) if n == all => "revocation: every broker's configuration checks it".to_owned(),
         _ => format!("revocation: checked by {} only", checking.join(", ")),
     }
+}
+
+/// Where plain is open, and what comes next.
+fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
+    let on_their_way = manifest.brokers().iter().filter_map(|broker| {
+        let (standing, next) = super::emit::standing(broker)?;
+        Some(MigrationItem { broker: broker.name.clone(), phase: broker.migration?.as_str(), standing, next })
+    });
+    on_their_way.collect()
 }
 
 /// What to type about what is not well.
