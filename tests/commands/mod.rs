@@ -8,6 +8,7 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod import;
+mod migration;
 mod recovery;
 mod renew;
 mod repeat;
