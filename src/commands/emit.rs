@@ -118,7 +118,8 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
         refreshed(&args, None, env)?;
         looked = looked_at(&args, step.as_ref(), env)?;
     }
-    if let (Some(dir), Some(prepared)) = (&args.into, &looked) {
+    // A step that cannot be carried out there is not made here.
+    if let (Some(dir), Some(prepared), false) = (&args.into, &looked, shows) {
         into::check(&env.cwd.join(dir), &prepared[0], env)?;
     }
     let done = match looked.filter(|_| shows) {

@@ -19,7 +19,7 @@ const CONFIGURATION: [&str; 5] =
 /// How the configuration gets to the broker.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
-    /// `pki/rabbitmq/` is the configuration.
+    /// `pki/rabbitmq/` is the configuration, and the broker checks revocation lists.
     Whole,
     /// It is merged into one that says where the broker listens.
     Into,
@@ -41,8 +41,12 @@ impl Way {
     /// Copies what was written, and restarts the broker.
     fn deliver(self, world: &World, host: &Host) {
         let from = if self == Self::Into { world.path("etc") } else { world.pki("rabbitmq") };
-        for file in CONFIGURATION.iter().chain(&["conf.d/90-certgen.conf"]).filter(|file| from.join(file).exists()) {
-            host.install(&from.join(file), &format!("/etc/rabbitmq/{file}"));
+        let lists = std::fs::read_dir(from.join("crls")).into_iter().flatten().flatten();
+        let lists = lists.map(|list| format!("crls/{}", list.file_name().to_string_lossy()));
+        let more = ["conf.d/90-certgen.conf", "advanced.config"].map(str::to_owned);
+        let files = CONFIGURATION.map(str::to_owned).into_iter().chain(more).chain(lists);
+        for file in files.filter(|file| from.join(file).exists()) {
+            host.install(&from.join(&file), &format!("/etc/rabbitmq/{file}"));
         }
         certificates(world, host, "node/rabbitmq");
         restart(host);
@@ -111,7 +115,8 @@ fn plain_broker(world: &World, way: Way, host: &Host) -> String {
 
 fn one_broker(version: Version, way: Way) {
     let world = World::new();
-    world.certgen(["init", "--profile", "celery"]).on_host("rabbitmq").run().success();
+    let revocation = format!("revocation={}", way == Way::Whole);
+    world.certgen(["init", "--profile", "celery", "--set", &revocation]).on_host("rabbitmq").run().success();
     let theirs = if way == Way::Into { "listeners.tcp.1 = 5673\nauth_mechanisms.1 = PLAIN\n" } else { "" };
     world.write("etc/rabbitmq.conf", theirs);
     world.write("plain/enabled_plugins", "[rabbitmq_management].");
