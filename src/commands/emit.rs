@@ -1,6 +1,7 @@
 //! `certgen emit`
 
 mod into;
+mod migration;
 mod out;
 mod systemd;
 
@@ -17,6 +18,9 @@ use crate::manifest::Broker;
 use crate::profile::nearest;
 use crate::ui;
 
+pub(super) use migration::standing;
+use migration::{Step, Taken};
+
 /// The consumers whose configuration certgen writes, and what each is.
 const TARGETS: [(&str, &str); 2] = [
     ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users"),
@@ -27,9 +31,16 @@ const TARGETS: [(&str, &str); 2] = [
 ///
 /// emit rabbitmq brings pki/rabbitmq/ up to date after certgen.toml was edited, writes it elsewhere with --out, or puts
 /// it into an existing /etc/rabbitmq with --into. A file that somebody edited is left alone: the new text goes beside it.
+///
+/// With --migration the clients of a broker that talks plain move to TLS, while they work. Phase 1 opens TLS beside plain;
+/// phase 2 names who still comes by plain or by password, and exits with 3 while somebody does; phase 3 closes plain. The
+/// users that the broker has keep their passwords. Phase 2 reads from standard input what this prints: rabbitmqctl
+/// list_connections user peer_host ssl auth_mechanism protocol client_properties --formatter json.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
                         certgen emit rabbitmq --into /etc/rabbitmq --diff\n  \
+                        certgen emit rabbitmq --migration 1 --users users.json\n  \
+                        certgen emit rabbitmq --migration 2 < connections.json\n  \
                         certgen emit systemd --out /etc/systemd/system\n  certgen emit --list")]
 pub(crate) struct EmitArgs {
     /// The consumers
@@ -50,9 +61,15 @@ pub(crate) struct EmitArgs {
     /// The broker, where certgen.toml has more than one
     #[arg(long, value_name = "NAME")]
     broker: Option<String>,
-    /// Replace files that were edited by hand
+    /// Replace files that were edited by hand; with --migration 3, close plain on clients that still need it
     #[arg(long)]
     force: bool,
+    /// From plain to TLS: 1 opens TLS beside plain, 2 names who still comes by plain or password, 3 closes plain
+    #[arg(long, value_name = "PHASE", value_parser = clap::value_parser!(u8).range(1..=3))]
+    migration: Option<u8>,
+    /// With --migration 1 or 3: the users that the broker has, from rabbitmqctl list_users --formatter json
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath, requires = "migration")]
+    users: Option<PathBuf>,
     #[command(flatten)]
     unlock: Unlock,
 }
@@ -77,6 +94,16 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     for target in &args.targets {
         known(target)?;
     }
+    let step = match args.migration {
+        Some(phase) => {
+            migration::check(&args, phase)?;
+            if phase == 2 {
+                return migration::look(&args, env);
+            }
+            Some(migration::Step::new(&args, phase, env)?)
+        }
+        None => None,
+    };
     if args.targets.iter().any(|target| target == "systemd") {
         systemd::run(&args, env)?;
         if !args.targets.iter().any(|target| target == "rabbitmq") {
@@ -84,22 +111,39 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
         }
     }
     let shows = args.diff || args.out.as_deref() == Some(Path::new("-"));
-    let (prepared, written) = match if shows { looked_at(&args, env)? } else { None } {
-        Some(prepared) => (prepared, Vec::new()),
-        None => refreshed(&args, env)?,
-    };
-    if let Some(dir) = &args.into {
-        return into::merge(&env.cwd.join(dir), &prepared[0], &args, env);
+    let mut looked =
+        if shows || step.is_some() && args.into.is_some() { looked_at(&args, step.as_ref(), env)? } else { None };
+    if shows && looked.is_none() {
+        // Whatever must be made first; what is only shown is no step.
+        refreshed(&args, None, env)?;
+        looked = looked_at(&args, step.as_ref(), env)?;
     }
-    let items = match args.out.as_deref() {
-        Some(out) if out == Path::new("-") => return print("rabbitmq", &rabbitmq::emit(&prepared[0].facts)?, env),
-        Some(out) => {
-            let files = rabbitmq::emit(&prepared[0].facts)?;
-            out::write(&env.cwd.join(out), "rabbitmq", files, Some(&prepared[0]), args.force, env)?
-        }
-        None => written.iter().map(|path| item("rabbitmq", path, env)).collect(),
+    // A step that cannot be carried out there is not made here.
+    if let (Some(dir), Some(prepared), false) = (&args.into, &looked, shows) {
+        into::check(&env.cwd.join(dir), &prepared[0], env)?;
+    }
+    let done = match looked.filter(|_| shows) {
+        Some(prepared) => Refreshed { prepared, written: Vec::new(), taken: None },
+        None => refreshed(&args, step, env)?,
     };
-    tell(&items, env)
+    let prepared = &done.prepared[0];
+    if let Some(dir) = &args.into {
+        into::merge(&env.cwd.join(dir), prepared, &args, env)?;
+    } else {
+        let items = match args.out.as_deref() {
+            Some(out) if out == Path::new("-") => return print("rabbitmq", &rabbitmq::emit(&prepared.facts)?, env),
+            Some(out) => {
+                let files = rabbitmq::emit(&prepared.facts)?;
+                out::write(&env.cwd.join(out), "rabbitmq", files, Some(prepared), args.force, env)?
+            }
+            None => done.written.iter().map(|path| item("rabbitmq", path, env)).collect(),
+        };
+        tell(&items, env)?;
+    }
+    if let Some(taken) = done.taken {
+        taken.tell(&args, env)?;
+    }
+    Ok(Answer::Yes)
 }
 
 fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
@@ -117,25 +161,46 @@ fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
 
 /// The brokers' facts for output that only shows them: without lock, in a directory that cannot be written. `None` where a
 /// password or a revocation list must be made first, because it would be lost.
-fn looked_at(args: &EmitArgs, env: &mut Env) -> Result<Option<Vec<PreparedBroker>>> {
+fn looked_at(args: &EmitArgs, step: Option<&Step>, env: &mut Env) -> Result<Option<Vec<PreparedBroker>>> {
     let mut world = World::read(env)?;
-    let brokers = chosen(&world, args.broker.as_deref(), true)?;
+    let mut brokers = chosen(&world, args.broker.as_deref(), true)?;
+    if let Some(step) = step {
+        step.take(&mut world, &brokers[0])?;
+        brokers = chosen(&world, args.broker.as_deref(), true)?;
+    }
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
     Ok((change.done.passwords.is_empty() && change.done.lists.is_empty()).then_some(prepared))
 }
 
-/// Brings `pki/rabbitmq/` up to date first; also the files of it that were written.
-fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec<PathBuf>)> {
+/// What [`refreshed`] did.
+struct Refreshed {
+    prepared: Vec<PreparedBroker>,
+    /// The files of `pki/rabbitmq/` that were written.
+    written: Vec<PathBuf>,
+    /// The step of a migration that was made with it.
+    taken: Option<Taken>,
+}
+
+/// Brings `pki/rabbitmq/` up to date, with a step of a migration where one is asked for.
+fn refreshed(args: &EmitArgs, step: Option<Step>, env: &mut Env) -> Result<Refreshed> {
     let (mut world, mut locked) = World::lock("emit", env)?;
-    let brokers = chosen(&world, args.broker.as_deref(), args.out.is_some() || args.into.is_some())?;
+    let one_only = args.out.is_some() || args.into.is_some() || step.is_some();
+    let mut brokers = chosen(&world, args.broker.as_deref(), one_only)?;
+    let taken = step.map(|step| step.take(&mut world, &brokers[0])).transpose()?;
+    if taken.is_some() {
+        brokers = chosen(&world, args.broker.as_deref(), one_only)?;
+    }
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     // What is edited in another directory is no reason to replace what is edited here.
     change.force = args.force && args.out.is_none() && args.into.is_none();
     change.refresh_brokers()?;
     let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
+    if let Some(text) = taken.as_ref().and_then(|taken| taken.manifest.clone()) {
+        change.manifest(text);
+    }
     let written: Vec<PathBuf> = change.files.iter().map(|file| file.path.clone()).collect();
     let done = change.commit(&mut locked)?;
     drop(locked);
@@ -143,7 +208,8 @@ fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec
     for note in &done.notes {
         env.say(note);
     }
-    Ok((prepared, written.iter().map(|path| world.store.path(path)).collect()))
+    let written = written.iter().map(|path| world.store.path(path)).collect();
+    Ok(Refreshed { prepared, written, taken })
 }
 
 fn list(env: &mut Env) -> Result<Answer> {

@@ -10,6 +10,7 @@ mod hostile_names;
 mod hostile_world;
 mod import;
 mod inspect;
+mod migration;
 mod recovery;
 mod renew;
 mod repeat;

@@ -33,6 +33,8 @@ fn every_help_fits_a_terminal_and_names_only_flags_that_exist() {
         .iter()
         .flat_map(|(_, c)| c.get_arguments().filter_map(|a| a.get_long()).map(|l| format!("--{l}")).collect::<Vec<_>>())
         .chain(["--help".to_owned(), "--version".to_owned()])
+        // rabbitmqctl's own.
+        .chain(["--formatter".to_owned()])
         .collect();
     for (words, _) in &commands {
         for flag in ["--help", "-h"] {
@@ -163,6 +165,10 @@ fn prepared(command: &str, example: &str) -> Shell {
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
         "import" => {
             shell.prepare("certgen issue client reporting && certgen revoke reporting && cp pki/ca/root/crl.pem .");
+        }
+        "emit" => {
+            shell.prepare("echo '[{\"user\":\"guest\",\"tags\":[\"administrator\"]}]' > users.json");
+            shell.prepare("echo '[{\"user\":\"a\",\"ssl\":true,\"auth_mechanism\":\"EXTERNAL\"}]' > connections.json");
         }
         "seal" | "unseal" => seal(&shell, command, example),
         "rotate" => rotate(&shell, example),

@@ -7,6 +7,7 @@ mod containers;
 mod control;
 mod lists;
 mod management;
+mod migration;
 mod mqtt;
 mod pki;
 mod probe;
