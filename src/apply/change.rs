@@ -10,7 +10,7 @@ use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive, r
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
-use crate::manifest::{Authority, Entry, EntrySpec};
+use crate::manifest::{Authority, Consumer, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
 use crate::ui;
@@ -94,7 +94,7 @@ pub struct Change<'a> {
     pub(crate) vault: &'a mut Vault,
     pub(crate) env: &'a Env,
     pub(crate) files: Vec<OutputFile>,
-    directories: Vec<NewDirectory>,
+    pub(crate) directories: Vec<NewDirectory>,
     /// Directories that exist, with the mode and owner that they get.
     opened: Vec<(PathBuf, u32, Option<Owner>)>,
     pub(crate) removals: Vec<PathBuf>,
@@ -104,8 +104,10 @@ pub struct Change<'a> {
     pub(crate) done: Done,
     /// Configuration that holds a password at present, relative to the PKI.
     pub(crate) secret_texts: BTreeSet<String>,
-    /// Replace emitted files that somebody edited.
-    pub force: bool,
+    /// Consumers whose files this command asks for, whether or not the manifest lists them.
+    pub consumers: Vec<Consumer>,
+    /// Targets whose files are replaced even where somebody edited them.
+    pub forced: BTreeSet<String>,
     /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
     pub awaits_hook: bool,
 }
@@ -134,7 +136,8 @@ impl<'a> Change<'a> {
             outside: Vec::new(),
             done: Done::default(),
             secret_texts: BTreeSet::new(),
-            force: false,
+            consumers: Vec::new(),
+            forced: BTreeSet::new(),
             awaits_hook: false,
         }
     }

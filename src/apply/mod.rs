@@ -7,6 +7,7 @@ mod archive;
 mod broker;
 mod broker_lists;
 mod change;
+mod consumers;
 mod guide;
 mod keys;
 mod rebuild;
@@ -20,8 +21,9 @@ mod trust;
 mod world;
 
 pub(crate) use broker::user_name;
-pub use broker::{FileAccess, PreparedBroker, line_for_running_broker};
+pub use broker::{FileAccess, PreparedBroker, line_for_running_broker, target_of};
 pub use change::{Change, Destination, Done, NewPassword, Order, Written};
+pub use consumers::Emitted;
 pub use guide::first_steps;
 pub use keys::{KeySource, Unlock, Vault};
 pub use refusals::NameRefusals;

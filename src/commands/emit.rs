@@ -2,43 +2,51 @@
 
 mod into;
 mod out;
-mod systemd;
+mod targets;
 
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::ArgValueCompleter;
 use serde::Serialize;
 
-use crate::apply::{Change, PreparedBroker, Unlock, Vault, World};
+use crate::apply::{Change, Emitted, PreparedBroker, Unlock, Vault, World, target_of};
 use crate::commands::{Answer, shared};
-use crate::emit::rabbitmq;
+use crate::emit::{OutputFile, RABBITMQ, Target, rabbitmq};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::Broker;
-use crate::profile::nearest;
+use crate::manifest::{Broker, Consumer};
 use crate::ui;
-
-/// The consumers whose configuration certgen writes, and what each is.
-const TARGETS: [(&str, &str); 2] = [
-    ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users"),
-    ("systemd", "a timer that renews what is due, and its service"),
-];
 
 /// Write the configuration of a consumer
 ///
-/// emit rabbitmq brings pki/rabbitmq/ up to date after certgen.toml was edited, writes it elsewhere with --out, or puts
-/// it into an existing /etc/rabbitmq with --into. A file that somebody edited is left alone: the new text goes beside it.
+/// Every system around the broker gets its files from the same facts, in pki/emit/TARGET/, with --out elsewhere. Targets
+/// for clients write a directory for each client that they suit, or for those that --for names. What emit lists in
+/// certgen.toml is brought up to date by every command that changes its facts. emit rabbitmq brings pki/rabbitmq/ up to
+/// date after certgen.toml was edited, or with --into puts it into an existing /etc/rabbitmq. A file that somebody edited
+/// is left alone: the new text goes beside it.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
+#[command(
+    after_help = "EXAMPLES:\n  certgen emit --list\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
                         certgen emit rabbitmq --into /etc/rabbitmq --diff\n  \
-                        certgen emit systemd --out /etc/systemd/system\n  certgen emit --list")]
+                        certgen emit systemd --out /etc/systemd/system"
+)]
 pub(crate) struct EmitArgs {
     /// The consumers
-    #[arg(value_name = "TARGET", required_unless_present = "list")]
+    #[arg(value_name = "TARGET", required_unless_present = "list", add = ArgValueCompleter::new(targets::complete))]
     targets: Vec<String>,
-    /// List the targets
+    /// List the targets, or what can be set for those that are named
     #[arg(long)]
     list: bool,
-    /// Write into DIR instead, or to standard output with -
+    /// Only this client (repeatable)
+    #[arg(long = "for", value_name = "NAME", add = ArgValueCompleter::new(shared::complete_clients))]
+    clients: Vec<String>,
+    /// Set what the target does not know or should see otherwise (repeatable)
+    #[arg(long = "set", value_name = "KEY=VALUE", add = ArgValueCompleter::new(targets::complete_settings))]
+    settings: Vec<String>,
+    /// Write private keys into the files too, where the target takes them
+    #[arg(long)]
+    with_keys: bool,
+    /// Write into DIR instead, or to standard output with -; several targets get a directory each
     #[arg(long, value_name = "DIR|-", value_hint = clap::ValueHint::DirPath, conflicts_with = "into")]
     out: Option<PathBuf>,
     /// Merge into an existing configuration directory; shows what changes first
@@ -63,43 +71,85 @@ struct Item {
     target: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'static str>,
     /// With `--out -`: the file itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
 }
 
+/// One target for another place than the PKI.
+struct Output {
+    target: String,
+    files: Vec<OutputFile>,
+    /// The broker, of the target `rabbitmq`.
+    broker: Option<PreparedBroker>,
+    next: Vec<String>,
+}
+
 pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     if args.list {
-        return list(env);
+        return targets::list(&args.targets, env);
     }
-    for target in &args.targets {
-        known(target)?;
-    }
-    if args.targets.iter().any(|target| target == "systemd") {
-        systemd::run(&args, env)?;
-        if !args.targets.iter().any(|target| target == "rabbitmq") {
-            return Ok(Answer::Yes);
-        }
-    }
-    let shows = args.diff || args.out.as_deref() == Some(Path::new("-"));
-    let (prepared, written) = match if shows { looked_at(&args, env)? } else { None } {
-        Some(prepared) => (prepared, Vec::new()),
-        None => refreshed(&args, env)?,
+    let wanted = wanted(&args)?;
+    let Some(out) = &args.out else {
+        return match &args.into {
+            Some(dir) => merge(&env.cwd.join(dir), &args, &wanted, env),
+            None => refresh(&args, wanted, env),
+        };
     };
-    if let Some(dir) = &args.into {
-        return into::merge(&env.cwd.join(dir), &prepared[0], &args, env);
-    }
-    let items = match args.out.as_deref() {
-        Some(out) if out == Path::new("-") => return print("rabbitmq", &rabbitmq::emit(&prepared[0].facts)?, env),
-        Some(out) => {
-            let files = rabbitmq::emit(&prepared[0].facts)?;
-            out::write(&env.cwd.join(out), "rabbitmq", files, Some(&prepared[0]), args.force, env)?
-        }
-        None => written.iter().map(|path| item("rabbitmq", path, env)).collect(),
+    let outputs = match looked_at(&args, &wanted, env)? {
+        Some(outputs) => outputs,
+        None => refreshed(&args, &wanted, env)?,
     };
+    if out == Path::new("-") {
+        return print(&outputs, env);
+    }
+    let mut items = Vec::new();
+    for Output { target, files, broker, next } in outputs {
+        let dir = env.cwd.join(out);
+        let dir = if args.targets.len() > 1 { dir.join(&target) } else { dir };
+        items.extend(out::write(&dir, &target, files, broker.as_ref(), args.force, env)?);
+        next.into_iter().for_each(|line| env.say(line));
+    }
     tell(&items, env)
+}
+
+/// The consumers other than the broker, checked before anything is read.
+fn wanted(args: &EmitArgs) -> Result<Vec<Consumer>> {
+    let mut wanted: Vec<Consumer> = Vec::new();
+    let settings = args.settings.iter().map(|text| Consumer::setting(text).map_err(Error::usage));
+    let settings: Vec<(String, String)> = settings.collect::<Result<_>>()?;
+    for name in args.targets.iter().filter(|name| *name != RABBITMQ.0) {
+        let target = Target::find(name)?;
+        if wanted.iter().any(|known| known.target == *name) {
+            return Err(Error::usage(format!("{name} is named twice")));
+        }
+        // With several targets a setting is for those that have it.
+        let has = |key: &str| target.settings.iter().any(|setting| setting.key == key);
+        let elsewhere = |key: &str| args.targets.iter().any(|other| targets::has_setting(other, key));
+        wanted.push(Consumer {
+            target: name.clone(),
+            clients: args.clients.clone(),
+            broker: args.broker.clone(),
+            settings: settings.iter().filter(|(key, _)| has(key) || !elsewhere(key)).cloned().collect(),
+            with_keys: args.with_keys,
+        });
+    }
+    wanted.iter().try_for_each(|consumer| Target::find(&consumer.target)?.check(consumer).map(drop))?;
+    let about_consumers = !args.clients.is_empty() || !args.settings.is_empty() || args.with_keys;
+    if wanted.is_empty() && about_consumers {
+        return Err(Error::usage("--for, --set and --with-keys are not for rabbitmq")
+            .hint("its files follow from [broker] and the clients in certgen.toml"));
+    }
+    if args.into.is_some() && !wanted.is_empty() {
+        return Err(
+            Error::usage("--into is for rabbitmq alone").hint(format!("certgen emit {} --out DIR", wanted[0].target))
+        );
+    }
+    Ok(wanted)
+}
+
+fn wants_broker(args: &EmitArgs) -> bool {
+    args.targets.iter().any(|target| target == RABBITMQ.0)
 }
 
 fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
@@ -115,27 +165,19 @@ fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// The brokers' facts for output that only shows them: without lock, in a directory that cannot be written. `None` where a
-/// password or a revocation list must be made first, because it would be lost.
-fn looked_at(args: &EmitArgs, env: &mut Env) -> Result<Option<Vec<PreparedBroker>>> {
-    let mut world = World::read(env)?;
-    let brokers = chosen(&world, args.broker.as_deref(), true)?;
-    let mut vault = Vault::new(&args.unlock);
-    let mut change = Change::new(&mut world, &mut vault, env);
-    let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
-    Ok((change.done.passwords.is_empty() && change.done.lists.is_empty()).then_some(prepared))
-}
-
-/// Brings `pki/rabbitmq/` up to date first; also the files of it that were written.
-fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec<PathBuf>)> {
+/// Brings `pki/rabbitmq/` and `pki/emit/` up to date.
+fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("emit", env)?;
-    let brokers = chosen(&world, args.broker.as_deref(), args.out.is_some() || args.into.is_some())?;
+    if wants_broker(args) {
+        chosen(&world, args.broker.as_deref(), false)?;
+    }
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
-    // What is edited in another directory is no reason to replace what is edited here.
-    change.force = args.force && args.out.is_none() && args.into.is_none();
+    if args.force {
+        change.forced.extend(args.targets.iter().cloned());
+    }
+    change.consumers = wanted;
     change.refresh_brokers()?;
-    let prepared = brokers.iter().map(|broker| change.prepared(broker)).collect::<Result<_>>()?;
     let written: Vec<PathBuf> = change.files.iter().map(|file| file.path.clone()).collect();
     let done = change.commit(&mut locked)?;
     drop(locked);
@@ -143,38 +185,76 @@ fn refreshed(args: &EmitArgs, env: &mut Env) -> Result<(Vec<PreparedBroker>, Vec
     for note in &done.notes {
         env.say(note);
     }
-    Ok((prepared, written.iter().map(|path| world.store.path(path)).collect()))
+    let items: Vec<Item> =
+        written.iter().map(|path| item(target_of(&path.to_string_lossy()), &world.store.path(path), env)).collect();
+    tell(&items, env)
 }
 
-fn list(env: &mut Env) -> Result<Answer> {
-    let items: Vec<Item> = TARGETS
-        .iter()
-        .map(|(target, description)| Item {
-            target: (*target).to_owned(),
-            path: None,
-            description: Some(description),
-            text: None,
-        })
-        .collect();
-    if env.json {
-        ui::items(env, &items)?;
-        return Ok(Answer::Yes);
+/// The files as they would be, for output elsewhere: without lock, in a directory that cannot be written. `None` where a
+/// password or a revocation list must be made first, because it would be lost.
+fn looked_at(args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Option<Vec<Output>>> {
+    // A broker's directory that is written to elsewhere follows the one here.
+    let writes = !args.diff && args.out.as_deref() != Some(Path::new("-"));
+    if writes && wants_broker(args) {
+        return Ok(None);
     }
-    for (target, description) in TARGETS {
-        writeln!(env.out(), "{target:12}  {description}")?;
-    }
-    Ok(Answer::Yes)
+    let mut world = World::read(env)?;
+    let mut vault = Vault::new(&args.unlock);
+    let mut change = Change::new(&mut world, &mut vault, env);
+    let outputs = outputs(&mut change, args, wanted)?;
+    Ok((change.done.passwords.is_empty() && change.done.lists.is_empty()).then_some(outputs))
 }
 
-fn known(target: &str) -> Result<()> {
-    if TARGETS.iter().any(|(name, _)| *name == target) {
-        return Ok(());
+/// Brings `pki/rabbitmq/` up to date first.
+fn refreshed(args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Vec<Output>> {
+    let (mut world, mut locked) = World::lock("emit", env)?;
+    let mut vault = Vault::new(&args.unlock);
+    let mut change = Change::new(&mut world, &mut vault, env);
+    // What is edited in another directory is no reason to replace what is edited here.
+    change.refresh_brokers()?;
+    let outputs = outputs(&mut change, args, wanted)?;
+    let done = change.commit(&mut locked)?;
+    drop(locked);
+    shared::warn_of_edited(&done.edited, env);
+    for note in &done.notes {
+        env.say(note);
     }
-    let mut error = Error::usage(format!("{} is not a target", ui::quote(target)));
-    if let Some(near) = nearest(target, TARGETS.iter().map(|(name, _)| *name)) {
-        error = error.hint(format!("did you mean {near}?"));
+    Ok(outputs)
+}
+
+fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Result<Vec<Output>> {
+    let mut outputs = Vec::new();
+    if wants_broker(args) {
+        let broker = chosen(change.world, args.broker.as_deref(), true)?.remove(0);
+        let prepared = change.prepared(&broker)?;
+        let files = rabbitmq::emit(&prepared.facts)?;
+        outputs.push(Output { target: RABBITMQ.0.to_owned(), files, broker: Some(prepared), next: Vec::new() });
     }
-    Err(error.hint("see the targets with certgen emit --list"))
+    let brokers = match wanted {
+        [] => Vec::new(),
+        _ => change.world.manifest.brokers().to_vec(),
+    };
+    let facts: Vec<_> = brokers.iter().map(|b| change.prepared(b).map(|p| p.facts)).collect::<Result<_>>()?;
+    for consumer in wanted {
+        let Emitted { mut files, next } = change.consumer(facts.clone(), consumer)?;
+        // The only client that was asked for needs no directory of its own.
+        if consumer.clients.len() == 1 && Target::find(&consumer.target)?.is_for_clients() {
+            for file in &mut files {
+                file.path = file.path.split_once('/').map_or_else(|| file.path.clone(), |(_, rest)| rest.to_owned());
+            }
+        }
+        outputs.push(Output { target: consumer.target.clone(), files, broker: None, next });
+    }
+    Ok(outputs)
+}
+
+fn merge(dir: &Path, args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Answer> {
+    let mut outputs = match looked_at(args, wanted, env)? {
+        Some(outputs) => outputs,
+        None => refreshed(args, wanted, env)?,
+    };
+    let prepared = outputs.pop().and_then(|output| output.broker).expect("--into is for rabbitmq alone");
+    into::merge(dir, &prepared, args, env)
 }
 
 fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Broker>> {
@@ -195,31 +275,30 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
     }
 }
 
-/// Files for people and pipes: each behind a line that names it.
-fn print(target: &str, files: &[crate::emit::OutputFile], env: &mut Env) -> Result<Answer> {
+/// Files for people and pipes: a single one as it is, several each behind a line that names it.
+fn print(outputs: &[Output], env: &mut Env) -> Result<Answer> {
+    let files = || outputs.iter().flat_map(|output| output.files.iter().map(|file| (&output.target, file)));
     if env.json {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let items: Vec<Item> = files
-            .iter()
-            .map(|file| Item { path: Some(file.path.clone()), text: Some(text(&file.bytes)), ..Item::of(target) })
+        let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
+        let items: Vec<Item> = files()
+            .map(|(target, f)| Item { target: target.clone(), path: Some(f.path.clone()), text: text(&f.bytes) })
             .collect();
         ui::items(env, &items)?;
         return Ok(Answer::Yes);
     }
-    for file in files {
-        writeln!(env.out(), "==> {} <==", file.path)?;
-        env.out().write_all(&file.bytes)?;
-        writeln!(env.out())?;
+    let single = files().count() == 1;
+    for (_, file) in files() {
+        if single {
+            env.out().write_all(&file.bytes)?;
+        } else {
+            writeln!(env.out(), "==> {} <==", file.path)?;
+            env.out().write_all(&file.bytes)?;
+            writeln!(env.out())?;
+        }
     }
     Ok(Answer::Yes)
 }
 
-impl Item {
-    fn of(target: &str) -> Self {
-        Self { target: target.to_owned(), path: None, description: None, text: None }
-    }
-}
-
 fn item(target: &str, path: &Path, env: &Env) -> Item {
-    Item { path: Some(ui::path(env.shown(path))), ..Item::of(target) }
+    Item { target: target.to_owned(), path: Some(ui::path(env.shown(path))), text: None }
 }

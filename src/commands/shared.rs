@@ -6,7 +6,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use time::OffsetDateTime;
 
 use crate::apply::AuthorityState;
-use crate::apply::World;
+use crate::apply::{World, target_of};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
@@ -204,8 +204,14 @@ pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
         let shown = ui::path(env.shown(path));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
     }
+    let pki = env.pki.clone();
+    let target = |path: &PathBuf| {
+        path.strip_prefix(&pki).map_or_else(|_| String::new(), |path| target_of(&path.to_string_lossy()).to_owned())
+    };
+    let mut targets: Vec<String> = files.iter().map(target).collect();
+    targets.dedup();
     if !files.is_empty() {
-        env.say("to put the new text in their place: certgen emit rabbitmq --force");
+        env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));
     }
 }
 
@@ -247,6 +253,14 @@ fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
         .filter(|t| t.starts_with(&*typed))
         .map(CompletionCandidate::new)
         .collect()
+}
+
+/// Completes the bare names of clients.
+pub(crate) fn complete_clients(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
+    let clients = disk.entries.into_iter().filter(|entry| entry.role == Role::Client.as_str());
+    clients.map(|entry| entry.name).filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
 }
 
 /// Completion must neither fail nor print: where there is no PKI, there is nothing to offer.
