@@ -9,13 +9,23 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod aio_pika;
+mod celery;
 mod diff;
 mod endpoint;
 mod facts;
+mod go;
 #[cfg(test)]
 mod golden_tests;
+mod java;
+mod kombu;
+mod mqtt;
+mod node;
+mod openssl;
 mod pika;
 pub mod rabbitmq;
+mod rabbitmqctl;
+mod rust;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
@@ -71,7 +81,20 @@ enum Write {
 }
 
 /// All targets, in the order of `emit --list`.
-pub const TARGETS: &[&Target] = &[&pika::TARGET, &systemd::TARGET];
+pub const TARGETS: &[&Target] = &[
+    &celery::TARGET,
+    &kombu::TARGET,
+    &pika::TARGET,
+    &aio_pika::TARGET,
+    &java::TARGET,
+    &node::TARGET,
+    &go::TARGET,
+    &rust::TARGET,
+    &mqtt::TARGET,
+    &rabbitmqctl::TARGET,
+    &openssl::TARGET,
+    &systemd::TARGET,
+];
 
 /// What `emit --list` calls the broker's own files.
 pub const RABBITMQ: (&str, &str) = ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users");
