@@ -320,14 +320,15 @@ struct Lapin {
 }
 
 impl Lapin {
-    /// The crate in the cache has its dependencies compiled; only what was emitted is new.
+    /// In the cache the dependencies are compiled; only what was emitted is new.
     #[track_caller]
     fn build(from: &Path) -> Self {
         let cached = cache::need("lapin");
+        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients/lapin");
         let directory = TempDir::new();
         fs::create_dir(directory.path().join("src")).expect("a temporary directory is writable");
-        for file in ["Cargo.toml", "Cargo.lock", "src/main.rs"] {
-            fs::copy(cached.join(file), directory.path().join(file)).expect("the cache is whole");
+        for (from, file) in [(&own, "Cargo.toml"), (&own, "src/main.rs"), (&cached, "Cargo.lock")] {
+            fs::copy(from.join(file), directory.path().join(file)).expect("the cache is whole");
         }
         fs::copy(from.join("amqps.rs"), directory.path().join("src/amqps.rs")).expect("it was emitted");
         compile(
