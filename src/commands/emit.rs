@@ -255,11 +255,11 @@ fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, step: Option<&Step>, env: &mu
     let done = change.commit(&mut locked)?;
     drop(locked);
     let items: Vec<Item> = written.iter().map(|path| item(target_of(path), &world.store.path(path), env)).collect();
+    tell(&items, env)?;
     shared::warn_of_edited(&done.edited, env);
     for note in &done.notes {
         env.say(note);
     }
-    tell(&items, env)?;
     taken.map_or(Ok(()), |taken| taken.tell(args, env)).map(|()| Answer::Yes)
 }
 
