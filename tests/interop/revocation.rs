@@ -46,7 +46,18 @@ fn lists(version: Version) {
         checks.holds(&format!("{name} logs in before anything is revoked"), &login(&world, host, name, &vhost));
     }
 
-    let [_, cert, key] = credentials(&world, "leaked");
+    // What a thief keeps who knows that Erlang remembers sessions.
+    let [ca, cert, key] = credentials(&world, "leaked");
+    let session = world.path("session.pem").display().to_string();
+    let handshake = |session: [&str; 2]| {
+        let script = format!(
+            "echo Q | timeout 10 openssl s_client -connect rabbitmq:5671 -tls1_2 -CAfile {ca} -cert {cert} -key {key} {} 2>&1",
+            session.join(" ")
+        );
+        host.run("sh", ["-c", &script])
+    };
+    let kept = handshake(["-sess_out", &session]);
+    checks.that("a session of TLS 1.2 is made", kept.text.contains("New, TLSv1.2"), &kept.text);
     for (from, to) in [(&cert, "leaked.pem"), (&key, "leaked.key")] {
         std::fs::copy(from, world.path(to)).expect("ours");
     }
@@ -57,6 +68,9 @@ fn lists(version: Version) {
         .stderr_has("the broker checks revocation lists");
     copy_lists(&world, host);
     checks.refused("a revoked client", &login(&world, host, "leaked", &vhost), TLS_REFUSALS);
+    let again = handshake(["-sess_in", &session]);
+    let is_out = !again.text.contains("Reused") && again.text.contains("alert");
+    checks.that("nor is it let in with the session that it kept", is_out, &again.text);
     checks.holds("an unrevoked one, with the same list", &login(&world, host, "celery_worker", &vhost));
     checks.holds("one of the other authority", &login(&world, host, "device-1", &vhost));
 

@@ -5,7 +5,7 @@ use super::erlang::{self, Term, atom, pair, text};
 use super::facts::{BrokerFacts, protocol, slashes};
 use super::{header, inter_node, plain};
 use crate::error::Result;
-use crate::manifest::{ClientCertificates, LoginFrom, Ports};
+use crate::manifest::{ClientCertificates, LoginFrom, Ports, TlsVersion};
 
 /// rabbitmq.conf.
 pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
@@ -42,7 +42,21 @@ fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     let (verify, required) = verification(facts);
     conf.set("ssl_options.verify", verify)?;
     conf.set("ssl_options.fail_if_no_peer_cert", required)?;
+    if remembers_clients(facts) {
+        conf.comment(
+            "A client that resumes a session of TLS 1.2 is not verified again: for a day it would come in with a certificate that\n\
+             was revoked meanwhile, or whose authority nobody trusts any more.",
+        );
+        conf.set("ssl_options.reuse_sessions", "false")?;
+    }
     versions(conf, "ssl_options", facts)
+}
+
+/// Erlang keeps sessions of TLS 1.2 for a day, and resumes them although bundle or revocation list have changed since;
+/// those of TLS 1.3 it does not keep. (Where that is spoken alone the option has no meaning, and Erlang refuses what has
+/// none.)
+fn remembers_clients(facts: &BrokerFacts) -> bool {
+    facts.client_certificates != ClientCertificates::None && facts.versions().contains(&TlsVersion::V1_2)
 }
 
 fn verification(facts: &BrokerFacts) -> (&'static str, &'static str) {
@@ -252,9 +266,9 @@ fn ssl_options(facts: &BrokerFacts) -> Option<Term> {
     ];
     options.extend(facts.key_password.as_ref().map(|password| pair("password", text(password))));
     let directory = pair("dir", text(&slashes(facts.platform, &revocation.crls_dir)));
+    options.extend([pair("verify", atom(verify)), pair("fail_if_no_peer_cert", atom(required))]);
+    options.extend(remembers_clients(facts).then(|| pair("reuse_sessions", atom("false"))));
     options.extend([
-        pair("verify", atom(verify)),
-        pair("fail_if_no_peer_cert", atom(required)),
         inter_node::versions(&facts.versions()),
         pair("crl_check", atom("peer")),
         pair("crl_cache", Term::Tuple(vec![atom("ssl_crl_hash_dir"), pair("internal", Term::List(vec![directory]))])),
@@ -285,6 +299,7 @@ ssl_options.certfile = /etc/rabbitmq/certs/combined_keys.pem
 ssl_options.keyfile = /etc/rabbitmq/certs/combined_keys.pem
 ssl_options.verify = verify_peer
 ssl_options.fail_if_no_peer_cert = true
+ssl_options.reuse_sessions = false
 ssl_options.versions.1 = tlsv1.3
 ssl_options.versions.2 = tlsv1.2
 auth_mechanisms.1 = EXTERNAL
@@ -317,6 +332,18 @@ management.ssl.versions.2 = tlsv1.2";
         let optional = settings(&facts);
         assert!(optional.contains(&"ssl_options.fail_if_no_peer_cert = false".into()));
         assert!(optional.contains(&"auth_mechanisms.2 = PLAIN".into()));
+    }
+
+    /// Nobody is verified who resumes a session.
+    #[test]
+    fn sessions_are_forgotten_where_they_stand_for_a_certificate() {
+        let line = "ssl_options.reuse_sessions = false".to_owned();
+        let mut facts = facts();
+        assert!(settings(&facts).contains(&line));
+        facts.tls_versions = vec![TlsVersion::V1_3];
+        assert!(!settings(&facts).contains(&line), "there is nothing to forget");
+        let facts = BrokerFacts { client_certificates: ClientCertificates::None, ..self::facts() };
+        assert!(!settings(&facts).contains(&line));
     }
 
     #[test]
@@ -354,6 +381,7 @@ management.ssl.versions.2 = tlsv1.2";
             "{cacertfile, \"/etc/rabbitmq/certs/ca_certificate.pem\"}",
             "{verify, verify_peer}",
             "{fail_if_no_peer_cert, true}",
+            "{reuse_sessions, false}",
             "{versions, ['tlsv1.3', 'tlsv1.2']}",
             "{crl_check, peer}",
             "{crl_cache, {ssl_crl_hash_dir, {internal, [{dir, \"/etc/rabbitmq/crls\"}]}}}",
