@@ -4,16 +4,19 @@
 //! [`Change`] collects what is to become, and one transaction of the store makes it so or leaves everything as it was.
 
 mod archive;
+mod authorities;
 mod broker;
 mod broker_lists;
 mod change;
 mod guide;
+mod history;
 mod keys;
 mod rebuild;
 mod refusals;
 mod renewal;
 mod request;
 mod revocation;
+mod rotation;
 mod survey;
 mod switch;
 mod taken_list;
@@ -29,6 +32,7 @@ pub use refusals::NameRefusals;
 pub use renewal::{Files, Renewable, Renewal};
 pub use request::{DateNote, Dates};
 pub use revocation::WrittenList;
+pub use rotation::{BUNDLES_ARE_READ_AFTER, Batch, Delivery, Dependent, Phase, Rotation};
 pub use survey::{Standing, SurveyOptions};
 pub use switch::order as switch_order;
 pub use taken_list::TakenList;

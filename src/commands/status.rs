@@ -9,7 +9,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{Standing, SurveyOptions, World};
-use crate::commands::{Answer, shared};
+use crate::commands::{Answer, rotate, shared};
 use crate::env::Env;
 use crate::error::Result;
 use crate::manifest::Manifest;
@@ -20,15 +20,16 @@ use crate::x509::Duration;
 /// Say what expires, what is due, what is broken and what nobody checks
 ///
 /// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
-/// below it and 30 days, a revocation list when a third of its 30 days is left. With --scan, certificates in any
+/// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
+/// damaged. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
                         certgen status --prometheus certgen.prom\n  \
                         certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
-    /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names(), conflicts_with = "scan")]
+    /// Only these: a role (authority, crl, server, node, client, external), NAME or ROLE/NAME
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
     what: Vec<String>,
     /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged
     #[arg(long, value_name = "DUR")]
@@ -112,7 +113,8 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
             env.say(format!("migration{whose}: {standing}: {next}"));
         }
-        next_steps(&items, args.due_within, env);
+        let rotations = rotate::sentences(&world, env)?;
+        next_steps(&items, &rotations, args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -177,7 +179,7 @@ fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], rotations: &[String], due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -186,8 +188,10 @@ fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
         let within = due_within.map_or_else(String::new, |within| format!(" --due-within {within}"));
         env.say(format!("to renew what is due: certgen renew --due{within}"));
     }
-    for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::SUCCESSOR));
+    rotations.iter().for_each(|line| env.say(line));
+    let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
+    for item in items.iter().filter(runs_out).filter(|_| rotations.is_empty()) {
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

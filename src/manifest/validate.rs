@@ -353,6 +353,7 @@ fn same_but_for_case<'n>(name: &str, mut taken: impl Iterator<Item = &'n str>) -
 /// Their directories would be one on many file systems.
 fn equal_but_for_case(name: &str, other: &str) -> Problem {
     Problem::new(format!("the names {} and {} are equal but for case", ui::quote(other), ui::quote(name)))
+        .hint("choose another name")
 }
 
 fn unknown_authority(issuer: &str, known: &[&str]) -> Problem {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::shell::Shell;
-use crate::support::World;
+use crate::support::{World, tls};
+
+/// What an example looks at, on a machine with a broker.
+const BROKER: &str = " localhost:5671";
 
 /// Every command with the words that lead to it: `certgen`, `certgen init`, `certgen issue client` ...
 fn every_command() -> Vec<(Vec<String>, clap::Command)> {
@@ -83,7 +86,11 @@ fn every_example_runs() {
             if example.contains("--owner") && shell.run("id -u").text != "0\n" {
                 continue; // only root may give files away
             }
-            let line = inside(&example, &shell);
+            let mut line = inside(&example, &shell);
+            if line.contains(BROKER) {
+                let port = tls::server(&shell.world.pki("server/rabbit.example.com"));
+                line = line.replace(BROKER, &format!(" localhost:{port}"));
+            }
             let said = shell.run(&line);
             if said.code != Some(0) {
                 wrong +=
@@ -164,9 +171,22 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("echo '[{\"user\":\"a\",\"ssl\":true,\"auth_mechanism\":\"EXTERNAL\"}]' > connections.json");
         }
         "seal" | "unseal" => seal(&shell, command, example),
+        "rotate" => rotate(&shell, example),
         _ => {}
     }
     shell
+}
+
+/// A rotation that is where the example goes on.
+fn rotate(shell: &Shell, example: &str) {
+    let done_before: &[&str] = match example.split_whitespace().nth(2) {
+        Some("switch" | "abort" | "status") => &["start"],
+        Some("finish") => &["start", "switch --force"],
+        _ => &[],
+    };
+    for phase in done_before {
+        shell.prepare(&format!("certgen rotate {phase} --at \"$(date -u -d '30 minutes ago' +%FT%TZ)\""));
+    }
 }
 
 fn seal(shell: &Shell, command: &str, example: &str) {

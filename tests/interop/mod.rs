@@ -10,6 +10,7 @@ mod management;
 mod migration;
 mod mqtt;
 mod pki;
+mod probe;
 mod renew;
 mod revocation;
 mod sealing;
