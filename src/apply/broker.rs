@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use crate::apply::Change;
 use crate::apply::change::{NewPassword, owner};
+use crate::emit::RABBITMQ;
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
@@ -135,19 +136,30 @@ pub(super) fn emitted_name(path: &Path) -> String {
     path.to_string_lossy().replace('\\', "/")
 }
 
+/// The target whose file an emitted file is: `celery` of `emit/celery/...`, and of all others `rabbitmq`.
+pub fn target_of(emitted: &Path) -> &str {
+    let mut parts = emitted.iter().filter_map(|part| part.to_str());
+    match (parts.next(), parts.next()) {
+        (Some("emit"), Some(target)) => target,
+        _ => RABBITMQ.0,
+    }
+}
+
 impl Change<'_> {
-    /// Brings `rabbitmq/` up to date for every broker of the manifest.
+    /// Brings `rabbitmq/` up to date for every broker of the manifest, and `emit/` for every consumer.
     ///
     /// # Errors
     /// A fact is missing or cannot be written in RabbitMQ's syntax, or an existing file cannot be understood.
     pub fn refresh_brokers(&mut self) -> Result<()> {
+        let mut brokers = Vec::new();
         for broker in self.world.manifest.brokers().to_vec() {
-            self.refresh_broker(&broker).context(|| match &broker.name {
+            brokers.push(self.refresh_broker(&broker).context(|| match &broker.name {
                 Some(name) => format!("writing the files of broker {}", ui::quote(name)),
                 None => "writing the broker's files".to_owned(),
-            })?;
+            })?);
         }
         self.refresh_cli_hosts()?;
+        self.refresh_consumers(brokers)?;
         let secrets = std::mem::take(&mut self.secret_texts);
         self.git_files(&secrets)
     }
@@ -174,7 +186,7 @@ impl Change<'_> {
         Ok(PreparedBroker { facts, existing_users, ours: users.ours, access })
     }
 
-    fn refresh_broker(&mut self, broker: &Broker) -> Result<()> {
+    fn refresh_broker(&mut self, broker: &Broker) -> Result<BrokerFacts> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let definitions = definitions_of(broker)?;
@@ -207,7 +219,8 @@ impl Change<'_> {
             }
         }
         self.drop_former_lists(&dir, &current)?;
-        self.drop_former_users(&dir, &current)
+        self.drop_former_users(&dir, &current)?;
+        Ok(facts)
     }
 
     /// Our users into a definitions.json that others write into too.
@@ -244,25 +257,13 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Brings the files of another consumer up to date, in `emit/TARGET/`.
-    ///
-    /// # Errors
-    /// A file that is there cannot be read.
-    pub fn emit_consumer(&mut self, target: &str, files: Vec<crate::emit::OutputFile>) -> Result<()> {
-        let access = FileAccess { owner: None, secret_mode: layout::PRIVATE_FILE };
-        for file in files {
-            let path = layout::emit_dir(target).join(&file.path);
-            self.emit(&path, file, &access)?;
-        }
-        Ok(())
-    }
-
     /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
-    fn emit(&mut self, path: &Path, file: crate::emit::OutputFile, access: &FileAccess) -> Result<()> {
+    pub(super) fn emit(&mut self, path: &Path, file: crate::emit::OutputFile, access: &FileAccess) -> Result<()> {
         let (bytes, mode) = (file.bytes, access.mode(file.secret));
         let hash = crate::x509::sha256_hex(&bytes);
         let key = emitted_name(path);
-        if file.secret && !key.ends_with(".json") {
+        // definitions.json is in the ignored patterns by its name.
+        if file.secret && (!key.ends_with(".json") || key.starts_with("emit/")) {
             self.secret_texts.insert(key.clone());
         }
         let recorded = self.world.inventory.emitted.get(&key).cloned();
@@ -278,7 +279,7 @@ impl Change<'_> {
             }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(path, hash) };
         }
-        if recorded.as_ref() == Some(&old_hash) || self.force {
+        if recorded.as_ref() == Some(&old_hash) || self.forced.contains(target_of(path)) {
             self.put(path, bytes, mode, access);
             self.drop_beside(&key);
             return self.emitted(path, hash);
@@ -425,7 +426,7 @@ impl Change<'_> {
     }
 
     /// The clients whose users belong to this broker.
-    fn clients_of(&self, broker: &Broker) -> Vec<&Entry> {
+    pub(super) fn clients_of(&self, broker: &Broker) -> Vec<&Entry> {
         let withdrawn = self.withdrawn_clients();
         self.world
             .manifest
@@ -556,7 +557,7 @@ pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
-fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
+pub(super) fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
     let Some(user) = &entry.user else { return Ok(facts::UserFacts::default()) };
     let allowed = match &user.permissions {
         Permissions::None => facts::Permissions::none(),

@@ -10,7 +10,7 @@ use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive, r
 use crate::env::Env;
 use crate::error::{Context, Result};
 use crate::issuer::{Issued, Issuer};
-use crate::manifest::{Entry, EntrySpec};
+use crate::manifest::{Consumer, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal::SealTo};
 use crate::ui;
@@ -106,8 +106,10 @@ pub struct Change<'a> {
     pub(crate) done: Done,
     /// Configuration that holds a password at present, relative to the PKI.
     pub(crate) secret_texts: BTreeSet<String>,
-    /// Replace emitted files that somebody edited.
-    pub force: bool,
+    /// Consumers whose files this command asks for, whether or not the manifest lists them.
+    pub consumers: Vec<Consumer>,
+    /// Targets whose files are replaced even where somebody edited them.
+    pub forced: BTreeSet<String>,
     /// Identities that are known to be refused after a rotation, which is finished all the same.
     pub spared: BTreeSet<(Role, String)>,
     /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
@@ -138,7 +140,8 @@ impl<'a> Change<'a> {
             outside: Vec::new(),
             done: Done::default(),
             secret_texts: BTreeSet::new(),
-            force: false,
+            consumers: Vec::new(),
+            forced: BTreeSet::new(),
             spared: BTreeSet::new(),
             awaits_hook: false,
         }

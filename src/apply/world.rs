@@ -5,6 +5,7 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
+use crate::emit::{RABBITMQ, Target};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec, Manifest};
@@ -431,13 +432,17 @@ fn refuse_unfollowed(manifest: &Manifest) -> Result<()> {
         return Err(Error::failed("certgen.toml has [[from]], which this certgen does not carry out yet")
             .hint("take it out, and issue the list with certgen issue ROLE --from FILE"));
     }
-    match manifest.emit().first() {
-        Some(target) => {
-            Err(Error::failed(format!("certgen.toml: emit has {}, which is not a target", ui::quote(target)))
-                .hint("take it out; see the targets with certgen emit --list"))
+    for consumer in manifest.emit() {
+        if consumer.target == RABBITMQ.0 {
+            return Err(Error::failed("certgen.toml: emit has rabbitmq, whose files are kept up to date anyway")
+                .hint("take it out"));
         }
-        None => Ok(()),
+        if let Err(e) = Target::find(&consumer.target).and_then(|target| target.check(consumer)) {
+            let error = Error::failed(format!("certgen.toml: emit cannot be followed: {}", e.message()));
+            return Err(e.hints().iter().fold(error, |error, hint| error.hint(hint)));
+        }
     }
+    Ok(())
 }
 
 fn open(env: &Env) -> Result<Store> {

@@ -11,7 +11,7 @@ use crate::profile::Role;
 use crate::ui;
 
 use tell::Told;
-pub(super) use tell::sentences;
+pub(super) use tell::{RotationItem, in_progress};
 
 /// Replace an authority in phases that refuse no connection
 ///

@@ -6,7 +6,8 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use time::OffsetDateTime;
 
 use crate::apply::AuthorityState;
-use crate::apply::World;
+use crate::apply::{World, target_of};
+use crate::emit::rabbitmq::ctl_words;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
@@ -197,14 +198,28 @@ pub(crate) fn tell_clock(env: &mut Env) {
     }
 }
 
+/// The words that delete a user from a running broker. A name is never taken for an option.
+pub(crate) fn deletion_of(user: &str) -> Vec<String> {
+    let end = user.starts_with('-').then_some("--");
+    ctl_words(std::iter::once("delete_user").chain(end).chain([user]))
+}
+
+/// The same as somebody types it.
+pub(crate) fn deletion_line(user: &str) -> String {
+    deletion_of(user).iter().map(|word| ui::shell(word)).collect::<Vec<_>>().join(" ")
+}
+
 /// Tells of emitted files that somebody edited, and how to have ours after all.
 pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
     for path in files {
         let shown = ui::path(env.shown(path));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
     }
+    let mut targets: Vec<&str> =
+        files.iter().map(|path| target_of(path.strip_prefix(&env.pki).unwrap_or(path))).collect();
+    targets.dedup();
     if !files.is_empty() {
-        env.say("to put the new text in their place: certgen emit rabbitmq --force");
+        env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));
     }
 }
 
@@ -251,6 +266,11 @@ fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
         .filter(|t| t.starts_with(&*typed))
         .map(CompletionCandidate::new)
         .collect()
+}
+
+/// Completes the bare names of clients.
+pub(crate) fn complete_clients() -> ArgValueCompleter {
+    completer(|role, name| (role == Role::Client.as_str()).then(|| name.to_owned()))
 }
 
 /// Completion must neither fail nor print: where there is no PKI, there is nothing to offer. `offer` says how an entry is

@@ -9,7 +9,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{Standing, SurveyOptions, World};
-use crate::commands::{Answer, rotate, shared};
+use crate::commands::rotate::{self, RotationItem};
+use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
 use crate::manifest::Manifest;
@@ -95,6 +96,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
     let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
     let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
+    let (rotations, migrations) = (rotate::in_progress(&world, env)?, migrations(&world.manifest));
     if env.json {
         let revocation_checked = world.manifest.brokers().iter().any(|broker| broker.revocation);
         #[derive(Serialize)]
@@ -102,19 +104,21 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             version: u32,
             items: &'a [Item],
             revocation_checked: bool,
+            rotations: Vec<RotationItem>,
             migrations: Vec<MigrationItem>,
         }
-        let migrations = migrations(&world.manifest);
-        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, migrations })?;
+        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, rotations, migrations })?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         env.say(who_checks(&world.manifest));
-        for MigrationItem { broker, standing, next, .. } in migrations(&world.manifest) {
+        for MigrationItem { broker, standing, next, .. } in migrations {
             let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
             env.say(format!("migration{whose}: {standing}: {next}"));
         }
-        let rotations = rotate::sentences(&world, env)?;
-        next_steps(&items, &rotations, args.due_within, env);
+        for RotationItem { authority, phase, next } in &rotations {
+            env.say(format!("rotation of authority {}: {phase}: {next}", ui::plain(authority)));
+        }
+        next_steps(&items, rotations.is_empty(), args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -179,7 +183,7 @@ fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], rotations: &[String], due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -188,9 +192,8 @@ fn next_steps(items: &[Item], rotations: &[String], due_within: Option<Duration>
         let within = due_within.map_or_else(String::new, |within| format!(" --due-within {within}"));
         env.say(format!("to renew what is due: certgen renew --due{within}"));
     }
-    rotations.iter().for_each(|line| env.say(line));
     let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
-    for item in items.iter().filter(runs_out).filter(|_| rotations.is_empty()) {
+    for item in items.iter().filter(runs_out).filter(|_| names_rotation) {
         env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {

@@ -2,14 +2,171 @@
 //!
 //! This room turns facts into text and nothing else: no files, no clock, no randomness, so the same facts give the same
 //! bytes. Whoever calls it looks the facts up (manifest, inventory) and hands the result to `store`, which decides about
-//! modes, owners and files that somebody edited. Every syntax has one small writer that knows its quoting; a value that the
-//! syntax cannot carry is refused with the reason, never written and hoped for.
+//! modes, owners and files that somebody edited. Every syntax has one small writer in [`syntax`] that knows its quoting; a
+//! value that the syntax cannot carry is refused with the reason, never written and hoped for.
+//!
+//! One file is one target: what it is for, what can be set, and a function from [`Facts`] to files. Members do not import
+//! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
+//! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod aio_pika;
+mod celery;
 mod diff;
+mod endpoint;
+mod facts;
+mod go;
+#[cfg(test)]
+mod golden_tests;
+mod java;
+mod kombu;
+mod mqtt;
+mod node;
+mod openssl;
+mod pika;
 pub mod rabbitmq;
-pub mod systemd;
+mod rabbitmqctl;
+mod rust;
+#[cfg(test)]
+pub(crate) mod sample;
+mod settings;
+mod syntax;
+mod systemd;
+
+use std::fmt;
 
 pub use diff::diff;
+pub use facts::{Authority, AuthorityKey, Broker, Bundles, Client, Facts, Identity};
+pub use settings::{Setting, Settings};
+
+use crate::error::{Error, Result};
+use crate::manifest::Consumer;
+use crate::profile::nearest;
+use crate::ui;
+
+/// A consumer whose configuration certgen writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Target {
+    /// Its name, and that of its directory in `pki/emit/`.
+    pub name: &'static str,
+    /// What it is, in a line.
+    pub description: &'static str,
+    /// What can be said with `--set`.
+    pub settings: &'static [Setting],
+    /// What of the PKI's own files stands in its files.
+    pub holds: Holds,
+    /// What is said when its files were written on request: what to do with them.
+    pub next: fn(&Facts) -> Vec<String>,
+    write: Write,
+}
+
+/// What of the PKI's own files stands in a target's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holds {
+    /// At most their paths.
+    Paths,
+    /// Certificates.
+    Certificates,
+    /// Certificates, and with `--with-keys` private keys.
+    Keys,
+}
+
+/// Whose files a target writes.
+#[derive(Debug, Clone, Copy)]
+enum Write {
+    /// One set for the whole PKI.
+    Once(fn(&Facts, &Settings) -> Result<Vec<OutputFile>>),
+    /// One set for each client, in a directory of its name. The first function says which clients it is meant for: if any
+    /// of them are, the others are left out unless somebody asks for them.
+    ForEachClient(fn(&Client) -> bool, fn(&Facts, &Client, &Settings) -> Result<Vec<OutputFile>>),
+}
+
+/// All targets, in the order of `emit --list`.
+pub const TARGETS: &[&Target] = &[
+    &celery::TARGET,
+    &kombu::TARGET,
+    &pika::TARGET,
+    &aio_pika::TARGET,
+    &java::TARGET,
+    &node::TARGET,
+    &go::TARGET,
+    &rust::TARGET,
+    &mqtt::TARGET,
+    &rabbitmqctl::TARGET,
+    &openssl::TARGET,
+    &systemd::TARGET,
+];
+
+/// What `emit --list` calls the broker's own files.
+pub const RABBITMQ: (&str, &str) = ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users");
+
+impl Target {
+    /// The target of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(name: &str) -> Result<&'static Self> {
+        if let Some(target) = TARGETS.iter().find(|target| target.name == name) {
+            return Ok(target);
+        }
+        let mut error = Error::usage(format!("{} is not a target", ui::quote(name)));
+        if let Some(near) = nearest(name, std::iter::once(RABBITMQ.0).chain(TARGETS.iter().map(|t| t.name))) {
+            error = error.hint(format!("did you mean {near}?"));
+        }
+        Err(error.hint("see the targets with certgen emit --list"))
+    }
+
+    /// Whether each client gets files of its own.
+    pub fn is_for_clients(&self) -> bool {
+        matches!(self.write, Write::ForEachClient(..))
+    }
+
+    /// What is wanted of this target, if it can be.
+    ///
+    /// # Errors
+    /// A setting that it does not have, or keys where it takes none.
+    pub fn check(&self, wanted: &Consumer) -> Result<Settings> {
+        if wanted.with_keys && self.holds != Holds::Keys {
+            return Err(Error::usage(format!(
+                "emit {}: --with-keys is not for it, no key stands in its files",
+                self.name
+            )));
+        }
+        Settings::of(self, &wanted.settings)
+    }
+
+    /// Its files. `facts` are narrowed to the clients and the broker that are wanted.
+    ///
+    /// # Errors
+    /// A fact is missing, with the command that makes it; or a value cannot be written in the syntax.
+    pub fn emit(&self, facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
+        let doing = |e: Error| e.context(format!("emit {}", self.name));
+        let (fits, write) = match self.write {
+            Write::Once(write) => return write(facts, settings).map_err(doing),
+            Write::ForEachClient(fits, write) => (fits, write),
+        };
+        let meant = |client: &&Client| facts.narrowed || fits(client);
+        let mut clients: Vec<&Client> = facts.clients.iter().filter(meant).collect();
+        if clients.is_empty() {
+            clients = facts.clients.iter().collect();
+        }
+        if clients.is_empty() {
+            facts.broker().map_err(doing)?;
+            return Err(doing(
+                Error::failed("the broker has no client")
+                    .hint("make one: certgen issue client NAME --vhost VHOST --access WHAT"),
+            ));
+        }
+        let mut files = Vec::new();
+        for client in clients {
+            let directory = crate::store::directory_name(&client.identity.name)?;
+            let of_client = |e: Error| doing(e.context(format!("client {}", ui::quote(&client.identity.name))));
+            for file in write(facts, client, settings).map_err(of_client)? {
+                files.push(OutputFile { path: format!("{directory}/{}", file.path), ..file });
+            }
+        }
+        Ok(files)
+    }
+}
 
 /// One file to be written.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,11 +189,41 @@ impl OutputFile {
     }
 }
 
-impl std::fmt::Debug for OutputFile {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for OutputFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { path, secret, bytes } = self;
         let shown =
             if *secret { format!("{} secret bytes", bytes.len()) } else { String::from_utf8_lossy(bytes).into_owned() };
         f.debug_struct("OutputFile").field("path", path).field("bytes", &shown).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Files of this room that are no targets.
+    const OTHERS: [&str; 8] = ["diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
+
+    #[test]
+    fn names_are_unique_and_every_member_is_listed() {
+        let mut names: Vec<String> = TARGETS.iter().map(|target| target.name.replace('-', "_")).collect();
+        names.sort_unstable();
+        let declared = include_str!("mod.rs").lines().filter_map(|line| {
+            let line = line.trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+            line.strip_prefix("mod ")?.strip_suffix(';')
+        });
+        let members: Vec<_> = declared.filter(|member| !OTHERS.contains(member)).collect();
+        assert_eq!(names, members);
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_refused_with_the_nearest() {
+        let wanted = |text: &str| Consumer::parse(text).unwrap();
+        let error = Target::find("sytsemd").unwrap_err();
+        assert!(error.hints()[0].contains("systemd"), "{error}");
+        let error = systemd::TARGET.check(&wanted("systemd --with-keys")).unwrap_err();
+        assert!(error.message().contains("--with-keys"), "{error}");
+        assert!(systemd::TARGET.check(&wanted("systemd --set x=y")).is_err());
     }
 }

@@ -1,57 +1,59 @@
 //! `emit systemd`: a service that renews what is due, and the timer that starts it.
 
-use super::OutputFile;
+use super::{Facts, Holds, OutputFile, Settings, Target, Write};
 use crate::error::{Error, Result};
 use crate::ui;
 
-/// What the units are made from.
-#[derive(Debug, Clone)]
-pub struct SystemdFacts {
-    /// Where certgen is installed, absolute: systemd looks for programs in few places.
-    pub program: String,
-    /// The PKI directory, absolute.
-    pub pki: String,
-    /// Authorities whose keys are sealed: the service then needs their passphrase.
-    pub sealed: bool,
-    /// There is a broker in the manifest, which may run on this host.
-    pub broker: bool,
-    /// A broker checks revocation lists, which then must never lapse.
-    pub revocation: bool,
-}
+pub(super) const TARGET: Target = Target {
+    name: "systemd",
+    description: "a timer that renews what is due, and its service",
+    settings: &[],
+    holds: Holds::Paths,
+    next,
+    write: Write::Once(emit),
+};
 
-/// Both units.
-///
-/// # Errors
-/// The path has a character that no unit can carry.
-pub fn emit(facts: &SystemdFacts) -> Result<Vec<OutputFile>> {
+fn emit(facts: &Facts, _: &Settings) -> Result<Vec<OutputFile>> {
     Ok(vec![
         OutputFile::open("certgen-renew.service", service(facts)?),
         OutputFile::open("certgen-renew.timer", timer()),
     ])
 }
 
+fn next(facts: &Facts) -> Vec<String> {
+    let mut lines = Vec::new();
+    if facts.has_sealed_keys() {
+        lines.push(
+            "the authority keys are sealed: put their passphrase into /etc/certgen/passphrase, readable by root alone"
+                .to_owned(),
+        );
+    }
+    lines.push("copy both to /etc/systemd/system, then: systemctl enable --now certgen-renew.timer".to_owned());
+    lines
+}
+
 const HEADER: &str =
     "# Written by certgen for systemd 250 and later. To change it use a drop-in: systemctl edit certgen-renew";
 
-fn service(facts: &SystemdFacts) -> Result<String> {
+fn service(facts: &Facts) -> Result<String> {
     let path = word(&facts.pki)?;
     // Only a command line knows variables.
     let argument = path.replace('$', "$$");
     let program = word(&facts.program)?.replace('$', "$$");
     let mut flags = String::new();
     let mut credential = String::new();
-    if facts.sealed {
+    if facts.has_sealed_keys() {
         flags.push_str(" --passphrase-file %d/passphrase");
         credential.push_str(
             "# The passphrase of the sealed authority keys; `systemd-creds encrypt` and LoadCredentialEncrypted= hide it better.\n\
              LoadCredential=passphrase:/etc/certgen/passphrase\n",
         );
     }
-    let reload = match facts.broker {
+    let reload = match !facts.brokers.is_empty() {
         true => "# For a broker on this host, to serve new certificates at once: add --reload rabbitmq --run\n",
         false => "",
     };
-    let lists = match facts.revocation {
+    let lists = match facts.brokers.iter().any(|broker| broker.config.revocation.is_some()) {
         true => format!("ExecStart={program} --pki {argument} --no-input crl --due{flags}\n"),
         false => String::new(),
     };
@@ -113,12 +115,18 @@ fn specifiers(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::rabbitmq::Revocation;
+    use super::super::{AuthorityKey, sample};
     use super::*;
 
     fn units(pki: &str, sealed: bool) -> String {
-        let program = "/usr/bin/certgen".to_owned();
-        let files =
-            emit(&SystemdFacts { program, pki: pki.to_owned(), sealed, broker: true, revocation: true }).unwrap();
+        let mut facts = Facts { pki: pki.to_owned(), ..sample::facts() };
+        if sealed {
+            facts.authorities[0].key = AuthorityKey::Sealed;
+            let lists = Vec::new();
+            facts.brokers[0].config.revocation = Some(Revocation { crls_dir: "/crls".to_owned(), lists });
+        }
+        let files = emit(&facts, &Settings::default()).unwrap();
         files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap()).collect()
     }
 
@@ -126,15 +134,8 @@ mod tests {
     fn hostile_paths_stay_paths() {
         let text = units("/srv/my \"pki\"/50%/$HOME\\x", false);
         assert!(text.contains(r#"--pki "/srv/my \"pki\"/50%%/$$HOME\\x" --no-input"#), "{text}");
-        let program = "/usr/bin/certgen".to_owned();
-        let hostile = SystemdFacts {
-            program,
-            pki: "/a\nExecStart=/bin/sh".to_owned(),
-            sealed: false,
-            broker: false,
-            revocation: false,
-        };
-        assert!(emit(&hostile).is_err());
+        let hostile = Facts { pki: "/a\nExecStart=/bin/sh".to_owned(), ..sample::facts() };
+        assert!(emit(&hostile, &Settings::default()).is_err());
     }
 
     #[test]

@@ -140,13 +140,7 @@ impl Entry {
 
     /// Whether one of its host names is `host` or a wildcard for it, as RFC 9525 section 6.3 compares them.
     pub fn covers(&self, host: &str) -> bool {
-        let below = host.split_once('.').map(|(_, parent)| parent);
-        let wildcard = |dns: &DnsName| {
-            dns.as_str()
-                .strip_prefix("*.")
-                .is_some_and(|rest| below.is_some_and(|below| below.eq_ignore_ascii_case(rest)))
-        };
-        self.has_exact_name(host) || self.san.iter().any(|name| matches!(name, GeneralName::Dns(dns) if wildcard(dns)))
+        self.san.iter().any(|name| matches!(name, GeneralName::Dns(dns) if dns.covers(host)))
     }
 }
 

@@ -13,6 +13,7 @@ mod authority;
 mod broker;
 mod broker_keys;
 mod broker_words;
+mod consumer;
 mod edit;
 mod entry;
 mod file;
@@ -35,6 +36,7 @@ use std::path::PathBuf;
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{Broker, EntryRef, Management, Ports};
 pub use broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Migration, Platform, TlsVersion};
+pub use consumer::Consumer;
 pub use edit::{Editor, Value};
 pub use entry::Entry;
 pub use kubernetes::Kubernetes;
@@ -58,7 +60,7 @@ pub struct Manifest {
     written: BTreeMap<(Role, String), (usize, EntrySpec)>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
-    emit: Vec<String>,
+    emit: Vec<Consumer>,
 }
 
 /// A list of entries in a file of its own.
@@ -102,7 +104,7 @@ impl Manifest {
     }
 
     /// The consumers whose configuration is kept up to date.
-    pub fn emit(&self) -> &[String] {
+    pub fn emit(&self) -> &[Consumer] {
         &self.emit
     }
 

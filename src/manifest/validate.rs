@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::authority::{Authority, AuthoritySettings, check_hierarchy, check_within, unknown_issuer};
 use super::broker::Broker;
+use super::consumer::Consumer;
 use super::entry::Entry;
 use super::file::{DefaultsSpec, File, Written, section};
 use super::message::{ManifestError, Problem, Spots, Text};
@@ -235,15 +236,7 @@ impl Validation<'_> {
             let list = role.and_then(|role| Ok(FromFile { role, file: settings::file_path(schema::FILE.name, path)? }));
             self.manifest.from.push(self.place(list.map_err(|p| p.within("[[from]]")), &written.spots)?);
         }
-        let targets = unique(schema::EMIT.name, &file.emit.spec, |target| {
-            let word =
-                !target.is_empty() && target.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-            if word {
-                Ok(target.to_owned())
-            } else {
-                Err(format!("{} is not the name of a consumer", ui::quote(target)))
-            }
-        });
+        let targets = unique(schema::EMIT.name, &file.emit.spec, Consumer::parse);
         self.manifest.emit = self.place(targets, &file.emit.spots)?;
         Ok(())
     }

@@ -54,6 +54,15 @@ impl GeneralName {
         DnsName::parse(text).map(Self::Dns)
     }
 
+    /// Whether it is the host name or address `host`, or a wildcard for it, as RFC 9525 section 6.3 compares them.
+    pub fn covers_host(&self, host: &str) -> bool {
+        match self {
+            Self::Dns(name) => name.covers(host),
+            Self::Ip(address) => host.parse() == Ok(*address),
+            _ => false,
+        }
+    }
+
     /// Why this name, if it was read, is malformed.
     pub fn fault(&self) -> Option<&'static str> {
         match self {
@@ -157,6 +166,13 @@ impl DnsName {
     /// The name, lower-case if it was written here.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is `host` or a wildcard for it (RFC 9525 section 6.3).
+    pub fn covers(&self, host: &str) -> bool {
+        let below = host.split_once('.').map(|(_, parent)| parent);
+        let is_wildcard_for = |rest: &str| below.is_some_and(|below| below.eq_ignore_ascii_case(rest));
+        self.0.eq_ignore_ascii_case(host) || self.0.strip_prefix("*.").is_some_and(is_wildcard_for)
     }
 
     /// The first label is `*`.

@@ -177,3 +177,75 @@ fn a_failure_leaves_the_old_state_at_once() {
         }
     }
 }
+
+/// A rotation that is killed at any moment of a phase goes on: every phase is done or not begun.
+fn rotation_survives(calls: &str, fault: &str) {
+    const PHASES: [(&str, &[&str]); 4] = [
+        ("start", &[]),
+        ("switch", &["start"]),
+        ("finish", &["start", "switch"]),
+        // Back, after it had signed.
+        ("abort", &["start", "switch"]),
+    ];
+    for (phase, before) in PHASES {
+        let template = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+        let rotate = |phase: &'static str| {
+            let force: &[&str] = if phase == "switch" { &["--force"] } else { &[] };
+            ["rotate", phase].into_iter().chain(force.iter().copied()).collect::<Vec<_>>()
+        };
+        before.iter().for_each(|phase| drop(template.certgen(rotate(phase)).run().success()));
+        for number in 1..400 {
+            let world = template.copy();
+            let trace = world.path("trace");
+            let under = ["strace", "-f", "-qq", "-e", &format!("trace={calls}"), "-e"].map(str::to_owned);
+            let inject = format!("inject={calls}:{fault}:when={number}");
+            let under = under.into_iter().chain([inject, "-o".to_owned(), trace.display().to_string()]);
+            let output = world.certgen(rotate(phase)).under(under).run();
+            let hit = fs::read_to_string(&trace).is_ok_and(|t| t.contains("(INJECTED)") || t.contains("killed by"));
+            if !hit {
+                assert!(number > 1, "{calls}: never called");
+                break;
+            }
+            let context = format!("{phase}, {calls} number {number}, {fault}: {}", output.transcript());
+            assert!(!output.stderr.contains("panicked"), "{context}");
+            // The next command that takes the lock finishes or takes back what was begun.
+            world.certgen(["crl", "--due"]).run().success();
+            let wrong = violations(&world.pki(""));
+            assert!(wrong.is_empty(), "{context}\n  {}", wrong.join("\n  "));
+            // From wherever that is, a rotation can be brought to its end.
+            for _ in 0..4 {
+                let status = world.certgen(["rotate", "status", "--json"]).run().success().json();
+                let item = &status["items"][0];
+                let next = match item["phase"].as_str() {
+                    Some("started") => "switch",
+                    Some("switched") => "finish",
+                    _ => break,
+                };
+                world.certgen(rotate(next)).run().success();
+            }
+            for identity in ["node/rabbit.example.com", "client/celery_worker"] {
+                world.certgen(["verify", identity]).run().success();
+            }
+            let bundle = world.read("pki/client/celery_worker/ca_certificate.pem");
+            assert_eq!(bundle, world.read("pki/ca/root/ca_certificate.pem"), "{context}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs strace and openssl"]
+fn a_rotation_killed_at_every_rename() {
+    rotation_survives("rename,renameat,renameat2", "signal=KILL");
+}
+
+#[test]
+#[ignore = "needs strace and openssl"]
+fn a_rotation_killed_at_every_unlink_and_directory() {
+    rotation_survives("unlink,unlinkat,mkdir,mkdirat,rmdir", "signal=KILL");
+}
+
+#[test]
+#[ignore = "needs strace and openssl"]
+fn a_rotation_whose_disk_is_full_at_every_write() {
+    rotation_survives("write,writev,pwrite64", "error=ENOSPC");
+}

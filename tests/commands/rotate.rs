@@ -457,5 +457,5 @@ fn status_is_json_that_says_what_to_do_next() {
         .at(LATER)
         .run()
         .success()
-        .stderr_has("rotation of authority root: started; next: certgen rotate switch root");
+        .stderr_has("rotation of authority root: started: certgen rotate switch root");
 }

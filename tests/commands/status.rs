@@ -244,6 +244,32 @@ fn metrics_are_those_of_the_exporter() {
     );
 }
 
+/// The collector reads whenever it likes.
+#[test]
+fn metrics_are_never_half_there() {
+    let world = celery();
+    let write = || world.certgen(["status", "--prometheus", "certgen.prom"]).at(DAY_ONE).run().success();
+    write();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let text = world.read("certgen.prom");
+                assert!(
+                    text.starts_with("# HELP x509_cert_not_before") && text.ends_with("x509_read_errors 0\n"),
+                    "{text}"
+                );
+                reads += 1;
+            }
+            reads
+        });
+        (0..20).for_each(|_| drop(write()));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().expect("the reader saw only whole files") > 20);
+    });
+}
+
 /// A tree that certgen did not make.
 #[test]
 fn any_tree_is_scanned() {

@@ -36,16 +36,18 @@ pub(super) fn write(
         if old.as_ref().is_some_and(|old| **old == bytes) {
             continue;
         }
-        let is_ours = file.path == "definitions.json" || file.path.starts_with("crls/");
+        let is_ours = broker.is_some() && (file.path == "definitions.json" || file.path.starts_with("crls/"));
         if old.is_some() && !force && !is_ours {
             edited.push(path);
             to.push_str(".new");
         }
         items.push(item(target, &dir.join(&to), env));
-        let output = OutputFile::public(to, bytes);
         transaction.put(match broker.map(|broker| &broker.access) {
-            Some(access) => output.with_mode(access.mode(file.secret)).owned_by(access.owner.clone()),
-            None => output,
+            Some(access) => {
+                OutputFile::public(to, bytes).with_mode(access.mode(file.secret)).owned_by(access.owner.clone())
+            }
+            None if file.secret => OutputFile::private(to, bytes),
+            None => OutputFile::public(to, bytes),
         })?;
     }
     transaction.commit()?;

@@ -481,15 +481,23 @@ fn show(item: &StatusItem, env: &mut Env) -> Result<()> {
     Ok(())
 }
 
-/// One sentence on each rotation in progress, for `certgen status`.
-pub(in crate::commands) fn sentences(world: &World, env: &Env) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
+/// How far a rotation is, for `certgen status`.
+#[derive(Debug, Serialize)]
+pub(in crate::commands) struct RotationItem {
+    pub(in crate::commands) authority: String,
+    pub(in crate::commands) phase: &'static str,
+    pub(in crate::commands) next: String,
+}
+
+/// The rotations in progress.
+pub(in crate::commands) fn in_progress(world: &World, env: &Env) -> Result<Vec<RotationItem>> {
+    let mut items = Vec::new();
     for rotation in world.rotations() {
         let waiting = world.dependents(&rotation, env.now)?;
-        let (name, phase) = (ui::plain(&rotation.authority), rotation.phase.as_str());
-        lines.push(format!("rotation of authority {name}: {phase}; next: {}", next(&rotation, &waiting, env.now)));
+        let (phase, next) = (rotation.phase.as_str(), next(&rotation, &waiting, env.now));
+        items.push(RotationItem { authority: rotation.authority, phase, next });
     }
-    Ok(lines)
+    Ok(items)
 }
 
 impl Item {

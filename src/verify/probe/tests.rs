@@ -77,7 +77,7 @@ fn a_server_that_says_nothing_or_too_little_is_given_up() {
         let started = Instant::now();
         let error = probe(&target, SHORT).unwrap_err();
         assert_eq!(error.to_string(), "no answer within 0.3 seconds");
-        assert!(started.elapsed() < SHORT * 4, "{:?}", started.elapsed());
+        assert!(started.elapsed() < PATIENCE, "{:?}", started.elapsed());
     }
 }
 

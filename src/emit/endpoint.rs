@@ -1,0 +1,193 @@
+//! Where a client finds its broker, and what it shows there: what the targets for clients have in common.
+
+use super::facts::{Client, Facts};
+use super::settings::{Setting, Settings};
+use super::syntax::{comment, env_file};
+use crate::error::{Error, Result};
+use crate::manifest::ClientCertificates;
+use crate::ui;
+
+/// The broker's host.
+pub(super) const HOST: Setting = Setting::of_facts("host", "host name of the broker, as its certificate has it");
+/// The broker's port.
+pub(super) const PORT: Setting = Setting::of_facts("port", "port of the listener, from [broker] ports");
+/// The virtual host.
+pub(super) const VHOST: Setting = Setting::of_facts("vhost", "virtual host, where the client has more than one");
+/// The client's directory.
+pub(super) const CERTS: Setting =
+    Setting::of_facts("certs", "directory of the client's files where it runs, else its directory in the PKI");
+/// The password of an encrypted key.
+pub(super) const KEY_PASSWORD_FILE: Setting =
+    Setting::of_facts("key_password_file", "file with the password of its key where it runs, for an encrypted key");
+
+/// What can be set for every client that speaks AMQP.
+pub(super) const AMQP_SETTINGS: &[Setting] = &[HOST, PORT, VHOST, CERTS, KEY_PASSWORD_FILE];
+
+/// A listener of the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listener {
+    Amqp,
+    Mqtt,
+}
+
+/// What one client needs to connect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    listener: Listener,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) vhost: String,
+    /// Its user, as the broker reads it from the certificate.
+    pub(super) user: String,
+    /// The trust anchors of servers.
+    pub(super) ca: String,
+    pub(super) certificate: String,
+    pub(super) key: String,
+    /// The file with the key's password, for an encrypted key.
+    pub(super) key_password_file: Option<String>,
+}
+
+impl Endpoint {
+    /// What the facts say, with what was set over it.
+    ///
+    /// # Errors
+    /// The broker takes no certificates or lacks the listener, the client has no virtual host or several, or the host that
+    /// was set is in no certificate of the broker.
+    pub(super) fn of(facts: &Facts, client: &Client, settings: &Settings, listener: Listener) -> Result<Self> {
+        let broker = facts.broker_of(client);
+        if broker.config.client_certificates == ClientCertificates::None {
+            return Err(Error::failed(format!("{} asks for no client certificates", broker.title()))
+                .hint("set client_certificates = \"required\" in [broker] of certgen.toml"));
+        }
+        let host = match settings.get("host") {
+            None => broker.host()?,
+            Some(host) if broker.covers(host) => host.to_owned(),
+            Some(host) => {
+                let shown = ui::quote(host);
+                let error = Error::failed(format!("no certificate of {} carries the host {shown}", broker.title()));
+                return Err(match broker.identities.first() {
+                    Some(identity) => error.hint(format!(
+                        "add it: san in certgen.toml, or certgen issue {} {} --san {} --force",
+                        identity.role,
+                        ui::shell(&identity.name),
+                        ui::shell(host)
+                    )),
+                    None => error.hint("make one: certgen issue node HOSTNAME"),
+                });
+            }
+        };
+        let default_port = match listener {
+            Listener::Amqp => broker.config.ports.amqp,
+            Listener::Mqtt if broker.config.plugins.iter().any(|plugin| plugin == "rabbitmq_mqtt") => {
+                broker.config.ports.mqtt
+            }
+            Listener::Mqtt => {
+                return Err(Error::failed(format!("{} does not speak MQTT", broker.title()))
+                    .hint("add \"rabbitmq_mqtt\" to plugins in [broker] of certgen.toml"));
+            }
+        };
+        let identity = &client.identity;
+        let directory = settings.get("certs").map_or(&*identity.directory, |dir| dir.trim_end_matches('/'));
+        let file = |name: &str| format!("{directory}/{name}");
+        let key_password_file = match (&identity.key_password_file, settings.get("key_password_file")) {
+            (Some(_), Some(said)) => Some(said.to_owned()),
+            (own, _) => own.clone(),
+        };
+        Ok(Self {
+            listener,
+            host,
+            port: settings.port("port")?.unwrap_or(default_port),
+            vhost: match listener {
+                Listener::Amqp => vhost(client, settings.get("vhost"))?,
+                Listener::Mqtt => mqtt_vhost(client)?,
+            },
+            user: client.user.name.clone(),
+            ca: file(identity.role.bundle_file()),
+            certificate: file(identity.role.certificate_file()),
+            key: file(identity.role.key_file()),
+            key_password_file,
+        })
+    }
+}
+
+impl Endpoint {
+    /// For programs that cannot be told the password of a key.
+    ///
+    /// # Errors
+    /// The key is encrypted.
+    pub(super) fn refuse_encrypted(&self, program: &str) -> Result<()> {
+        match &self.key_password_file {
+            None => Ok(()),
+            Some(_) => Err(Error::failed(format!("its key is encrypted, and {program} cannot be told the password"))
+                .hint("take key_password_file out of certgen.toml, then issue the client again with --force")),
+        }
+    }
+
+    /// The same as variables of an environment. The prefix is one that no Kubernetes service of a likely name makes
+    /// variables with: those of a service `amqp` would be `AMQP_PORT=tcp://...`.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
+        let prefix = match self.listener {
+            Listener::Amqp => "AMQPS",
+            Listener::Mqtt => "MQTTS",
+        };
+        let mut all = vec![("HOST", self.host.clone()), ("PORT", self.port.to_string())];
+        if self.listener == Listener::Amqp {
+            all.push(("VHOST", self.vhost.clone()));
+        }
+        all.extend([
+            ("CA_FILE", self.ca.clone()),
+            ("CERTIFICATE_FILE", self.certificate.clone()),
+            ("KEY_FILE", self.key.clone()),
+            ("KEY_PASSWORD_FILE", self.key_password_file.clone().unwrap_or_default()),
+        ]);
+        all.into_iter().map(|(name, value)| (format!("{prefix}_{name}"), value)).collect()
+    }
+
+    /// A file of these variables.
+    ///
+    /// # Errors
+    /// A value has a control character.
+    pub(super) fn env_file(&self, header: &str) -> Result<String> {
+        let mut out = header.to_owned();
+        out.push_str(&comment(
+            "#",
+            &["For systemd's EnvironmentFile=, Compose's env_file and `set -a; . ./FILE`; docker run --env-file reads no quotes."],
+        ));
+        for (variable, value) in self.variables() {
+            out.push_str(&env_file::line(&variable, &value)?);
+        }
+        Ok(out)
+    }
+}
+
+/// Where RabbitMQ puts who logs in over MQTT with a certificate.
+const MQTT_VHOST: &str = "/";
+
+fn mqtt_vhost(client: &Client) -> Result<String> {
+    if client.user.vhosts.iter().any(|vhost| vhost == MQTT_VHOST) {
+        return Ok(MQTT_VHOST.to_owned());
+    }
+    let name = &client.identity.name;
+    Err(Error::failed(format!("client {} may not use the virtual host / that MQTT goes to", ui::quote(name)))
+        .hint(format!("give it that one: certgen issue client {} --vhost / --access mqtt --force", ui::shell(name))))
+}
+
+fn vhost(client: &Client, said: Option<&str>) -> Result<String> {
+    let name = ui::quote(&client.identity.name);
+    let own = &client.user.vhosts;
+    let list = || own.iter().map(|vhost| ui::shell(vhost)).collect::<Vec<_>>().join(", ");
+    match (said, own.as_slice()) {
+        (Some(said), _) if own.iter().any(|vhost| vhost == said) => Ok(said.to_owned()),
+        (None, [only]) => Ok(only.clone()),
+        (_, []) => Err(Error::failed(format!("client {name} has no virtual host")).hint(format!(
+            "give it one: certgen issue client {} --vhost VHOST --access WHAT --force",
+            ui::shell(&client.identity.name)
+        ))),
+        (Some(said), _) => {
+            Err(Error::failed(format!("client {name} may not use the virtual host {}", ui::quote(said)))
+                .hint(format!("it has {}", list())))
+        }
+        (None, _) => Err(Error::failed(format!("client {name} has more than one virtual host"))
+            .hint(format!("name one with --set vhost=VHOST: {}", list()))),
+    }
+}

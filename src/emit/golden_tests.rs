@@ -1,0 +1,89 @@
+//! Every target's files byte for byte, in `tests/golden/emit/TARGET.txt`: one text with what each sample of facts gives, a
+//! refusal with its hints included. `CERTGEN_UPDATE=1` writes the texts anew; look at what git shows before keeping them.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{Facts, Settings, TARGETS, Target, sample};
+use crate::manifest::Consumer;
+
+/// What is shown of every target: a name, facts, and whether keys are asked for.
+struct Case(&'static str, fn() -> Facts, bool);
+
+const CASES: &[Case] = &[
+    Case("a node with clients", sample::facts, false),
+    Case("a cluster on Kubernetes", sample::kubernetes, true),
+    Case("hostile names", sample::hostile, false),
+    Case("nothing but an authority", sample::bare, false),
+];
+
+fn kept(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
+}
+
+#[test]
+fn every_target_writes_what_it_wrote() {
+    let mut wrong = String::new();
+    for target in TARGETS {
+        let found = written(target);
+        let file = kept(&format!("{}.txt", target.name));
+        if std::env::var_os("CERTGEN_UPDATE").is_some() {
+            fs::create_dir_all(kept("")).expect("tests/golden is writable");
+            fs::write(&file, &found).expect("tests/golden is writable");
+        }
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if expected != found {
+            let diff = similar::TextDiff::from_lines(&expected, &found);
+            let _ = write!(wrong, "{}\n{}", target.name, diff.unified_diff().header("kept", "written"));
+        }
+    }
+    assert!(wrong.is_empty(), "CERTGEN_UPDATE=1 keeps what is written now\n{wrong}");
+}
+
+#[test]
+fn every_text_has_its_target() {
+    for file in fs::read_dir(kept("")).expect("it can be listed").flatten() {
+        let name = file.path().file_stem().expect("a name").to_string_lossy().into_owned();
+        assert!(TARGETS.iter().any(|target| target.name == name), "{name} is no target");
+    }
+}
+
+#[test]
+fn every_file_with_comments_says_what_made_it() {
+    for target in TARGETS {
+        for file in target.emit(&sample::facts(), &Settings::default()).unwrap_or_default() {
+            let text = String::from_utf8(file.bytes).expect("text");
+            let head: String = text.lines().take(4).collect();
+            let has_comments = !file.path.ends_with(".json");
+            assert!(!has_comments || head.contains("certgen"), "{} of {}\n{head}", file.path, target.name);
+            assert!(text.ends_with('\n') && !text.contains('\r'), "{} of {}", file.path, target.name);
+        }
+    }
+}
+
+fn written(target: &Target) -> String {
+    let mut text = String::new();
+    for Case(case, facts, with_keys) in CASES {
+        let mut consumer = Consumer { target: target.name.to_owned(), ..Consumer::default() };
+        consumer.with_keys = target.holds == super::Holds::Keys && *with_keys;
+        let _ = writeln!(text, "######## {case}");
+        let facts = facts();
+        let facts = facts.narrowed(&consumer).expect("nothing is narrowed");
+        match target.check(&consumer).and_then(|settings| target.emit(&facts, &settings)) {
+            Ok(files) => {
+                for file in files {
+                    let secret = if file.secret { " (secret)" } else { "" };
+                    let _ = writeln!(text, "======== {}{secret}", file.path);
+                    text.push_str(&String::from_utf8(file.bytes).expect("a file is text"));
+                }
+                (target.next)(&facts).iter().for_each(|line| text += &format!("-------- {line}\n"));
+            }
+            Err(e) => {
+                let _ = writeln!(text, "refused: {}", e.message());
+                e.hints().iter().for_each(|hint| text += &format!("hint: {hint}\n"));
+            }
+        }
+    }
+    text
+}
