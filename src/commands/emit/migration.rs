@@ -41,8 +41,6 @@ pub(super) struct Taken {
     pub(super) manifest: Option<String>,
     opens: bool,
     before: Broker,
-    /// Somebody said which users the broker has.
-    knows_users: bool,
     said: Vec<String>,
     warned: Vec<String>,
 }
@@ -81,14 +79,8 @@ impl Step {
     /// Makes the step in the manifest of `world`, and leaves the disk as it is.
     pub(super) fn take(&self, world: &mut World, broker: &Broker) -> Result<Taken> {
         let mut editor = Editor::new(&world.manifest_text, "certgen.toml")?;
-        let mut taken = Taken {
-            manifest: None,
-            opens: self.opens,
-            before: broker.clone(),
-            knows_users: self.users.is_some() || broker.login_users.is_some(),
-            said: Vec::new(),
-            warned: Vec::new(),
-        };
+        let mut taken =
+            Taken { manifest: None, opens: self.opens, before: broker.clone(), said: Vec::new(), warned: Vec::new() };
         if let Some(users) = &self.users {
             taken.said.extend(users::keep(users, world, broker, &mut editor)?);
         }
@@ -113,7 +105,7 @@ impl Step {
         if broker.inter_node_tls != InterNodeTls::Off && !self.keeps_inter_node {
             editor.set(&table(broker), "inter_node_tls", &Value::Boolean(false))?;
             let was = if broker.inter_node_tls == InterNodeTls::Flags { "\"flags\"" } else { "true" };
-            taken.said.push(format!(
+            taken.warned.push(format!(
                 "inter_node_tls was {was} in certgen.toml and is false now: nodes that talk plain to each other cannot be \
                  restarted one by one into TLS. That is a step of its own, for later; where they talk TLS already, put it back"
             ));
@@ -137,8 +129,18 @@ impl Step {
             Some(Migration::Unused) => {}
         }
         editor.unset(&table(broker), "migration")?;
-        if self.users.is_none() {
-            users::keep_existing(world, broker, editor)?;
+        if self.users.is_some() || broker.login_users.is_some() {
+            return Ok(());
+        }
+        users::keep_existing(world, broker, editor)?;
+        let made = users::of_definitions(world, broker);
+        if !made.is_empty() {
+            taken.warned.push(format!(
+                "the broker loads definitions again: a user that it has already under one of these names loses its password, {}; \
+                 say which users it has: rabbitmqctl list_users --formatter json | {} --users -",
+                shortened(&made),
+                command(broker, 3)
+            ));
         }
         Ok(())
     }
@@ -157,7 +159,7 @@ impl Taken {
         }
         let lines = match self.opens {
             true => told_open(&world, &broker, args, env),
-            false => told_closed(&world, &self.before, &broker, self.knows_users, args, env),
+            false => told_closed(&world, &self.before, &broker, args, env),
         };
         for line in lines {
             env.say(line);
@@ -203,14 +205,7 @@ fn told_open(world: &World, broker: &Broker, args: &EmitArgs, env: &Env) -> Vec<
     lines
 }
 
-fn told_closed(
-    world: &World,
-    before: &Broker,
-    broker: &Broker,
-    knows_users: bool,
-    args: &EmitArgs,
-    env: &Env,
-) -> Vec<String> {
+fn told_closed(world: &World, before: &Broker, broker: &Broker, args: &EmitArgs, env: &Env) -> Vec<String> {
     if before.migration.is_none() {
         return vec![
             "plain is closed in certgen.toml already; to open it for clients that move: --migration 1".to_owned(),
@@ -222,15 +217,6 @@ fn told_closed(
         lines.push(format!(
             "closed: these users have no certificate, so that the management UI is all that is left to them: {}",
             shortened(&stranded)
-        ));
-    }
-    let replaced = if knows_users { Vec::new() } else { users::of_definitions(world, broker) };
-    if !replaced.is_empty() {
-        lines.push(format!(
-            "the broker loads definitions again: where it has a user of one of these names already, that user loses its \
-             password, unless you say which it has: rabbitmqctl list_users --formatter json | {} --users -; they are {}",
-            command(broker, 3),
-            shortened(&replaced)
         ));
     }
     lines.extend(where_files_go(world, broker, args.into.is_none(), env));
