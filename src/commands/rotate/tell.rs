@@ -3,7 +3,7 @@
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::{Delivery, Dependent, Done, Phase, Rotation, World};
+use crate::apply::{Delivery, Dependent, Done, Phase, Rotation, Trust, World};
 use crate::commands::{Answer, shared};
 use crate::emit::rabbitmq::reload_commands;
 use crate::env::Env;
@@ -214,8 +214,8 @@ fn explain(
     }
     if told == Told::Started && world.manifest.brokers().iter().any(|broker| broker.management.enabled) {
         let path = layout::ca_certificate(Ca::new(&was.authority, Generation::Successor))?;
-        let root = world.authority(was.authority.as_str()).is_some_and(|ca| ca.is_self_issued());
-        if root {
+        let servers = Trust::of(world)?.servers;
+        if world.authority(was.authority.as_str()).is_some_and(|root| servers.contains(root)) {
             env.say(format!(
                 "whoever imported {shown} into a browser imports its successor too: {}",
                 ui::path(env.shown(&world.store.path(path)))
@@ -279,7 +279,7 @@ fn next(rotation: &Rotation, waiting: &[Dependent], now: OffsetDateTime) -> Stri
 }
 
 /// What makes the brokers of the manifest read their files.
-fn reloads(world: &World) -> Vec<String> {
+pub(super) fn reloads(world: &World) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for broker in world.manifest.brokers() {
         for command in reload_commands(broker.platform, broker.inter_node_tls) {
