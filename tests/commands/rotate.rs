@@ -271,6 +271,12 @@ fn an_intermediate_is_rotated_alone_and_with_its_root() {
     assert_ne!(before, bundle(&world));
     check(&world.pki(""));
     at(LAST, &["status", "--fail-within", "1d"]).success();
+
+    // The root vouches for whatever a stolen key below it signs.
+    let stolen = at(LAST, &["rotate", "start", &intermediate, "--compromised"]).success();
+    let stolen = stolen.stderr_has("whoever trusts \"root\" accepts what the stolen key");
+    assert!(!stolen.stderr.contains("nothing trusts the old one"), "{}", stolen.transcript());
+    stolen.stderr_has("certgen rotate start root --compromised");
 }
 
 #[test]

@@ -17,10 +17,10 @@ pub(super) fn listeners(places: &[String], rotation: &Rotation, world: &World, e
     let (root, present) = (root_of(Generation::Successor)?, root_of(Generation::Present)?);
     let Some(root) = root.filter(|root| present.as_ref() != Some(root)) else {
         return Err(Error::failed(format!(
-            "--check: authority {} is no root, and nobody has to learn of its successor",
+            "--check: authority {} is no root, so no bundle holds it and no listener names it",
             ui::quote(&rotation.authority)
         ))
-        .hint("leave --check out and add --force"));
+        .hint("leave --check out"));
     };
     for place in places {
         let target: Target = place.parse()?;
