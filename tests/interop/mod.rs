@@ -6,12 +6,15 @@ mod cluster;
 mod containers;
 mod control;
 mod lists;
+mod load;
 mod management;
 mod mqtt;
 mod pki;
 mod probe;
 mod renew;
 mod revocation;
+mod rotate;
+mod rotate_below;
 mod sealing;
 mod units;
 
