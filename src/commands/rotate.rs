@@ -248,9 +248,16 @@ fn ready_to_switch(args: &SwitchArgs, rotation: &Rotation, world: &World, env: &
         return check::listeners(&args.check, rotation, world, env);
     }
     let Some(left) = rotation.left_to_wait(env.now).filter(|_| !args.force) else { return Ok(()) };
+    let until = ui::date(env.now + left + time::Duration::minutes(1));
+    if !world.authority_certificate(&rotation.authority)?.is_self_issued() {
+        return Err(Error::failed(format!(
+            "the revocation list of the successor is out for less than five minutes, and a broker without it refuses \
+             everybody below: wait until {until}"
+        ))
+        .hint("once it is in crls/ on every broker: add --force"));
+    }
     Err(Error::failed(format!(
-        "the bundles with the successor are out for less than five minutes, and a broker may not have read them: wait until {}",
-        ui::date(env.now + left + time::Duration::minutes(1))
+        "the bundles with the successor are out for less than five minutes, and a broker may not have read them: wait until {until}"
     ))
     .hint("or ask the listeners: certgen rotate switch --check HOST:PORT")
     .hint("if nothing uses these certificates yet: add --force"))

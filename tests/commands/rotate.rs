@@ -226,7 +226,11 @@ fn a_compromised_authority_is_replaced_at_once() {
     }
     assert_eq!(openssl_free_keys(&world), ["pki/ca/root/ca_key.pem"]);
     check(&world.pki(""));
-    world.certgen(["rotate", "status"]).at(DAY_ONE).run().success().stdout_has("authority/root  finished");
+    let status = world.certgen(["rotate", "status"]).at(DAY_ONE).run().success().stdout_has("authority/root  finished");
+    // Without an overlap pairs and bundles have to arrive together.
+    for file in ["ca_certificate.pem", "client_certificate.pem", "client_key.pem"] {
+        assert!(status.stdout.contains(&format!("pki/{WORKER}/{file}")), "{file}\n{}", status.transcript());
+    }
     // Also in the middle of a rotation that began in peace.
     world.certgen(["rotate", "start"]).at(LATER).run().success();
     world.certgen(["rotate", "start", "--compromised"]).at(LATER).run().success();
@@ -267,6 +271,12 @@ fn an_intermediate_is_rotated_alone_and_with_its_root() {
     assert_ne!(before, bundle(&world));
     check(&world.pki(""));
     at(LAST, &["status", "--fail-within", "1d"]).success();
+
+    // The root vouches for whatever a stolen key below it signs.
+    let stolen = at(LAST, &["rotate", "start", &intermediate, "--compromised"]).success();
+    let stolen = stolen.stderr_has("whoever trusts \"root\" accepts what the stolen key");
+    assert!(!stolen.stderr.contains("nothing trusts the old one"), "{}", stolen.transcript());
+    stolen.stderr_has("certgen rotate start root --compromised");
 }
 
 #[test]

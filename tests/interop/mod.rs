@@ -7,6 +7,7 @@ mod consumers;
 mod containers;
 mod control;
 mod lists;
+mod load;
 mod management;
 mod migration;
 mod mqtt;
@@ -14,6 +15,8 @@ mod pki;
 mod probe;
 mod renew;
 mod revocation;
+mod rotate;
+mod rotate_below;
 mod sealing;
 mod units;
 

@@ -177,19 +177,29 @@ impl Host {
         assert!(done.status.success(), "{script}\n{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// The words that let a command run on this host.
+    pub(crate) fn entrance(&self) -> Vec<String> {
+        let pid = self.pid.to_string();
+        ["nsenter", "-t", &pid, "--net", "--mount", "--uts", "--ipc", "--pid", "--"].map(str::to_owned).to_vec()
+    }
+
+    fn inside(&self) -> Command {
+        let words = self.entrance();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).stdin(Stdio::null());
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command
+    }
+
     /// A command on this host, with the machine's programs: for clients.
     pub(crate) fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.pid.to_string(), "--net", "--mount", "--uts", "--ipc", "--pid", "--"]);
+        let mut command = self.inside();
         command.args(["timeout", "-k", "5", COMMAND_LIMIT, program]);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
-        command.stdin(Stdio::null());
         command
     }
 
     fn broker_command(&self, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.pid.to_string(), "--net", "--mount", "--uts", "--ipc", "--pid", "--"]);
+        let mut command = self.inside();
         command
             .arg("chroot")
             .arg(&self.root)
@@ -197,8 +207,7 @@ impl Host {
             .arg("-c")
             .arg("ulimit -n 65536 2>/dev/null; exec \"$@\"")
             .arg("sh");
-        command.arg(program).stdin(Stdio::null());
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("LC_ALL", "C.UTF-8");
+        command.arg(program);
         command
     }
 
@@ -211,13 +220,20 @@ impl Host {
 
     /// Runs a script below `tests/interop/clients` with the client libraries of Python.
     pub(crate) fn python<S: AsRef<std::ffi::OsStr>>(&self, script: &str, args: impl IntoIterator<Item = S>) -> Verdict {
-        let python = cache::need("venv").join("bin/python");
-        let mut command = self.command(&python.to_string_lossy());
-        command
-            .arg("-B")
-            .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(script))
-            .args(args);
+        let mut command = self.command(&python().to_string_lossy());
+        command.arg("-B").arg(client(script)).args(args);
         super::judge::judge(command, script)
+    }
+
+    /// Starts such a script and does not wait. It ends with the host, if not before.
+    pub(crate) fn start_python<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        script: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Child {
+        let mut command = self.inside();
+        command.arg(python()).arg("-B").arg(client(script)).args(args);
+        command.spawn().unwrap_or_else(|e| panic!("starting {script}: {e}"))
     }
 
     /// Runs one of the broker's own tools as an operator does: `rabbitmqctl`, `rabbitmq-diagnostics`. On a busy machine
@@ -241,14 +257,14 @@ impl Host {
         super::judge::judge(command, "sh")
     }
 
-    /// Puts a file into the broker's file system, readable by the broker alone.
+    /// Puts a file into the broker's file system, readable by the broker alone, in one step.
     #[track_caller]
     pub(crate) fn install(&self, from: &Path, to: &str) {
-        let target = self.root.join(to.trim_start_matches('/'));
+        let staged = self.root.join(format!("{to}.staged").trim_start_matches('/'));
         let copy =
-            self.run("install", ["-D".as_ref(), "-m".as_ref(), "0600".as_ref(), from.as_os_str(), target.as_os_str()]);
+            self.run("install", ["-D".as_ref(), "-m".as_ref(), "0600".as_ref(), from.as_os_str(), staged.as_os_str()]);
         copy.accepted();
-        self.shell(&format!("chown rabbitmq:rabbitmq {to}; chown rabbitmq:rabbitmq $(dirname {to})")).accepted();
+        self.shell(&format!("chown rabbitmq:rabbitmq {to}.staged $(dirname {to}) && mv {to}.staged {to}")).accepted();
     }
 
     /// Starts the broker without waiting for it.
@@ -297,6 +313,14 @@ impl Host {
         let log = self.shell("cat /var/log/rabbitmq/*.log 2>/dev/null | tail -n 120");
         format!("--- console\n{console}\n--- log\n{}", log.text)
     }
+}
+
+fn python() -> PathBuf {
+    cache::need("venv").join("bin/python")
+}
+
+fn client(script: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(script)
 }
 
 impl Drop for Host {

@@ -42,16 +42,18 @@ impl World {
         self.delivered_since(began, rotation, rotation.phase == Phase::Started)
     }
 
-    /// What the end of the last rotation of an authority left to be put into files: bundles with one authority alone.
-    /// Nothing where it never was rotated.
+    /// What the end of the last rotation of an authority left to be put into files: bundles with one authority alone, and
+    /// what the same command issued, where there was no overlap. Nothing where it never was rotated.
     ///
     /// # Errors
     /// As [`World::deliveries`].
     pub fn deliveries_after(&self, authority: &str) -> Result<Vec<Delivery>> {
         let Some((ended, event)) = self.last_end(authority) else { return Ok(Vec::new()) };
+        let mut members = vec![authority.to_owned()];
+        members.extend(self.authorities_below(authority));
         let rotation = Rotation {
             authority: authority.to_owned(),
-            members: vec![authority.to_owned()],
+            members,
             phase: Phase::Started,
             since: event.time.into(),
             is_read_by_others: true,
@@ -65,10 +67,14 @@ impl World {
         let mut all = Vec::new();
         for (role, name) in self.identities() {
             let issued = self.inventory.current(role.as_str(), &name);
-            let files = match bundles {
-                true => self.bundles_to_deliver(rotation, role, &name, &trust)?,
-                false => self.pair_to_deliver(rotation, began, role, &name, issued)?,
-            };
+            let mut files = None;
+            if bundles {
+                files = self.bundles_to_deliver(rotation, role, &name, &trust)?;
+            }
+            if !bundles || self.is_of_one_command(began, issued) {
+                let pair = self.pair_to_deliver(rotation, began, role, &name, issued)?;
+                files = files.into_iter().chain(pair).reduce(|bundles, pair| [bundles, pair].concat());
+            }
             let Some(files) = files else { continue };
             let since = issued.map_or(began, |issued| if bundles { began } else { began.max(issued.event) });
             let key = (role.to_string(), name);
@@ -85,6 +91,12 @@ impl World {
             }
         }
         Ok(all)
+    }
+
+    /// Whether the command that wrote the event at `began` issued this, too.
+    fn is_of_one_command(&self, began: usize, issued: Option<&Issued>) -> bool {
+        let time = |at: usize| self.inventory.events.get(at).map(|event| &event.time);
+        issued.is_some_and(|issued| issued.event > began && time(issued.event) == time(began))
     }
 
     /// The bundles of an identity in which the root of a rotation stands; `None` where there is none.

@@ -17,10 +17,10 @@ pub(super) fn listeners(places: &[String], rotation: &Rotation, world: &World, e
     let (root, present) = (root_of(Generation::Successor)?, root_of(Generation::Present)?);
     let Some(root) = root.filter(|root| present.as_ref() != Some(root)) else {
         return Err(Error::failed(format!(
-            "--check: authority {} is no root, and nobody has to learn of its successor",
+            "--check: authority {} is no root, so no bundle holds it and no listener names it",
             ui::quote(&rotation.authority)
         ))
-        .hint("leave --check out and add --force"));
+        .hint("leave --check out"));
     };
     for place in places {
         let target: Target = place.parse()?;
@@ -34,11 +34,13 @@ pub(super) fn listeners(places: &[String], rotation: &Rotation, world: &World, e
         if !accepted.iter().any(|name| name.as_ref() == Ok(root.subject())) {
             let known: Vec<String> = accepted.iter().flatten().map(|name| ui::quote(&name.to_string())).collect();
             let known = if known.is_empty() { "nobody by name".to_owned() } else { known.join(", ") };
+            // Listeners and inter-node links read their files each for themselves; the port does not say which it is.
+            let reloads = super::tell::reloads(world).join(" && ");
             return Err(Error::failed(format!(
                 "{target} does not know the successor {} yet: it accepts {known}",
                 ui::quote(&root.subject().to_string())
             ))
-            .hint("bring the bundle there, then on its host: rabbitmqctl eval 'ssl:clear_pem_cache().'"));
+            .hint(format!("bring the bundle there, then on its host: {reloads}")));
         }
         env.say(format!("{target} knows the successor"));
     }

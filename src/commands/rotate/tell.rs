@@ -3,11 +3,12 @@
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::{Delivery, Dependent, Done, Phase, Rotation, World};
+use crate::apply::{Delivery, Dependent, Done, Phase, Rotation, Trust, World};
 use crate::commands::{Answer, shared};
 use crate::emit::rabbitmq::reload_commands;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::manifest::InterNodeTls;
 use crate::store::layout::{self, Ca, Generation};
 use crate::ui::{self, Table};
 
@@ -187,24 +188,46 @@ fn explain(
     env: &mut Env,
 ) -> Result<()> {
     let shown = ui::plain(&was.authority);
-    env.say(match told {
-        Told::Started => {
+    let trust = Trust::of(world)?;
+    let root = world.authority(was.authority.as_str()).filter(|root| root.is_self_issued());
+    env.say(match (told, root.is_some()) {
+        (Told::Started, true) => {
             format!("every bundle that holds {shown} holds its successor too; nothing is issued by it yet")
         }
-        Told::Switched => format!("{shown} signs with its new key; every bundle still holds both"),
-        Told::Finished => format!("the old {shown} is in no bundle any more, and its key is erased"),
-        Told::Aborted => format!("the successor of {shown} is given up, and its key is erased; bundles are as before"),
-        Told::SwitchedBack => format!("{shown} signs with its old key again; every bundle still holds both"),
-        Told::Replaced => {
+        (Told::Started, false) => format!("nothing is issued by the successor of {shown} yet; no bundle changes"),
+        (Told::Switched, true) => format!("{shown} signs with its new key; every bundle still holds both"),
+        (Told::Switched, false) => format!("{shown} signs with its new key; no bundle changes"),
+        (Told::Finished, true) => format!("the old {shown} is in no bundle any more, and its key is erased"),
+        (Told::Finished, false) => format!("the old key of {shown} is erased; no bundle changes"),
+        (Told::Aborted, _) => {
+            format!("the successor of {shown} is given up, and its key is erased; bundles are as before")
+        }
+        (Told::SwitchedBack, true) => format!("{shown} signs with its old key again; every bundle still holds both"),
+        (Told::SwitchedBack, false) => format!("{shown} signs with its old key again; no bundle changes"),
+        (Told::Replaced, true) => {
             format!("{shown} is another authority now, and nothing trusts the old one; its key is erased here")
         }
+        (Told::Replaced, false) => format!("{shown} is another authority now; its old key is erased here"),
     });
+    if told == Told::Replaced && root.is_none() {
+        still_accepted(&was.authority, world, env)?;
+    }
     if deliveries.iter().any(|d| !d.delivered) {
-        env.say(
-            "put the files where they are used; brokers read them after two minutes, or at once after, on their hosts:",
-        );
-        for line in reloads(world) {
-            env.say(format!("  {line}"));
+        let between_nodes = world.manifest.brokers().iter().any(|broker| broker.inter_node_tls != InterNodeTls::Off)
+            && root.is_some_and(|root| trust.peers.contains(root));
+        if told == Told::Replaced && between_nodes {
+            // The tool has the new files at once, and the node that it talks to has not.
+            env.say(
+                "put the files where they are used; brokers read them after two minutes, or when they are restarted: until \
+                 then rabbitmqctl on their hosts and the other nodes are refused",
+            );
+        } else {
+            env.say(
+                "put the files where they are used; brokers read them after two minutes, or at once after, on their hosts:",
+            );
+            for line in reloads(world) {
+                env.say(format!("  {line}"));
+            }
         }
     }
     if deliveries.iter().any(|d| d.elsewhere && d.files.is_empty())
@@ -214,8 +237,7 @@ fn explain(
     }
     if told == Told::Started && world.manifest.brokers().iter().any(|broker| broker.management.enabled) {
         let path = layout::ca_certificate(Ca::new(&was.authority, Generation::Successor))?;
-        let root = world.authority(was.authority.as_str()).is_some_and(|ca| ca.is_self_issued());
-        if root {
+        if root.is_some_and(|root| trust.servers.contains(root)) {
             env.say(format!(
                 "whoever imported {shown} into a browser imports its successor too: {}",
                 ui::path(env.shown(&world.store.path(path)))
@@ -229,6 +251,22 @@ fn explain(
         }
         env.say(format!("next: {}", next(rotation, &waiting, env.now)));
     }
+    Ok(())
+}
+
+/// The root stays, and with it the way to whatever the stolen key signs.
+fn still_accepted(authority: &str, world: &World, env: &mut Env) -> Result<()> {
+    let chain = world.chain_from(authority)?;
+    let Some(root) = chain.last().and_then(|root| world.issuer_of(root)) else { return Ok(()) };
+    env.warn(format!(
+        "whoever trusts {} accepts what the stolen key of {} signs: nobody asks whether an authority below the root is revoked",
+        ui::quote(root.name),
+        ui::quote(authority)
+    ));
+    if world.manifest.brokers().iter().any(|broker| broker.revocation) {
+        env.say("brokers that check revocation lists refuse it once crls/ on their hosts holds no list but those of crls/ here");
+    }
+    env.say(format!("that ends with the root: certgen rotate start {} --compromised", ui::shell(root.name)));
     Ok(())
 }
 
@@ -279,7 +317,7 @@ fn next(rotation: &Rotation, waiting: &[Dependent], now: OffsetDateTime) -> Stri
 }
 
 /// What makes the brokers of the manifest read their files.
-fn reloads(world: &World) -> Vec<String> {
+pub(super) fn reloads(world: &World) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for broker in world.manifest.brokers() {
         for command in reload_commands(broker.platform, broker.inter_node_tls) {
