@@ -203,7 +203,7 @@ impl Gather<'_> {
         let mut found = Vec::new();
         for name in world.authority_names() {
             let certificate = world.authority_certificate(name)?;
-            let issuer = world.issuer_of(certificate).filter(|issuer| *issuer != name).map(str::to_owned);
+            let issuer = world.issuer_of(certificate).map(|ca| ca.name.to_owned()).filter(|issuer| issuer != name);
             let key = match world.authority_state(name) {
                 AuthorityState::Here => AuthorityKey::Here,
                 AuthorityState::Sealed => AuthorityKey::Sealed,
