@@ -322,8 +322,12 @@ fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Res
     let facts: Vec<_> = brokers.iter().map(|b| change.prepared(b).map(|p| p.facts)).collect::<Result<_>>()?;
     for consumer in wanted {
         let Emitted { mut files, next } = change.consumer(facts.clone(), consumer)?;
-        // The only client that was asked for needs no directory of its own.
-        if consumer.clients.len() == 1 && Target::find(&consumer.target)?.is_for_clients() {
+        // The only client or broker that was asked for needs no directory of its own.
+        let is_only = match Target::find(&consumer.target)?.is_for_clients() {
+            true => consumer.clients.len() == 1,
+            false => consumer.broker.is_some() && brokers.len() > 1,
+        };
+        if is_only {
             for file in &mut files {
                 file.path = file.path.split_once('/').map_or_else(|| file.path.clone(), |(_, rest)| rest.to_owned());
             }
