@@ -141,7 +141,7 @@ fn prepared(command: &str, example: &str) -> Shell {
     let needs_no_pki = command == "init" || example.starts_with("certgen init");
     if !needs_no_pki {
         shell.prepare("certgen init --profile celery --set hostname=rabbit.example.com");
-        shell.prepare("certgen issue server rabbit.example.com --validity 30d");
+        shell.prepare("certgen issue server rabbit.example.com --validity 31d");
     }
     match command {
         "" if !needs_no_pki => shell.prepare("certgen issue client reporting --like celery_worker"),
