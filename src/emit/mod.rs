@@ -10,15 +10,22 @@
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
 mod diff;
+mod edge;
 mod endpoint;
 mod facts;
+mod federation;
 #[cfg(test)]
 mod golden_tests;
+mod haproxy;
+mod link;
+mod nginx;
 mod pika;
 pub mod rabbitmq;
+mod rabbitmq_edge;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
+mod shovel;
 mod syntax;
 mod systemd;
 
@@ -71,7 +78,15 @@ enum Write {
 }
 
 /// All targets, in the order of `emit --list`.
-pub const TARGETS: &[&Target] = &[&pika::TARGET, &systemd::TARGET];
+pub const TARGETS: &[&Target] = &[
+    &pika::TARGET,
+    &rabbitmq_edge::TARGET,
+    &shovel::TARGET,
+    &federation::TARGET,
+    &haproxy::TARGET,
+    &nginx::TARGET,
+    &systemd::TARGET,
+];
 
 /// What `emit --list` calls the broker's own files.
 pub const RABBITMQ: (&str, &str) = ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users");
@@ -180,7 +195,8 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 8] = ["diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
+    const OTHERS: [&str; 10] =
+        ["diff", "edge", "endpoint", "facts", "golden_tests", "link", "rabbitmq", "sample", "settings", "syntax"];
 
     #[test]
     fn names_are_unique_and_every_member_is_listed() {

@@ -7,11 +7,11 @@ use super::{header, inter_node};
 use crate::error::Result;
 use crate::manifest::{ClientCertificates, LoginFrom};
 
-/// rabbitmq.conf.
-pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
+/// rabbitmq.conf, with these comments at its top.
+pub(super) fn conf(facts: &BrokerFacts, comments: &[String]) -> Result<Conf> {
     let mut conf = Conf::default();
-    for line in header(facts, title) {
-        conf.comment(&line);
+    for line in comments {
+        conf.comment(line);
     }
     amqp(&mut conf, facts)?;
     login(&mut conf, facts)?;
@@ -23,9 +23,18 @@ pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
 
 fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     conf.blank();
-    conf.comment("AMQP: TLS alone.");
+    conf.comment(match &facts.proxy {
+        None => "AMQP: TLS alone.",
+        Some(_) => "AMQP: TLS alone, from the proxy alone; the header before it says from where a client really comes.",
+    });
     conf.set("listeners.tcp", "none")?;
-    conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?;
+    match &facts.proxy {
+        None => conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?,
+        Some(proxy) => {
+            conf.set("listeners.ssl.default", format!("{}:{}", proxy.address, proxy.amqp_port))?;
+            conf.set("proxy_protocol", "true")?;
+        }
+    }
     conf.blank();
     conf.comment(
         "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
@@ -108,10 +117,23 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     let certificate_login = if facts.client_certificates == ClientCertificates::None { "false" } else { "true" };
     if facts.has_plugin("rabbitmq_mqtt") || facts.has_plugin("rabbitmq_web_mqtt") {
         conf.blank();
-        conf.comment("MQTT: TLS alone, with ssl_options above.");
-        conf.set("mqtt.listeners.tcp", "none")?;
-        conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
-        conf.set("mqtt.ssl_cert_login", certificate_login)?;
+        match &facts.proxy {
+            None => {
+                conf.comment("MQTT: TLS alone, with ssl_options above.");
+                conf.set("mqtt.listeners.tcp", "none")?;
+                conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
+                conf.set("mqtt.ssl_cert_login", certificate_login)?;
+            }
+            Some(proxy) => {
+                conf.comment(
+                    "MQTT: from the proxy alone, which has ended TLS. The broker takes no name from a proxy, so devices log in with\n\
+                     a password.",
+                );
+                conf.set("mqtt.listeners.tcp.default", format!("{}:{}", proxy.address, proxy.mqtt_port))?;
+                conf.set("mqtt.proxy_protocol", "true")?;
+                conf.set("mqtt.ssl_cert_login", "false")?;
+            }
+        }
         conf.set("mqtt.allow_anonymous", "false")?;
     }
     if facts.has_plugin("rabbitmq_stomp") || facts.has_plugin("rabbitmq_web_stomp") {
@@ -135,6 +157,9 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     if facts.management.enabled {
         conf.blank();
         conf.comment("Management UI and HTTP API: https; browsers are not asked for a certificate, people log in with a password.");
+        if let Some(proxy) = &facts.proxy {
+            conf.set("management.ssl.ip", proxy.address.to_string())?;
+        }
         http_listener(conf, facts, "management", facts.management.port, true)?;
     }
     if facts.has_plugin("rabbitmq_prometheus") {
@@ -274,7 +299,7 @@ mod tests {
     }
 
     fn settings(facts: &BrokerFacts) -> Vec<String> {
-        conf(facts, "x").unwrap().settings().map(|(key, value)| format!("{key} = {value}")).collect()
+        conf(facts, &[]).unwrap().settings().map(|(key, value)| format!("{key} = {value}")).collect()
     }
 
     #[test]
@@ -331,7 +356,7 @@ management.ssl.versions.2 = tlsv1.2";
         assert!(lines.contains(&"management.ssl.certfile = /le/fullchain.pem".into()));
         assert!(!lines.iter().any(|line| line.starts_with("management.ssl.password")));
         facts.key_password = Some(String::from("a#b").into());
-        assert!(conf(&facts, "x").is_err());
+        assert!(conf(&facts, &[]).is_err());
     }
 
     #[test]

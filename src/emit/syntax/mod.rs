@@ -15,6 +15,7 @@ pub(super) mod nginx;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod shell;
+pub(super) mod uri;
 pub(super) mod yaml;
 
 use super::Target;
