@@ -22,6 +22,7 @@ const CASES: &[Case] = &[
 const SET: &[(&str, &[&str])] = &[
     ("rabbitmq-edge", &["certificate=/etc/rabbitmq/public/fullchain.pem", "key=/etc/rabbitmq/public/privkey.pem"]),
     ("shovel", &["queue=orders"]),
+    ("ingress", &["ui_host=ui.example.com"]),
 ];
 
 fn kept(name: &str) -> PathBuf {

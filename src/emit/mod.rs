@@ -9,6 +9,7 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod compose;
 mod diff;
 mod edge;
 mod endpoint;
@@ -17,6 +18,7 @@ mod federation;
 #[cfg(test)]
 mod golden_tests;
 mod haproxy;
+mod ingress;
 mod link;
 mod nginx;
 mod pika;
@@ -85,6 +87,8 @@ pub const TARGETS: &[&Target] = &[
     &federation::TARGET,
     &haproxy::TARGET,
     &nginx::TARGET,
+    &ingress::TARGET,
+    &compose::TARGET,
     &systemd::TARGET,
 ];
 
