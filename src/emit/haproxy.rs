@@ -88,8 +88,9 @@ fn amqp(edge: &Edge<'_>, public: &str) -> Result<String> {
     if edge.reencrypt {
         return Ok(format!(
             "\n# AMQP: TLS ends here and begins anew. The broker sees the proxy's own certificate for everybody, so that clients use\n\
-             # PLAIN; with EXTERNAL each would be the proxy's user. So that one may do nothing: certgen issue client proxy, without\n\
-             # --access. proxy.pem is its client_certificate.pem and client_key.pem in one file, mode 0600.\n\
+             # PLAIN; with EXTERNAL each would be the proxy's user. So that one may do nothing:\n\
+             #   certgen issue client proxy --configure '^$' --write '^$' --read '^$'\n\
+             # proxy.pem is its client_certificate.pem and client_key.pem in one file, mode 0600.\n\
              frontend amqps\n    mode tcp\n    option tcplog\n    bind :{port} ssl crt {}\n    default_backend amqp\n\n\
              backend amqp\n    mode tcp\n    server broker {to} send-proxy-v2 {} crt {}\n",
             word(public)?,

@@ -80,8 +80,9 @@ fn amqp(edge: &Edge<'_>, public: &str) -> Result<String> {
     if edge.reencrypt {
         return Ok(format!(
             "\n    # AMQP: TLS ends here and begins anew. The broker sees the proxy's own certificate for everybody, so that clients\n    \
-             # use PLAIN; with EXTERNAL each would be the proxy's user. So that one may do nothing: certgen issue client proxy,\n    \
-             # without --access. proxy.pem and proxy_key.pem are its client_certificate.pem and client_key.pem.\n    \
+             # use PLAIN; with EXTERNAL each would be the proxy's user. So that one may do nothing:\n    \
+             #   certgen issue client proxy --configure '^$' --write '^$' --read '^$'\n    \
+             # proxy.pem and proxy_key.pem are its client_certificate.pem and client_key.pem.\n    \
              server {{\n        listen {port} ssl;\n        {public}\n        proxy_pass {to};\n        proxy_protocol on;\n        \
              proxy_ssl on;\n        {}\n        proxy_ssl_certificate {};\n        proxy_ssl_certificate_key {};\n    }}\n",
             checked(edge)?,

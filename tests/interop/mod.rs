@@ -3,8 +3,11 @@
 
 mod celery;
 mod cluster;
+mod compose;
 mod containers;
 mod control;
+mod edge;
+mod links;
 mod lists;
 mod management;
 mod mqtt;
