@@ -10,7 +10,7 @@ use super::syntax::yaml::compose as scalar;
 use super::syntax::{comment, fill, header, shell};
 use super::{Broker, Client, Facts, Holds, Identity, OutputFile, Target, Write};
 use crate::error::{Error, Result};
-use crate::manifest::{Access, Platform};
+use crate::manifest::Platform;
 use crate::store;
 use crate::ui;
 
@@ -102,11 +102,10 @@ impl<'f> Project<'f> {
             }
         }
         let covering = broker.identities.iter().find(|i| i.names.iter().any(|name| name.covers_host(&hostname)));
-        let runs_tasks = |client: &&Client| client.access.iter().any(|access| matches!(access, Access::Celery { .. }));
         // Those that send tasks have the same access as those that run them: the first is the worker.
         let workers = match facts.narrowed {
             true => facts.clients.iter().collect(),
-            false => facts.clients.iter().find(runs_tasks).into_iter().collect(),
+            false => facts.clients.iter().find(|client| client.has_tasks()).into_iter().collect(),
         };
         Ok(Self { facts, broker, identity: covering.expect("one covers its host"), hostname, workers, settings })
     }
@@ -196,20 +195,15 @@ impl<'f> Project<'f> {
 
     fn worker(&self, worker: &Client) -> Result<String> {
         let mut endpoint = Endpoint::of(self.facts, worker, self.settings, Listener::Amqp)?;
-        if endpoint.key_password_file.is_some() {
-            return Err(Error::failed(format!(
-                "the key of client {} is encrypted, and Celery reads no password",
-                ui::quote(&worker.identity.name)
-            ))
-            .hint("take key_password_file out of its entry in certgen.toml, and issue it again with --force"));
-        }
+        endpoint.refuse_encrypted("Celery")?;
         let name = store::directory_name(&worker.identity.name)?;
         endpoint.host.clone_from(&self.hostname);
         let role = worker.identity.role;
         endpoint.ca = format!("/keys/{}", role.bundle_file());
         endpoint.certificate = format!("/keys/{}", role.certificate_file());
         endpoint.key = format!("/keys/{}", role.key_file());
-        let command = ["celery", "-A", self.get("module"), "worker", "-E", "-l", "INFO", "-Q", &queues(worker)];
+        let command =
+            ["celery", "-A", self.get("module"), "worker", "-E", "-l", "INFO", "-Q", &worker.task_queues().join(",")];
         let command: Vec<String> = command.iter().map(|word| scalar(word)).collect();
         let mut out = format!(
             "\n  {}:\n    build: .\n    user: {}\n    command: [{}]\n    \
@@ -250,17 +244,6 @@ fn directory(config: &BrokerFacts) -> &str {
     config.config_dir.trim_end_matches('/')
 }
 
-/// The task queues of a worker.
-fn queues(worker: &Client) -> String {
-    let mut queues: Vec<&str> = Vec::new();
-    for access in &worker.access {
-        if let Access::Celery { queues: named } = access {
-            queues.extend(named.iter().map(String::as_str));
-        }
-    }
-    if queues.is_empty() { "celery".to_owned() } else { queues.join(",") }
-}
-
 /// The name of its service. Names of services and volumes are letters, digits, `.`, `_` and `-`; the part of a directory's
 /// name that is none of these is an `@` or a `%XX`.
 fn service(worker: &Client) -> Result<String> {
@@ -287,10 +270,8 @@ fn mounted(volume: &str, target: &str, read_only: bool) -> String {
 }
 
 fn next(facts: &Facts) -> Vec<String> {
-    let has_worker =
-        facts.clients.iter().any(|c| c.access.iter().any(|access| matches!(access, Access::Celery { .. })));
     let mut lines = Vec::new();
-    if has_worker {
+    if facts.clients.iter().any(Client::has_tasks) {
         lines.push("the worker reads emit/celery/ too: certgen emit compose celery".to_owned());
     }
     lines.push("then, in the directory of docker-compose.yml: docker compose up -d --build --wait".to_owned());

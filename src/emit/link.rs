@@ -4,8 +4,7 @@ use super::endpoint::{Endpoint, Listener};
 use super::settings::{Setting, Settings};
 use super::syntax::{comment, shell, uri};
 use super::{Client, Facts, Target};
-use crate::error::{Error, Result};
-use crate::ui;
+use crate::error::Result;
 
 /// The client's directory.
 pub(super) const CERTS: &str = "directory of the client's files on the host of the broker that has the link";
@@ -28,13 +27,7 @@ impl Link {
     /// As [`Endpoint::of`]; or the key is encrypted.
     pub(super) fn of(facts: &Facts, client: &Client, settings: &Settings) -> Result<Self> {
         let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
-        if endpoint.key_password_file.is_some() {
-            let name = ui::shell(&client.identity.name);
-            return Err(Error::failed("the key is encrypted, and its password would stand in the URI for all to read")
-                .hint(format!(
-                    "make it one that is not: take key_password_file out and certgen issue client {name} --force"
-                )));
-        }
+        endpoint.refuse_encrypted("a URI that all may read")?;
         let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         let file = |key: &str, path: &str| format!("{key}={}", uri::part(path));
         let parameters = [

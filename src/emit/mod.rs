@@ -9,21 +9,31 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod aio_pika;
+mod celery;
 mod compose;
 mod diff;
 mod edge;
 mod endpoint;
 mod facts;
 mod federation;
+mod go;
 #[cfg(test)]
 mod golden_tests;
 mod haproxy;
 mod ingress;
+mod java;
+mod kombu;
 mod link;
+mod mqtt;
 mod nginx;
+mod node;
+mod openssl;
 mod pika;
 pub mod rabbitmq;
 mod rabbitmq_edge;
+mod rabbitmqctl;
+mod rust;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
@@ -81,7 +91,17 @@ enum Write {
 
 /// All targets, in the order of `emit --list`.
 pub const TARGETS: &[&Target] = &[
+    &celery::TARGET,
+    &kombu::TARGET,
     &pika::TARGET,
+    &aio_pika::TARGET,
+    &java::TARGET,
+    &node::TARGET,
+    &go::TARGET,
+    &rust::TARGET,
+    &mqtt::TARGET,
+    &rabbitmqctl::TARGET,
+    &openssl::TARGET,
     &rabbitmq_edge::TARGET,
     &shovel::TARGET,
     &federation::TARGET,

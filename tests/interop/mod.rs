@@ -4,6 +4,7 @@
 mod celery;
 mod cluster;
 mod compose;
+mod consumers;
 mod containers;
 mod control;
 mod edge;

@@ -3,7 +3,6 @@
 //! A function takes text from outside and returns it as one token of its syntax, quoted where that is needed, so that
 //! quotes, line breaks, `${}` and `{{ }}` stay data. What a syntax has no way to carry is an error with the reason, and
 //! the error names the value. Layout is the targets' business.
-#![allow(dead_code, reason = "the writers that no target uses yet")]
 
 pub(super) mod env_file;
 pub(super) mod go;
