@@ -129,9 +129,12 @@ pub(super) fn emitted_name(path: &Path) -> String {
 }
 
 /// The target whose file an emitted file is: `celery` of `emit/celery/...`, and of all others `rabbitmq`.
-pub fn target_of(emitted: &str) -> &str {
-    let below = emitted.strip_prefix("emit/").and_then(|rest| rest.split_once('/'));
-    below.map_or(RABBITMQ.0, |(target, _)| target)
+pub fn target_of(emitted: &Path) -> &str {
+    let mut parts = emitted.iter().filter_map(|part| part.to_str());
+    match (parts.next(), parts.next()) {
+        (Some("emit"), Some(target)) => target,
+        _ => RABBITMQ.0,
+    }
 }
 
 impl Change<'_> {
@@ -263,7 +266,7 @@ impl Change<'_> {
             }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(path, hash) };
         }
-        if recorded.as_ref() == Some(&old_hash) || self.forced.contains(target_of(&key)) {
+        if recorded.as_ref() == Some(&old_hash) || self.forced.contains(target_of(path)) {
             self.put(path, bytes, mode, access);
             self.drop_beside(&key);
             return self.emitted(path, hash);

@@ -28,6 +28,8 @@ use crate::ui;
 #[command(
     after_help = "EXAMPLES:\n  certgen emit --list\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
                         certgen emit rabbitmq --into /etc/rabbitmq --diff\n  \
+                        certgen emit celery --for celery_worker --set certs=/etc/celery/certs\n  \
+                        certgen emit pika openssl --out clients\n  \
                         certgen emit systemd --out /etc/systemd/system"
 )]
 pub(crate) struct EmitArgs {
@@ -103,14 +105,16 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
     if out == Path::new("-") {
         return print(&outputs, env);
     }
-    let mut items = Vec::new();
+    let (mut items, mut lines) = (Vec::new(), Vec::new());
     for Output { target, files, broker, next } in outputs {
         let dir = env.cwd.join(out);
         let dir = if args.targets.len() > 1 { dir.join(&target) } else { dir };
         items.extend(out::write(&dir, &target, files, broker.as_ref(), args.force, env)?);
-        next.into_iter().for_each(|line| env.say(line));
+        lines.extend(next);
     }
-    tell(&items, env)
+    let answer = tell(&items, env)?;
+    lines.into_iter().for_each(|line| env.say(line));
+    Ok(answer)
 }
 
 /// The consumers other than the broker, checked before anything is read.
@@ -181,13 +185,13 @@ fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, env: &mut Env) -> Result<Answ
     let written: Vec<PathBuf> = change.files.iter().map(|file| file.path.clone()).collect();
     let done = change.commit(&mut locked)?;
     drop(locked);
+    let items: Vec<Item> = written.iter().map(|path| item(target_of(path), &world.store.path(path), env)).collect();
+    let answer = tell(&items, env)?;
     shared::warn_of_edited(&done.edited, env);
     for note in &done.notes {
         env.say(note);
     }
-    let items: Vec<Item> =
-        written.iter().map(|path| item(target_of(&path.to_string_lossy()), &world.store.path(path), env)).collect();
-    tell(&items, env)
+    Ok(answer)
 }
 
 /// The files as they would be, for output elsewhere: without lock, in a directory that cannot be written. `None` where a

@@ -216,11 +216,8 @@ pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
         let shown = ui::path(env.shown(path));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
     }
-    let pki = env.pki.clone();
-    let target = |path: &PathBuf| {
-        path.strip_prefix(&pki).map_or_else(|_| String::new(), |path| target_of(&path.to_string_lossy()).to_owned())
-    };
-    let mut targets: Vec<String> = files.iter().map(target).collect();
+    let mut targets: Vec<&str> =
+        files.iter().map(|path| target_of(path.strip_prefix(&env.pki).unwrap_or(path))).collect();
     targets.dedup();
     if !files.is_empty() {
         env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));

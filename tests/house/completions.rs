@@ -42,6 +42,9 @@ fn identities_authorities_profiles_and_commands_are_offered() {
     is(&["certgen", "issue", "client", "x", "--key-type", "rsa"], &["rsa-2048", "rsa-3072", "rsa-4096"]);
     is(&["certgen", "seal", "no"], &["nodes"]);
     is(&["certgen", "init", "--profile", "c"], &["celery", "cluster"]);
+    is(&["certgen", "emit", "ai"], &["aio-pika"]);
+    is(&["certgen", "emit", "mqtt", "--for", "co"], &["collector"]);
+    is(&["certgen", "emit", "mqtt", "--set", ""], &["certs=", "host=", "key_password_file=", "port=", "topic="]);
     is(&["certgen", "is"], &["issue"]);
     is(&["certgen", "issue", "au"], &["authority"]);
 }
