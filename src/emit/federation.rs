@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::endpoint::{HOST, PORT, VHOST};
 use super::link::{CERTS, LOCAL_VHOST, Link};
+use super::rabbitmq::ctl_words;
 use super::settings::{Setting, Settings};
 use super::syntax::shell;
 use super::{Client, Facts, Holds, OutputFile, Target, Write};
@@ -45,10 +46,12 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     let mut script = link.script(&TARGET, client, &permissions(&link, client, apply_to)?)?;
     script.push_str("rabbitmq-plugins enable rabbitmq_federation\n");
     let (vhost, upstream_text, policy_text) = (&link.local_vhost, upstream.to_string(), policy.to_string());
-    let set = ["rabbitmqctl", "set_parameter", "-p", vhost, "federation-upstream", name, &upstream_text];
-    script.push_str(&(shell::words(set)? + "\n"));
-    let set = ["rabbitmqctl", "set_policy", "-p", vhost, "--apply-to", apply_to, name, pattern, &policy_text];
-    script.push_str(&(shell::words(set)? + "\n"));
+    for set in [
+        ctl_words(["set_parameter", "-p", vhost, "federation-upstream", name, &upstream_text]),
+        ctl_words(["set_policy", "-p", vhost, "--apply-to", apply_to, name, pattern, &policy_text]),
+    ] {
+        script.push_str(&(shell::words(set.iter().map(String::as_str))? + "\n"));
+    }
     let definitions = json!({
         "parameters": [{"vhost": vhost, "component": "federation-upstream", "name": name, "value": upstream}],
         "policies": [{
@@ -56,7 +59,7 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
         }],
     });
     let definitions = serde_json::to_string_pretty(&definitions).expect("JSON of ours");
-    Ok(vec![OutputFile::open("federation.sh", script), OutputFile::open("definitions.json", definitions + "\n")])
+    Ok(vec![OutputFile::open("federation.sh", script), OutputFile::open("federation.json", definitions + "\n")])
 }
 
 /// What its user needs here, with RabbitMQ 3.10 and 4.0.
@@ -90,8 +93,7 @@ mod tests {
     #[test]
     fn the_policy_is_for_what_was_named() {
         let text = script(&[("apply_to", "queues"), ("pattern", "^a'b$"), ("local_vhost", "/")]).unwrap();
-        let line =
-            r#"rabbitmqctl set_policy -p / --apply-to queues 'it'\''s' '^a'\''b$' '{"federation-upstream":"it'\''s"}'"#;
+        let line = r#"rabbitmq -- rabbitmqctl set_policy -p / --apply-to queues 'it'\''s' '^a'\''b$' '{"federation-upstream":"it'\''s"}'"#;
         assert!(text.contains(line), "{text}");
         assert!(script(&[("apply_to", "everything")]).is_err() && script(&[("pattern", "a\nb")]).is_err());
     }

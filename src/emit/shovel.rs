@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::{HOST, PORT, VHOST};
 use super::link::{CERTS, LOCAL_VHOST, Link};
+use super::rabbitmq::ctl_words;
 use super::settings::{Setting, Settings};
 use super::syntax::{shell, uri};
 use super::{Client, Facts, Holds, OutputFile, Target, Write};
@@ -47,11 +48,12 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     ];
     let mut script = link.script(&TARGET, client, &what)?;
     script.push_str("rabbitmq-plugins enable rabbitmq_shovel\n");
-    let set = ["rabbitmqctl", "set_parameter", "-p", &link.local_vhost, "shovel", name, &value.to_string()];
-    script.push_str(&(shell::words(set)? + "\n"));
+    let value_text = value.to_string();
+    let set = ctl_words(["set_parameter", "-p", &link.local_vhost, "shovel", name, &value_text]);
+    script.push_str(&(shell::words(set.iter().map(String::as_str))? + "\n"));
     let parameter = json!({"vhost": link.local_vhost, "component": "shovel", "name": name, "value": value});
     let definitions = serde_json::to_string_pretty(&json!({ "parameters": [parameter] })).expect("JSON of ours");
-    Ok(vec![OutputFile::open("shovel.sh", script), OutputFile::open("definitions.json", definitions + "\n")])
+    Ok(vec![OutputFile::open("shovel.sh", script), OutputFile::open("shovel.json", definitions + "\n")])
 }
 
 /// The value of the parameter. The broker's own side needs no certificate: it is a connection inside the node.

@@ -138,7 +138,12 @@ fn compose_from_init_to_a_task() {
     // The worker: the image is the Dockerfile's, whose packages are those of this machine's Python.
     checks.holds("the worker's files are laid out", &engine.lay_out("celery_worker", Path::new("/")));
     let venv = cache::need("venv").display().to_string();
-    let link = format!("d=/run/engine/celery_worker; mkdir -p $d{venv}; mount --bind {venv} $d{venv}");
+    let link = format!(
+        "for p in {venv} $({venv}/bin/python -c 'import sys; print(sys.base_prefix)'); do
+             [ -d /run/engine/celery_worker$p/lib ] && continue
+             mkdir -p /run/engine/celery_worker$p; mount --bind $p /run/engine/celery_worker$p
+         done"
+    );
     host.run("sh", ["-ec", &link]).accepted();
     let dockerfile = world.read("pki/emit/compose/Dockerfile");
     let variables = dockerfile.lines().find_map(|line| line.strip_prefix("ENV ")).expect("the image has variables");

@@ -99,11 +99,11 @@ fn shovel_federation_and_public_certificates() {
 
     // The same as definitions, for whoever keeps those.
     for (host, world, path, to) in [
-        (host_b, &a, "pki/emit/shovel/taker/definitions.json", "/etc/rabbitmq/shovel/definitions.json"),
-        (host_a, &b, "pki/emit/federation/link/definitions.json", "/etc/rabbitmq/federation/definitions.json"),
+        (host_b, &a, "pki/emit/shovel/taker/shovel.json", "/etc/rabbitmq/shovel/shovel.json"),
+        (host_a, &b, "pki/emit/federation/link/federation.json", "/etc/rabbitmq/federation/federation.json"),
     ] {
         host.install(&world.path(path), to);
-        checks.holds("definitions.json is imported", &host.tool("rabbitmqctl", ["import_definitions", to]));
+        checks.holds("the same as definitions is imported", &host.tool("rabbitmqctl", ["import_definitions", to]));
     }
     renewed_elsewhere(host_a, &a, &mut checks);
     checks.finish(&lab);
