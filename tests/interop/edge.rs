@@ -11,11 +11,8 @@ const MQTT_REFUSALS: &[&str] = &["Error", "refused", "lost", "Protocol error", "
 
 fn at_the_edge(version: Version) {
     let world = World::new();
-    world
-        .certgen(["init", "--profile", "mqtt", "--set", "devices=device-1,device-2"])
-        .on_host("rabbitmq")
-        .run()
-        .success();
+    let init = ["init", "--profile", "mqtt", "--set", "devices=device-1,device-2,lost", "--set", "revocation=true"];
+    world.certgen(init).on_host("rabbitmq").run().success();
     world.certgen(["issue", "client", "reporting", "--access", "all"]).run().success();
     world.certgen(["issue", "client", "proxy", "--configure", "^$", "--write", "^$", "--read", "^$"]).run().success();
     world.certgen(["issue", "authority", "public"]).run().success();
@@ -29,6 +26,7 @@ fn at_the_edge(version: Version) {
         let words = ["issue", "client", device].into_iter().chain(flags.split_whitespace());
         world.certgen(words).run().success();
     }
+    world.certgen(["revoke", "client/lost"]).run().success();
     world.certgen(["emit", "haproxy"]).run().success();
     world.certgen(["emit", "nginx", "--set", "certs=/etc/haproxy/nginx"]).run().success();
     check(&world.pki(""));
@@ -152,11 +150,16 @@ impl Edge<'_> {
         checks.refused("MQTT: no certificate", &self.publish("device-1", None), MQTT_REFUSALS);
         let other = credentials(stranger, "device-1");
         checks.refused("MQTT: the name from another authority", &self.publish("device-1", Some(&other)), MQTT_REFUSALS);
+        let revoked = credentials(self.world, "lost");
+        checks.refused("MQTT: a certificate that is revoked", &self.publish("device-1", Some(&revoked)), MQTT_REFUSALS);
     }
 }
 
 fn haproxy(edge: &Edge<'_>, stranger: &World, checks: &mut Checks) {
     edge.devices(stranger, checks);
+    let [_, certificate, key] = credentials(edge.world, "lost");
+    let line = format!("sleep 1 | openssl s_client -connect rabbitmq:8883 -cert {certificate} -key {key} 2>&1; exit 1");
+    checks.refused("MQTT: it is refused for that", &edge.host.run("sh", ["-c", &line]), &["certificate revoked"]);
     let pair = credentials(edge.world, "device-2");
     let other = edge.publish("device-1", Some(&pair));
     checks.refused("MQTT: the certificate of one device, the password of another", &other, MQTT_REFUSALS);
