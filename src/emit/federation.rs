@@ -7,7 +7,7 @@ use super::link::{CERTS, LOCAL_VHOST, Link};
 use super::rabbitmq::ctl_words;
 use super::settings::{Setting, Settings};
 use super::syntax::shell;
-use super::{Client, Facts, Holds, OutputFile, Target, Write};
+use super::{Broker, Client, Facts, Holds, OutputFile, Target, Write};
 use crate::error::{Error, Result};
 use crate::ui;
 
@@ -24,9 +24,11 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("pattern", "regular expression of the names that are federated", "^federated\\."),
     ],
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next,
     write: Write::ForEachClient(is_meant, emit),
 };
+
+const PLUGIN: &str = "rabbitmq_federation";
 
 /// No kind of access is made for it: it is a client that was given permissions itself.
 fn is_meant(client: &Client) -> bool {
@@ -44,7 +46,7 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     let upstream = json!({"uri": link.uri, "ack-mode": "on-confirm", "trust-user-id": false, "reconnect-delay": 5});
     let policy = json!({ "federation-upstream": name });
     let mut script = link.script(&TARGET, client, &permissions(&link, client, apply_to)?)?;
-    script.push_str("rabbitmq-plugins enable rabbitmq_federation\n");
+    script.push_str(&format!("rabbitmq-plugins enable {PLUGIN}\n"));
     let (vhost, upstream_text, policy_text) = (&link.local_vhost, upstream.to_string(), policy.to_string());
     for set in [
         ctl_words(["set_parameter", "-p", vhost, "federation-upstream", name, &upstream_text]),
@@ -60,6 +62,13 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     });
     let definitions = serde_json::to_string_pretty(&definitions).expect("JSON of ours");
     Ok(vec![OutputFile::open("federation.sh", script), OutputFile::open("federation.json", definitions + "\n")])
+}
+
+/// Without the plugin the upstream does not know the exchange that the link puts there, and the link comes and goes for ever.
+fn next(facts: &Facts) -> Vec<String> {
+    let without = |broker: &&Broker| broker.config.plugins.iter().all(|plugin| plugin != PLUGIN);
+    let said = "to federate exchanges the upstream needs the plugin too: add \"rabbitmq_federation\" to plugins in [broker] of certgen.toml";
+    facts.brokers.iter().find(without).map(|_| said.to_owned()).into_iter().collect()
 }
 
 /// What its user needs here, with RabbitMQ 3.10 and 4.0.

@@ -17,8 +17,29 @@ fn pki(host: &str) -> World {
     world.certgen(["issue", "authority", "public"]).run().success();
     world.certgen(["issue", "server", "ui", "--issuer", "public", "--san", host]).run().success();
     let (certificate, key) = (format!("certificate={PUBLIC}/fullchain.pem"), format!("key={PUBLIC}/privkey.pem"));
-    world.certgen(["emit", "rabbitmq-edge", "--set", &certificate, "--set", &key]).run().success();
+    let plugins = "plugins=rabbitmq_prometheus,rabbitmq_federation";
+    world.certgen(["emit", "rabbitmq-edge", "--set", &certificate, "--set", &key, "--set", plugins]).run().success();
     world
+}
+
+/// Emits a federation link, gives its user what the script says that it needs, and emits it again.
+fn granted(world: &World, client: &str, placeholder: &str, name: &str, set: &[&str]) {
+    let emit = || world.certgen(["emit", "federation", "--for", client].iter().chain(set)).run().success();
+    emit();
+    let script = world.read(format!("pki/emit/federation/{client}/federation.sh"));
+    let issue = format!("certgen issue client {client} --vhost 'it'\\''s ours' ");
+    let needs = script.lines().find_map(|line| line.split_once(&issue)).expect("the script says what its user needs").1;
+    let needs = needs.replace(placeholder, name);
+    let mut words = vec!["issue", "client", client, "--vhost", "it's ours"];
+    for (i, part) in needs.split('\'').enumerate() {
+        if i % 2 == 1 {
+            words.push(part);
+        } else {
+            words.extend(part.split_whitespace());
+        }
+    }
+    world.certgen(words).run().success();
+    emit();
 }
 
 fn etc(world: &World, link: &World, client: &str, to: &str) -> Etc {
@@ -39,24 +60,24 @@ fn shovel_federation_and_public_certificates() {
     a.certgen(["issue", "client", "taker", "--vhost", "it's ours", "--access", "consume:orders"]).run().success();
     a.certgen(["emit", "shovel", "--for", "taker", "--set", "destination=arrived"]).run().success();
     b.certgen(["issue", "client", "link", "--vhost", "it's ours", "--access", "all"]).run().success();
-    b.certgen(["emit", "federation", "--for", "link"]).run().success();
-    // What the file says that its user needs.
-    let script = b.read("pki/emit/federation/link/federation.sh");
-    let line = script.lines().find_map(|line| line.split_once("certgen issue client link --vhost 'it'\\''s ours' "));
-    let (_, needs) = line.expect("the script says what its user needs");
-    let needs = needs.replace("EXCHANGE", r"federated\.news");
-    let needs = needs.split('\'').collect::<Vec<_>>();
-    let mut words = vec!["issue", "client", "link", "--vhost", "it's ours"];
-    for (i, part) in needs.iter().enumerate() {
-        if i % 2 == 1 { words.push(part) } else { words.extend(part.split_whitespace()) }
-    }
-    b.certgen(words).run().success();
-    b.certgen(["emit", "federation", "--for", "link"]).run().success();
+    granted(&b, "link", "EXCHANGE", r"federated\.news", &[]);
+    b.certgen(["issue", "client", "queue_link", "--vhost", "it's ours", "--access", "all"]).run().success();
+    granted(
+        &b,
+        "queue_link",
+        "QUEUE",
+        "jobs",
+        &["--set", "apply_to=queues", "--set", "pattern=^jobs$", "--set", "certs=/etc/rabbitmq/queue_link"],
+    );
     check(&a.pki(""));
     check(&b.pki(""));
 
     let lab = Lab::mixed(&[
-        (Version::V3_10, "a.example.com", etc(&a, &b, "link", "federation")),
+        (
+            Version::V3_10,
+            "a.example.com",
+            etc(&a, &b, "link", "federation").with(b.pki("client/queue_link"), "queue_link"),
+        ),
         (Version::V4, "b.example.com", etc(&b, &a, "taker", "shovel")),
     ]);
     let [host_a, host_b] = lab.hosts() else { panic!("two hosts") };
@@ -74,12 +95,16 @@ fn shovel_federation_and_public_certificates() {
         public(host, world, &mut checks);
     }
     checks.holds("a queue on a", &says(host_a, &a, &["declare", "", "orders"]));
+    checks.holds("queues on both", &says(host_a, &a, &["declare", "", "jobs"]));
+    checks.holds("queues on both", &says(host_b, &b, &["declare", "", "jobs"]));
     checks.holds("an exchange on b", &says(host_b, &b, &["declare", "federated.news", ""]));
     checks.holds("the same on a, with a queue", &says(host_a, &a, &["declare", "federated.news", "news"]));
 
     let file = |world: &World, path: &str| world.read(format!("pki/emit/{path}"));
     checks.holds("the shovel's script runs on b", &host_b.shell(&file(&a, "shovel/taker/shovel.sh")));
     checks.holds("the federation's script runs on a", &host_a.shell(&file(&b, "federation/link/federation.sh")));
+    let queues = file(&b, "federation/queue_link/federation.sh");
+    checks.holds("that of the queues, too", &host_a.shell(&queues));
     checks.holds("a message on a", &says(host_a, &a, &["publish", "", "orders", "an order"]));
     checks.holds("the shovel brings it to b", &says(host_b, &b, &["get", "arrived", "an order"]));
     let linked = (0..40).map(|_| {
@@ -94,6 +119,8 @@ fn shovel_federation_and_public_certificates() {
     std::thread::sleep(std::time::Duration::from_secs(1));
     checks.holds("news on b", &says(host_b, &b, &["publish", "federated.news", "", "some news"]));
     checks.holds("they reach a", &says(host_a, &a, &["get", "news", "some news"]));
+    checks.holds("a job on b", &says(host_b, &b, &["publish", "", "jobs", "a job"]));
+    checks.holds("who works on a gets it", &says(host_a, &a, &["get", "jobs", "a job"]));
     let users = host_a.tool("rabbitmqctl", ["list_connections", "user", "ssl", "peer_cert_subject"]);
     checks.that("the shovel is the user of its certificate", users.text.contains("taker\ttrue\tCN=taker"), &users.text);
 

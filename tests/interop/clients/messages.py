@@ -6,7 +6,6 @@ messages.py HOST PORT CA CERTIFICATE KEY VHOST get QUEUE BODY                (wa
 """
 import ssl
 import sys
-import time
 
 import pika
 
@@ -40,10 +39,10 @@ elif action == "publish":
     channel.basic_publish(exchange, routing_key, body.encode(), mandatory=True)
 else:
     queue, body = rest
-    found, end = None, time.time() + 25
-    while found is None and time.time() < end:
-        _, _, found = channel.basic_get(queue, auto_ack=True)
-        connection.sleep(0.2)
+    found = None
+    for method, _, found in channel.consume(queue, auto_ack=True, inactivity_timeout=25):
+        break
+    channel.cancel()
     assert found == body.encode(), found
 connection.close()
 print(action, "ok")
