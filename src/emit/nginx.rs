@@ -52,7 +52,7 @@ fn configuration(edge: &Edge<'_>, header: &str, settings: &Settings) -> Result<S
             "certificate and EXTERNAL on one port cannot be had.".to_owned(),
         ],
     ));
-    out.push_str("\ninclude /etc/nginx/modules-enabled/*.conf;\nevents {}\n\nstream {\n    ssl_protocols TLSv1.2 TLSv1.3;\n    proxy_connect_timeout 5s;\n    proxy_timeout 1h;\n");
+    out.push_str("\ninclude /etc/nginx/modules-enabled/*.conf;\nevents {}\n\nstream {\n    ssl_protocols TLSv1.2 TLSv1.3;\n    proxy_connect_timeout 5s;\n    proxy_timeout 1h;\n    # A host name may have 253 characters.\n    map_hash_bucket_size 512;\n");
     out.push_str(&amqp(edge, &public)?);
     if edge.mqtt {
         out.push_str(&mqtt(edge, &public)?);

@@ -86,3 +86,45 @@ fn next(_: &Facts) -> Vec<String> {
         "install-public-pair.sh brings the public pair to the broker, first and after each renewal".to_owned(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn written(facts: &Facts, set: &[(&str, &str)]) -> Result<String> {
+        let said: Vec<_> = set.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let files = emit(facts, &Settings::of(&TARGET, &said)?)?;
+        Ok(files.into_iter().map(|file| String::from_utf8(file.bytes).unwrap()).collect())
+    }
+
+    #[test]
+    fn who_has_no_public_pair_is_told_how_to_get_one() {
+        let hints = written(&sample::facts(), &[]).unwrap_err().hints().to_vec();
+        assert!(hints[0].contains("--set certificate=") && hints[1].contains("management = {"), "{hints:?}");
+        let mut facts = sample::facts();
+        let files =
+            CertificateFiles { certfile: "/m/server_certificate.pem".into(), keyfile: "/m/server_key.pem".into() };
+        facts.brokers[0].config.management.certificate = Some(files);
+        assert!(written(&facts, &[]).unwrap().contains("prometheus.ssl.certfile = /m/server_certificate.pem\n"));
+        facts.brokers[0].config.client_certificates = ClientCertificates::Optional;
+        assert!(written(&facts, &[]).unwrap_err().hints()[0].contains("client_certificates = \"required\""));
+    }
+
+    #[test]
+    fn paths_that_cannot_be_written_are_refused() {
+        let text = written(&sample::facts(), &[("certificate", "/it's $x/c"), ("key", "/k")]).unwrap();
+        assert!(
+            text.contains("management.ssl.certfile = /it's $x/c\n") && text.contains("certificate='/it'\\''s $x/c'\n")
+        );
+        for (certificate, key) in [("/a#b", "/k"), ("/a\nb = c", "/k"), ("c.pem", "/k"), ("/c", "k.pem")] {
+            assert!(
+                written(&sample::facts(), &[("certificate", certificate), ("key", key)]).is_err(),
+                "{certificate:?}"
+            );
+        }
+        assert!(written(&sample::facts(), &[("certificate", "/c")]).is_err());
+        let plugins = [("certificate", "/c"), ("key", "/k"), ("plugins", "a]. evil")];
+        assert!(written(&sample::facts(), &plugins).is_err());
+    }
+}

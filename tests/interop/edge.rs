@@ -1,10 +1,12 @@
 //! HAProxy and nginx before a real broker, each from the files that `certgen emit` wrote: what they let in, and whom they refuse.
 
+use std::process::Command;
+
 use super::{TLS_REFUSALS, credentials, only_node};
 use crate::support::World;
 use crate::support::broker::{Checks, Etc, Host, Lab, Version};
 use crate::support::invariants::check;
-use crate::support::judge::Verdict;
+use crate::support::judge::{Verdict, judge};
 
 /// What mosquitto's clients say of a connection that was not wanted.
 const MQTT_REFUSALS: &[&str] = &["Error", "refused", "lost", "Protocol error", "alert"];
@@ -242,6 +244,45 @@ fn reencrypted(edge: &Edge<'_>, checks: &mut Checks) {
             &["ACCESS_REFUSED", "403", "refused"],
         );
         edge.stop();
+    }
+}
+
+/// What the proxies' own readers make of odd paths and of names with a star; and of a swap at such a path.
+#[test]
+#[ignore = "needs HAProxy, nginx with its stream module, socat and root"]
+fn odd_paths_before_the_proxies() {
+    let world = World::new();
+    world.certgen(["init", "--profile", "kubernetes"]).run().success();
+    let manifest = world.read("pki/certgen.toml");
+    world.write("pki/certgen.toml", manifest.replace("\n[broker]\n", "\n[broker]\nplugins = [\"rabbitmq_mqtt\"]\n"));
+    world.certgen(["issue", "authority", "public"]).run().success();
+    for name in ["ui", "next"] {
+        world.certgen(["issue", "server", name, "--issuer", "public"]).run().success();
+    }
+    let sh = |script: &str, args: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "sh", "-ec", script, "sh"]).args(args);
+        judge(command, "sh")
+    };
+    let pki = world.pki("").display().to_string();
+    for (target, directory) in [("haproxy", "it's \"my\" $HOME # {x};"), ("nginx", "it's \"my\" # {x}; \\")] {
+        let directory = world.path(directory).display().to_string();
+        let set = format!("certs={directory}");
+        world.certgen(["emit", target, "--set", &set]).run().success();
+        let lay_out =
+            "mkdir -p \"$2\"; cp $1/emit/$3/*.pem \"$2\"; cd \"$2\"; cp $1/server/ui/server_key.pem public_key.pem
+             cat $1/server/ui/server_certificate.pem $1/server/ui/server_key.pem >public.pem
+             cat $1/server/next/server_certificate.pem $1/server/next/server_key.pem >next";
+        sh(lay_out, &[&pki, &directory, target]).accepted();
+        let read = match target {
+            "nginx" => "mount -t tmpfs tmpfs /run; mount -t tmpfs tmpfs /var/log/nginx; nginx -t -c $1/emit/nginx/nginx.conf",
+            _ => {
+                "mount -t tmpfs tmpfs /run; mkdir /run/haproxy; ip link set lo up; haproxy -f $1/emit/haproxy/haproxy.cfg &
+                 for _ in $(seq 50); do [ -S /run/haproxy/admin.sock ] && break; sleep 0.1; done; sleep 0.2
+                 sh $1/emit/haproxy/swap-certificate.sh \"$2/next\"; cmp \"$2/next\" \"$2/public.pem\""
+            }
+        };
+        sh(read, &[&pki, &directory]).accepted();
     }
 }
 

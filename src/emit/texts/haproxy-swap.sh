@@ -7,14 +7,15 @@ set -eu
 @constants@
 new=${1:?the file with the new chain and key}
 
-# A blank line ends the certificate.
+# The socket parts words at spaces, and a blank line ends the certificate.
+name=$(printf %s "$public" | sed 's/[^A-Za-z0-9_./@:+,%=-]/\\&/g')
 say() { socat -t 5 - "UNIX-CONNECT:$socket"; }
-{ printf 'set ssl cert %s <<\n' "$public"; grep -v '^[[:space:]]*$' "$new"; echo; } | say
-answer=$(printf 'commit ssl cert %s\n' "$public" | say)
+{ printf 'set ssl cert %s <<\n' "$name"; grep -v '^[[:space:]]*$' "$new"; echo; } | say
+answer=$(printf 'commit ssl cert %s\n' "$name" | say)
 printf '%s\n' "$answer"
 case $answer in
   *Success*) ;;
-  *) printf 'abort ssl cert %s\n' "$public" | say; exit 1 ;;
+  *) printf 'abort ssl cert %s\n' "$name" | say; exit 1 ;;
 esac
 
 # What a restart reads.
