@@ -118,6 +118,19 @@ fn what_the_manifest_lists_follows_its_facts() {
     assert!(!world.pki("emit/pika/celery_client/pika_connection.py").exists());
 }
 
+/// What was asked for by hand was taken away by the next command, because the manifest names another client.
+#[test]
+fn what_was_emitted_by_hand_stays_beside_what_is_listed() {
+    let world = with_listed(r#"["pika --for celery_worker"]"#);
+    world.certgen(["emit", "pika", "--for", "celery_client"]).run().success();
+    world.certgen(["issue", "client", "reporting", "--like", "celery_worker"]).run().success();
+    assert!(world.pki("emit/pika/celery_client/pika.env").exists());
+    assert!(world.pki("emit/pika/celery_worker/pika.env").exists());
+    assert!(!world.pki("emit/pika/reporting").exists());
+    world.certgen(["remove", "client/celery_client"]).run().success();
+    assert!(!world.pki("emit/pika/celery_client").exists());
+}
+
 /// A revocation must not wait for a consumer's file.
 #[test]
 fn a_consumer_that_lacks_a_fact_is_named_and_nothing_else_fails() {
@@ -156,6 +169,8 @@ fn what_is_wrong_on_the_line_is_said_with_what_is_meant() {
     emit(&["pika", "--set", "port=0"]).code(2).stderr_has("1 to 65535");
     emit(&["pika", "--set", "host=other.example"]).code(1).stderr_has("--san other.example");
     emit(&["pika", "--set", "vhost=other"]).code(1).stderr_has("my_vhost");
+    emit(&["pika", "--set", "certs=/a\nb"]).code(1).stderr_has("it has a control character");
+    emit(&["node", "--set", "certs=/a\nb", "--out", "-"]).success().stdout_has(r#""/a\nb/client_key.pem""#);
     emit(&["pika", "--with-keys"]).code(2).stderr_has("no key");
     emit(&["pika", "--into", "etc"]).code(2).stderr_has("--out");
     emit(&["rabbitmq", "--set", "host=x"]).code(2).stderr_has("not for rabbitmq");
