@@ -71,8 +71,8 @@ fn install(files: &CertificateFiles) -> Result<String> {
         "#",
         &[
             "",
-            "install-public-pair.sh CHAIN KEY: brings a renewed public pair to the broker, for instance as certbot's deploy hook:",
-            "  install-public-pair.sh \"$RENEWED_LINEAGE/fullchain.pem\" \"$RENEWED_LINEAGE/privkey.pem\"",
+            "sh install-public-pair.sh CHAIN KEY: brings a renewed public pair to the broker, for instance as certbot's deploy hook:",
+            "  sh install-public-pair.sh \"$RENEWED_LINEAGE/fullchain.pem\" \"$RENEWED_LINEAGE/privkey.pem\"",
             "In an external pair of the PKI these are certificate.pem and key.pem. New connections see it at once.",
         ],
     );

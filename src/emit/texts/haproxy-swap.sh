@@ -1,7 +1,7 @@
 #!/bin/sh
 @header@
 #
-# swap-certificate.sh FILE: gives a running HAProxy a renewed public certificate, chain and key in FILE, without a reload.
+# sh swap-certificate.sh FILE: gives a running HAProxy a renewed public certificate, chain and key in FILE, without a reload.
 # It needs socat(1) and the right to write to the socket.
 set -eu
 @constants@
