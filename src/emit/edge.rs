@@ -169,8 +169,9 @@ pub(super) fn next(facts: &Facts) -> Vec<String> {
         .collect();
     if let Some(first) = without.first() {
         lines.push(format!(
-            "devices log in with a password behind the proxy, and {} of them {} none, {first} for one; this makes it, in a file \
-             of mode 0600: certgen issue client {first} --access mqtt --with-password --force",
+            "devices log in with a password behind the proxy, and {} of them {} none ({first}): set password = true in their \
+             sections of certgen.toml or in [defaults.client], then certgen emit rabbitmq; each is in a file of mode 0600, \
+             pki/rabbitmq/NAME.password",
             without.len(),
             if without.len() == 1 { "has" } else { "have" },
         ));
