@@ -41,8 +41,17 @@ struct Project<'f> {
     broker: &'f Broker,
     identity: &'f Identity,
     hostname: String,
-    workers: Vec<&'f Client>,
+    workers: Vec<Worker<'f>>,
     settings: &'f Settings,
+}
+
+/// A client that has a service.
+struct Worker<'f> {
+    client: &'f Client,
+    /// The name of its directory.
+    directory: String,
+    /// The name of its service.
+    service: String,
 }
 
 fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
@@ -103,10 +112,11 @@ impl<'f> Project<'f> {
         }
         let covering = broker.identities.iter().find(|i| i.names.iter().any(|name| name.covers_host(&hostname)));
         // Those that send tasks have the same access as those that run them: the first is the worker.
-        let workers = match facts.narrowed {
+        let workers: Vec<&Client> = match facts.narrowed {
             true => facts.clients.iter().collect(),
             false => facts.clients.iter().find(|client| client.has_tasks()).into_iter().collect(),
         };
+        let workers = named(workers)?;
         Ok(Self { facts, broker, identity: covering.expect("one covers its host"), hostname, workers, settings })
     }
 
@@ -130,7 +140,7 @@ impl<'f> Project<'f> {
         }
         out.push_str("\nvolumes:\n  broker_config:\n  broker_data:\n");
         for worker in &self.workers {
-            out.push_str(&format!("  {}:\n", scalar(&volume(worker)?)));
+            out.push_str(&format!("  {}:\n", scalar(&worker.volume())));
         }
         Ok(out)
     }
@@ -150,9 +160,9 @@ impl<'f> Project<'f> {
             out.push_str(&bind(&other.directory, "/pki/management"));
         }
         for worker in &self.workers {
-            let name = store::directory_name(&worker.identity.name)?;
-            out.push_str(&bind(&worker.identity.directory, &format!("/pki/client/{name}")));
-            out.push_str(&mounted(&volume(worker)?, &format!("/keys/{name}"), false));
+            let name = &worker.directory;
+            out.push_str(&bind(&worker.client.identity.directory, &format!("/pki/client/{name}")));
+            out.push_str(&mounted(&worker.volume(), &format!("/keys/{name}"), false));
         }
         // At the same place as in the broker: an empty volume begins with what the image has there.
         out.push_str(&mounted("broker_config", directory(&self.broker.config), false));
@@ -193,23 +203,23 @@ impl<'f> Project<'f> {
         Ok(out)
     }
 
-    fn worker(&self, worker: &Client) -> Result<String> {
-        let mut endpoint = Endpoint::of(self.facts, worker, self.settings, Listener::Amqp)?;
+    fn worker(&self, worker: &Worker<'_>) -> Result<String> {
+        let Worker { client, directory, service } = worker;
+        let mut endpoint = Endpoint::of(self.facts, client, self.settings, Listener::Amqp)?;
         endpoint.refuse_encrypted("Celery")?;
-        let name = store::directory_name(&worker.identity.name)?;
         endpoint.host.clone_from(&self.hostname);
-        let role = worker.identity.role;
+        let role = client.identity.role;
         endpoint.ca = format!("/keys/{}", role.bundle_file());
         endpoint.certificate = format!("/keys/{}", role.certificate_file());
         endpoint.key = format!("/keys/{}", role.key_file());
         let command =
-            ["celery", "-A", self.get("module"), "worker", "-E", "-l", "INFO", "-Q", &worker.task_queues().join(",")];
+            ["celery", "-A", self.get("module"), "worker", "-E", "-l", "INFO", "-Q", &client.task_queues().join(",")];
         let command: Vec<String> = command.iter().map(|word| scalar(word)).collect();
         let mut out = format!(
             "\n  {}:\n    build: .\n    user: {}\n    command: [{}]\n    \
              depends_on:\n      keys:\n        condition: service_completed_successfully\n      rabbitmq:\n        condition: service_healthy\n    \
              restart: unless-stopped\n    environment:\n",
-            scalar(&service(worker)?),
+            scalar(service),
             scalar(self.get("worker_owner")),
             command.join(", ")
         );
@@ -217,8 +227,8 @@ impl<'f> Project<'f> {
             out.push_str(&format!("      {variable}: {}\n", scalar(&value)));
         }
         out.push_str("    volumes:\n");
-        out.push_str(&mounted(&volume(worker)?, "/keys", true));
-        out.push_str(&bind(&format!("{}/emit/celery/{name}", self.facts.pki), "/config"));
+        out.push_str(&mounted(&worker.volume(), "/keys", true));
+        out.push_str(&bind(&format!("{}/emit/celery/{directory}", self.facts.pki), "/config"));
         out.push_str(&bind("./app", "/app"));
         Ok(out)
     }
@@ -244,15 +254,26 @@ fn directory(config: &BrokerFacts) -> &str {
     config.config_dir.trim_end_matches('/')
 }
 
-/// The name of its service. Names of services and volumes are letters, digits, `.`, `_` and `-`; the part of a directory's
-/// name that is none of these is an `@` or a `%XX`.
-fn service(worker: &Client) -> Result<String> {
-    Ok(store::directory_name(&worker.identity.name)?.replace(['%', '@'], "_"))
+/// Gives each worker a service of its own. Names of services and volumes are letters, digits, `.`, `_` and `-`; what is none
+/// of these in the name of a directory is an `@` or a `%XX`.
+fn named(clients: Vec<&Client>) -> Result<Vec<Worker<'_>>> {
+    let mut workers: Vec<Worker<'_>> = Vec::new();
+    for client in clients {
+        let directory = store::directory_name(&client.identity.name)?;
+        let mut service = directory.replace(['%', '@'], "_");
+        while ["keys", "rabbitmq"].contains(&&*service) || workers.iter().any(|known| known.service == service) {
+            service.push('_');
+        }
+        workers.push(Worker { client, directory, service });
+    }
+    Ok(workers)
 }
 
-/// The name of the volume with its keys.
-fn volume(worker: &Client) -> Result<String> {
-    Ok(format!("{}_keys", service(worker)?))
+impl Worker<'_> {
+    /// The name of the volume with its keys.
+    fn volume(&self) -> String {
+        format!("{}_keys", self.service)
+    }
 }
 
 /// A file or a directory of this machine, which must be there, to be read alone.
@@ -310,6 +331,21 @@ mod tests {
         let text = written(&sample::kubernetes(), &[]).unwrap();
         assert!(!text.contains("PRIVATE KEY") && !text.contains("COPY") && !text.contains("ADD "), "{text}");
         assert!(text.contains("layer of an image.\n*\n"), "{text}");
+    }
+
+    #[test]
+    fn workers_are_called_like_nothing_else() {
+        let mut facts = sample::facts();
+        facts.narrowed = true;
+        for (client, name) in facts.clients.iter_mut().zip(["rabbitmq", "a@b", "a_b"]) {
+            client.identity.name = name.into();
+        }
+        facts.clients.truncate(3);
+        facts.clients[2].identity.key_password_file = None;
+        let text = written(&facts, &[]).unwrap();
+        for line in ["  rabbitmq_:\n", "  a_b:\n", "  a_b_:\n", "source: rabbitmq__keys\n"] {
+            assert!(text.contains(line), "{line}{text}");
+        }
     }
 
     #[test]
