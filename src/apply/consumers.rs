@@ -52,8 +52,17 @@ impl Change<'_> {
             self.put_consumer(&consumer.target, files, &mut current)?;
             self.done.notes.extend(next);
         }
+        let by_hand = current.clone();
         for consumer in &listed {
-            match emitted(&facts, consumer) {
+            let path = |file: &OutputFile| layout::emit_dir(&consumer.target).join(&file.path);
+            let is_listed = |path: &PathBuf| current.contains(path) && !by_hand.contains(path);
+            let written =
+                emitted(&facts, consumer).and_then(|emitted| match emitted.files.iter().map(path).find(is_listed) {
+                    Some(path) => Err(Error::failed(format!("another item of emit writes {} too", ui::path(&path)))
+                        .hint("tell them apart with --for or --broker, in certgen.toml")),
+                    None => Ok(emitted),
+                });
+            match written {
                 Ok(emitted) => self.put_consumer(&consumer.target, emitted.files, &mut current)?,
                 Err(e) => {
                     self.note_unwritten(&format!("emit/{}", consumer.target), &e);
@@ -150,10 +159,9 @@ impl Change<'_> {
             bundles: gather.bundles()?,
             ..Facts::default()
         };
-        let mut known: BTreeSet<&str> = BTreeSet::new();
         for (config, broker) in brokers.into_iter().zip(self.world.manifest.brokers()) {
             facts.brokers.push(gather.broker(config, broker)?);
-            for entry in self.clients_of(broker).into_iter().filter(|entry| known.insert(&entry.name)) {
+            for entry in self.clients_of(broker) {
                 facts.clients.push(gather.client(entry, broker)?);
             }
         }
@@ -195,7 +203,7 @@ impl Gather<'_> {
         let mut found = Vec::new();
         for name in world.authority_names() {
             let certificate = world.authority_certificate(name)?;
-            let issuer = world.issuer_of(certificate).filter(|issuer| *issuer != name).map(str::to_owned);
+            let issuer = world.issuer_of(certificate).map(|ca| ca.name.to_owned()).filter(|issuer| issuer != name);
             let key = match world.authority_state(name) {
                 AuthorityState::Here => AuthorityKey::Here,
                 AuthorityState::Sealed => AuthorityKey::Sealed,

@@ -126,7 +126,7 @@ impl<'f> Edge<'f> {
 
     /// The broker's side: its configuration with listeners for the proxy alone.
     pub(super) fn broker_files(&self, target: &Target) -> Result<Vec<OutputFile>> {
-        let config = BrokerFacts { proxy: Some(self.proxy.clone()), ..self.broker.config.clone() };
+        let config = BrokerFacts { proxy: Some(self.proxy.clone()), plain: false, ..self.broker.config.clone() };
         rabbitmq::variant(&config, target.name, "the broker behind its proxy, in the place of pki/rabbitmq/'s")
     }
 

@@ -131,6 +131,27 @@ fn what_was_emitted_by_hand_stays_beside_what_is_listed() {
     assert!(!world.pki("emit/pika/celery_client").exists());
 }
 
+#[test]
+fn one_of_several_brokers_has_a_directory_of_its_own() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    let manifest = world.read("pki/certgen.toml").replace(
+        "[broker]\n",
+        "[broker.west]\ncertificate = \"rabbit.example.com\"\n[broker.east]\ncertificate = \"rabbit.example.com\"\n",
+    );
+    let manifest = manifest
+        .replace("[client.celery_worker]\n", "[client.celery_worker]\nbroker = [\"west\", \"east\"]\n")
+        .replace("[client.celery_client]\n", "[client.celery_client]\nbroker = \"east\"\n");
+    world.write("pki/certgen.toml", manifest);
+    world.certgen(["emit", "rabbitmqctl"]).run().code(1).stderr_has("--broker: west, east");
+    list(&world, r#"["rabbitmqctl --broker west", "rabbitmqctl --broker east"]"#);
+    world.certgen(["emit", "rabbitmq"]).run().success();
+    let east = world.read("pki/emit/rabbitmqctl/east/users.sh");
+    assert!(east.contains("celery_client") && east.contains("celery_worker"), "{east}");
+    assert!(!world.read("pki/emit/rabbitmqctl/west/users.sh").contains("celery_client"));
+    world.certgen(["emit", "rabbitmqctl", "--broker", "east", "--out", "here"]).run().success();
+    assert_eq!(world.read("here/users.sh"), world.read("pki/emit/rabbitmqctl/east/users.sh"));
+}
+
 /// A revocation must not wait for a consumer's file.
 #[test]
 fn a_consumer_that_lacks_a_fact_is_named_and_nothing_else_fails() {
@@ -153,6 +174,9 @@ fn a_list_that_cannot_be_followed_is_refused() {
     world.certgen(["emit", "rabbitmq"]).run().refused().stderr_has("did you mean host?");
     list(&world, r#"["pika --fro x"]"#);
     world.certgen(["emit", "rabbitmq"]).run().refused().stderr_has("--for NAME");
+    list(&world, r#"["pika", "pika --for celery_worker --set port=5999"]"#);
+    world.certgen(["emit", "rabbitmq"]).run().success().stderr_has("another item of emit writes");
+    assert!(world.read("pki/emit/pika/celery_worker/pika.env").contains("5671"));
     list(&world, r#"["rabbitmq"]"#);
     world.certgen(["emit", "rabbitmq"]).run().refused().stderr_has("kept up to date anyway");
 }
