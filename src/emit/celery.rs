@@ -4,7 +4,6 @@ use super::endpoint::{AMQP_SETTINGS_WITHOUT_PASSWORD, Endpoint, Listener};
 use super::syntax::{comment, env_file, fill, python, shell};
 use super::{Client, Facts, Holds, OutputFile, Settings, Target, Write};
 use crate::error::Result;
-use crate::manifest::Access;
 
 pub(super) const TARGET: Target = Target {
     name: "celery",
@@ -12,21 +11,14 @@ pub(super) const TARGET: Target = Target {
     settings: AMQP_SETTINGS_WITHOUT_PASSWORD,
     holds: Holds::Paths,
     next: |_| Vec::new(),
-    write: Write::ForEachClient(is_meant, emit),
+    write: Write::ForEachClient(Client::has_tasks, emit),
 };
 
 const VERSIONS: &str = "Celery 5.3 and later (kombu 5.3, py-amqp 5.1)";
 
-/// Where Celery puts tasks if nobody says otherwise.
-const DEFAULT_QUEUE: &str = "celery";
-
-fn is_meant(client: &Client) -> bool {
-    client.access.iter().any(|access| matches!(access, Access::Celery { .. }))
-}
-
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
     let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?.without_password("Celery")?;
-    let queues = queues(client);
+    let queues = client.task_queues();
     let header = client.header("#", &TARGET, VERSIONS);
     let usage = comment(
         "#",
@@ -44,15 +36,4 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
         OutputFile::open("celeryconfig.py", fill(include_str!("texts/celery.py"), &(header + &usage), &constants)),
         OutputFile::open("celery.env", variables),
     ])
-}
-
-/// The task queues that it may use, in the order of the manifest.
-fn queues(client: &Client) -> Vec<String> {
-    let mut queues: Vec<String> = Vec::new();
-    for access in &client.access {
-        if let Access::Celery { queues: named } = access {
-            queues.extend(named.iter().cloned());
-        }
-    }
-    if queues.is_empty() { vec![DEFAULT_QUEUE.to_owned()] } else { queues }
 }

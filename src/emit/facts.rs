@@ -17,6 +17,9 @@ use crate::profile::{Role, nearest};
 use crate::ui;
 use crate::x509::GeneralName;
 
+/// Where Celery puts tasks if nobody says otherwise.
+const DEFAULT_QUEUE: &str = "celery";
+
 /// Everything.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -277,6 +280,22 @@ impl Client {
     /// Whether it has something to do over AMQP: a device that speaks MQTT alone has not.
     pub(super) fn speaks_amqp(&self) -> bool {
         self.access.is_empty() || self.access.iter().any(|access| *access != Access::Mqtt)
+    }
+
+    /// Whether it sends Celery's tasks or runs them.
+    pub(super) fn has_tasks(&self) -> bool {
+        self.access.iter().any(|access| matches!(access, Access::Celery { .. }))
+    }
+
+    /// The task queues that it may use, in the order of the manifest.
+    pub(super) fn task_queues(&self) -> Vec<String> {
+        let mut queues: Vec<String> = Vec::new();
+        for access in &self.access {
+            if let Access::Celery { queues: named } = access {
+                queues.extend(named.iter().cloned());
+            }
+        }
+        if queues.is_empty() { vec![DEFAULT_QUEUE.to_owned()] } else { queues }
     }
 
     /// The header of a file that is about this client.

@@ -18,6 +18,13 @@ const CASES: &[Case] = &[
     Case("nothing but an authority", sample::bare, false),
 ];
 
+/// What cannot be told from facts, of targets that cannot do without.
+const SET: &[(&str, &[&str])] = &[
+    ("rabbitmq-edge", &["certificate=/etc/rabbitmq/public/fullchain.pem", "key=/etc/rabbitmq/public/privkey.pem"]),
+    ("shovel", &["queue=orders"]),
+    ("ingress", &["ui_host=ui.example.com"]),
+];
+
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
 }
@@ -67,6 +74,9 @@ fn written(target: &Target) -> String {
     for Case(case, facts, with_keys) in CASES {
         let mut consumer = Consumer { target: target.name.to_owned(), ..Consumer::default() };
         consumer.with_keys = target.holds == super::Holds::Keys && *with_keys;
+        for set in SET.iter().filter(|(name, _)| *name == target.name).flat_map(|(_, set)| *set) {
+            consumer.settings.push(Consumer::setting(set).expect("a key and a value"));
+        }
         let _ = writeln!(text, "######## {case}");
         let facts = facts();
         let facts = facts.narrowed(&consumer).expect("nothing is narrowed");

@@ -11,24 +11,33 @@
 
 mod aio_pika;
 mod celery;
+mod compose;
 mod diff;
+mod edge;
 mod endpoint;
 mod facts;
+mod federation;
 mod go;
 #[cfg(test)]
 mod golden_tests;
+mod haproxy;
+mod ingress;
 mod java;
 mod kombu;
+mod link;
 mod mqtt;
+mod nginx;
 mod node;
 mod openssl;
 mod pika;
 pub mod rabbitmq;
+mod rabbitmq_edge;
 mod rabbitmqctl;
 mod rust;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
+mod shovel;
 mod syntax;
 mod systemd;
 
@@ -93,6 +102,13 @@ pub const TARGETS: &[&Target] = &[
     &mqtt::TARGET,
     &rabbitmqctl::TARGET,
     &openssl::TARGET,
+    &rabbitmq_edge::TARGET,
+    &shovel::TARGET,
+    &federation::TARGET,
+    &haproxy::TARGET,
+    &nginx::TARGET,
+    &ingress::TARGET,
+    &compose::TARGET,
     &systemd::TARGET,
 ];
 
@@ -215,7 +231,8 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 8] = ["diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
+    const OTHERS: [&str; 10] =
+        ["diff", "edge", "endpoint", "facts", "golden_tests", "link", "rabbitmq", "sample", "settings", "syntax"];
 
     #[test]
     fn names_are_unique_and_every_member_is_listed() {

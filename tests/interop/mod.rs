@@ -3,9 +3,12 @@
 
 mod celery;
 mod cluster;
+mod compose;
 mod consumers;
 mod containers;
 mod control;
+mod edge;
+mod links;
 mod lists;
 mod load;
 mod management;

@@ -64,18 +64,24 @@ impl Lab {
 
     /// One host for each name, with addresses of its own; each reaches the others by their full and first names.
     pub(crate) fn cluster(version: Version, hosts: &[(&str, Etc)]) -> Self {
+        let hosts: Vec<_> = hosts.iter().map(|(name, etc)| (version, *name, etc.clone())).collect();
+        Self::mixed(&hosts)
+    }
+
+    /// The same with a version for each.
+    pub(crate) fn mixed(hosts: &[(Version, &str, Etc)]) -> Self {
         let turn = BROKERS.lock().unwrap_or_else(PoisonError::into_inner);
         let address = |i: usize| format!("10.99.0.{}", i + 1);
         let mut file = String::from("127.0.0.1 localhost\n::1 localhost\n");
-        for (i, (name, _)) in hosts.iter().enumerate() {
+        for (i, (_, name, _)) in hosts.iter().enumerate() {
             let first = name.split('.').next().unwrap_or(name);
             file += &format!("{} {name} {first}\n", address(i));
         }
-        let switch = Host::boot(version, "switch", &file, &Etc::default());
+        let switch = Host::boot(hosts[0].0, "switch", &file, &Etc::default());
         switch.net("ip link add br0 type bridge && ip link set br0 up");
         let mut booted = Vec::new();
-        for (i, (name, etc)) in hosts.iter().enumerate() {
-            let host = Host::boot(version, name, &file, etc);
+        for (i, (version, name, etc)) in hosts.iter().enumerate() {
+            let host = Host::boot(*version, name, &file, etc);
             switch.net(&format!(
                 "ip link add port{i} type veth peer name eth0 netns {} && ip link set port{i} master br0 up",
                 host.pid
@@ -168,6 +174,11 @@ impl Host {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The broker's file system, as the machine's programs on this host see it.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// Changes the network of the host with the machine's own view of process ids.

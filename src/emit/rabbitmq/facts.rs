@@ -2,6 +2,8 @@
 //!
 //! The caller fills these from the manifest and the inventory: names are already valid, paths are as the broker sees them.
 
+use std::net::IpAddr;
+
 use zeroize::Zeroizing;
 
 use crate::manifest::{ClientCertificates, InterNodeTls, LoginFrom, Platform, Ports, TlsVersion};
@@ -59,6 +61,20 @@ pub struct BrokerFacts {
     pub revocation: Option<Revocation>,
     /// Whether this broker was told to check them before: then a file takes that back.
     pub has_checked_revocation: bool,
+    /// The proxy that alone reaches the listeners; `None`: clients come by themselves.
+    pub proxy: Option<Proxy>,
+}
+
+/// A proxy before the listeners for AMQP, MQTT and the management UI. It passes the TLS of AMQP on as it is, ends that of MQTT,
+/// and says in a PROXY header from where each connection comes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy {
+    /// The address that these listeners are bound to.
+    pub address: IpAddr,
+    /// The port for AMQP, in TLS; another than the proxy's own, which may be on the same host.
+    pub amqp_port: u16,
+    /// The port for MQTT, in the clear.
+    pub mqtt_port: u16,
 }
 
 /// A version of RabbitMQ.
@@ -203,6 +219,7 @@ impl BrokerFacts {
             users: Vec::new(),
             revocation: None,
             has_checked_revocation: false,
+            proxy: None,
         }
     }
 

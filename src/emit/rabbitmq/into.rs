@@ -136,8 +136,10 @@ impl Planner<'_> {
 
     /// rabbitmq.conf stays; ours goes beside it. Returns the path of the definitions file that the broker will load.
     fn conf(&mut self) -> Result<String> {
-        let mut conf =
-            listeners::conf(self.facts, "90-certgen.conf: listeners, TLS and who may log in; added to rabbitmq.conf.")?;
+        let mut conf = listeners::conf(
+            self.facts,
+            &header(self.facts, "90-certgen.conf: listeners, TLS and who may log in; added to rabbitmq.conf."),
+        )?;
         let mut definitions = None;
         let theirs = self.their_settings();
         if self.facts.plain {

@@ -3,15 +3,15 @@
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
 use super::facts::{BrokerFacts, protocol, slashes};
-use super::{header, inter_node, plain};
+use super::{header, inter_node, plain, proxied};
 use crate::error::Result;
 use crate::manifest::{ClientCertificates, LoginFrom, Ports, TlsVersion};
 
-/// rabbitmq.conf.
-pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
+/// rabbitmq.conf, with these comments at its top.
+pub(super) fn conf(facts: &BrokerFacts, comments: &[String]) -> Result<Conf> {
     let mut conf = Conf::default();
-    for line in header(facts, title) {
-        conf.comment(&line);
+    for line in comments {
+        conf.comment(line);
     }
     amqp(&mut conf, facts)?;
     login(&mut conf, facts)?;
@@ -23,9 +23,14 @@ pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
 
 fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     conf.blank();
-    conf.comment(plain::title(facts, "AMQP: TLS alone.", "AMQP: TLS, and without it while clients move."));
-    plain::listener(conf, facts, "listeners.tcp", Ports::PLAIN.amqp)?;
-    conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?;
+    match &facts.proxy {
+        Some(proxy) => proxied::amqp(conf, proxy)?,
+        None => {
+            conf.comment(plain::title(facts, "AMQP: TLS alone.", "AMQP: TLS, and without it while clients move."));
+            plain::listener(conf, facts, "listeners.tcp", Ports::PLAIN.amqp)?;
+            conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?;
+        }
+    }
     conf.blank();
     conf.comment(
         "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
@@ -126,12 +131,9 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     let certificate_login = if facts.client_certificates == ClientCertificates::None { "false" } else { "true" };
     if facts.has_plugin("rabbitmq_mqtt") || facts.has_plugin("rabbitmq_web_mqtt") {
         conf.blank();
-        protocol_title(conf, facts, "MQTT");
-        plain::listener(conf, facts, "mqtt.listeners.tcp", Ports::PLAIN.mqtt)?;
-        conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
-        conf.set("mqtt.ssl_cert_login", certificate_login)?;
-        if !facts.plain {
-            conf.set("mqtt.allow_anonymous", "false")?;
+        match &facts.proxy {
+            Some(proxy) => proxied::mqtt(conf, proxy)?,
+            None => mqtt(conf, facts, certificate_login)?,
         }
     }
     if facts.has_plugin("rabbitmq_stomp") || facts.has_plugin("rabbitmq_web_stomp") {
@@ -150,6 +152,17 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     Ok(())
 }
 
+fn mqtt(conf: &mut Conf, facts: &BrokerFacts, certificate_login: &str) -> Result<()> {
+    protocol_title(conf, facts, "MQTT");
+    plain::listener(conf, facts, "mqtt.listeners.tcp", Ports::PLAIN.mqtt)?;
+    conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
+    conf.set("mqtt.ssl_cert_login", certificate_login)?;
+    match facts.plain {
+        true => Ok(()),
+        false => conf.set("mqtt.allow_anonymous", "false"),
+    }
+}
+
 fn protocol_title(conf: &mut Conf, facts: &BrokerFacts, protocol: &str) {
     let how = plain::title(facts, "TLS alone, with", "TLS, and without it while clients move; with");
     conf.comment(&format!("{protocol}: {how} ssl_options above."));
@@ -160,7 +173,10 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     if facts.management.enabled {
         conf.blank();
         conf.comment("Management UI and HTTP API: https; browsers are not asked for a certificate, people log in with a password.");
-        plain::management(conf, facts)?;
+        match &facts.proxy {
+            Some(proxy) => proxied::management(conf, proxy)?,
+            None => plain::management(conf, facts)?,
+        }
         http_listener(conf, facts, "management", facts.management.port, true)?;
     }
     if facts.has_plugin("rabbitmq_prometheus") {
@@ -287,7 +303,7 @@ mod tests {
     }
 
     fn settings(facts: &BrokerFacts) -> Vec<String> {
-        conf(facts, "x").unwrap().settings().map(|(key, value)| format!("{key} = {value}")).collect()
+        conf(facts, &[]).unwrap().settings().map(|(key, value)| format!("{key} = {value}")).collect()
     }
 
     #[test]
@@ -357,7 +373,7 @@ management.ssl.versions.2 = tlsv1.2";
         assert!(lines.contains(&"management.ssl.certfile = /le/fullchain.pem".into()));
         assert!(!lines.iter().any(|line| line.starts_with("management.ssl.password")));
         facts.key_password = Some(String::from("a#b").into());
-        assert!(conf(&facts, "x").is_err());
+        assert!(conf(&facts, &[]).is_err());
     }
 
     #[test]

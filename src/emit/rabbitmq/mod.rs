@@ -22,6 +22,7 @@ mod listeners;
 mod merge;
 mod plain;
 mod plugins;
+mod proxied;
 mod reload;
 
 pub use access::{Permissions, permissions};
@@ -31,7 +32,7 @@ pub use ctl::ctl_words;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, ListedUser, existing_users, existing_vhosts, listed_users};
 pub use facts::{
-    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, RevocationList, TopicFacts,
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Proxy, Revocation, RevocationList, TopicFacts,
     UserFacts, Version,
 };
 pub use inter_node::talks_tls;
@@ -51,7 +52,7 @@ use crate::store::layout::user_definitions_file;
 pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     inter_node::check(facts)?;
     let secret_key = facts.key_password.is_some();
-    let conf = listeners::conf(facts, "rabbitmq.conf: listeners, TLS and who may log in.")?;
+    let conf = listeners::conf(facts, &header(facts, "rabbitmq.conf: listeners, TLS and who may log in."))?;
     let (environment, variables) = inter_node::environment(facts)?;
     let mut files = vec![OutputFile::secret_if("rabbitmq.conf", secret_key, conf.text())];
     files.extend(listeners::advanced(facts).map(|text| OutputFile::secret_if("advanced.config", secret_key, text)));
@@ -67,6 +68,16 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
         files.push(OutputFile::open(&format!("crls/{}", list.file), list.pem.clone()));
     }
     Ok(files)
+}
+
+/// rabbitmq.conf and enabled_plugins as another target wants them, in the place of those in `rabbitmq/`. `title` says what
+/// is special about them.
+pub(super) fn variant(facts: &BrokerFacts, target: &str, title: &str) -> Result<Vec<OutputFile>> {
+    let head = |file: &str| header_of(facts, &format!("{file}: {title}"), target);
+    let conf = listeners::conf(facts, &head("rabbitmq.conf"))?;
+    let plugins = plugins::write(&head("enabled_plugins"), &facts.all_plugins())?;
+    let secret = facts.key_password.is_some();
+    Ok(vec![OutputFile::secret_if("rabbitmq.conf", secret, conf.text()), OutputFile::open("enabled_plugins", plugins)])
 }
 
 /// The files of a host that only runs CLI tools.
@@ -111,6 +122,10 @@ fn plugins_file(facts: &BrokerFacts) -> Result<String> {
 
 /// What made a file, for which versions, and what to change where.
 fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
+    header_of(facts, title, "rabbitmq")
+}
+
+fn header_of(facts: &BrokerFacts, title: &str, target: &str) -> Vec<String> {
     let versions = match facts.version {
         None => "RabbitMQ 3.10 to 4.3 (Erlang/OTP 25 to 29)".into(),
         Some(Version { major, minor }) => format!("RabbitMQ {major}.{minor}"),
@@ -122,7 +137,7 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
     vec![
         title.to_owned(),
         format!(
-            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit rabbitmq`."
+            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit {target}`."
         ),
     ]
 }

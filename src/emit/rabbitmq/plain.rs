@@ -102,7 +102,7 @@ mod tests {
         let mut facts = BrokerFacts::single("/certs", "/etc/rabbitmq");
         facts.plain = plain;
         facts.plugins = PLUGINS.map(str::to_owned).to_vec();
-        let conf = listeners::conf(&facts, "x").unwrap();
+        let conf = listeners::conf(&facts, &[]).unwrap();
         conf.settings()
             .filter(|(key, _)| family(key).is_some())
             .map(|(key, value)| format!("{key} = {value}"))

@@ -6,17 +6,15 @@
 
 pub(super) mod env_file;
 pub(super) mod go;
-#[allow(dead_code, reason = "no target uses it yet")]
 pub(super) mod haproxy;
 pub(super) mod java;
 pub(super) mod javascript;
 pub(super) mod line;
-#[allow(dead_code, reason = "no target uses it yet")]
 pub(super) mod nginx;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod shell;
-#[allow(dead_code, reason = "no target uses it yet")]
+pub(super) mod uri;
 pub(super) mod yaml;
 
 use super::Target;

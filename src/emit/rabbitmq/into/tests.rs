@@ -165,11 +165,11 @@ fn a_whole_file_of_ours_that_is_out_of_date_stands_against_us() {
     let mut then = facts();
     then.plain = true;
     then.client_certificates = crate::manifest::ClientCertificates::Optional;
-    let then = listeners::conf(&then, "x").unwrap().text();
+    let then = listeners::conf(&then, &[]).unwrap().text();
     let whole = |text: &str| files(&[("rabbitmq.conf", text), ("definitions.json", "{}")]);
     let found = shown(&plan(&facts(), &whole(&then)));
     assert!(found.iter().any(|line| line.contains("auth_mechanisms.2 = PLAIN")), "{found:?}");
-    let now = listeners::conf(&facts(), "x").unwrap().text();
+    let now = listeners::conf(&facts(), &[]).unwrap().text();
     assert_eq!(shown(&plan(&facts(), &whole(&now))), Vec::<String>::new());
 }
 
