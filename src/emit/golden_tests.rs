@@ -18,6 +18,9 @@ const CASES: &[Case] = &[
     Case("nothing but an authority", sample::bare, false),
 ];
 
+/// Settings that make a target write other files; they are shown of the cluster on Kubernetes.
+const VARIANTS: &[(&str, &str)] = &[("kubernetes", "mode=statefulset")];
+
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
 }
@@ -64,10 +67,13 @@ fn every_file_with_comments_says_what_made_it() {
 
 fn written(target: &Target) -> String {
     let mut text = String::new();
-    for Case(case, facts, with_keys) in CASES {
+    let plain = CASES.iter().map(|case| (case, None));
+    let variants = VARIANTS.iter().filter(|(name, _)| *name == target.name).map(|(_, set)| (&CASES[1], Some(*set)));
+    for (Case(case, facts, with_keys), set) in plain.chain(variants) {
         let mut consumer = Consumer { target: target.name.to_owned(), ..Consumer::default() };
         consumer.with_keys = target.holds == super::Holds::Keys && *with_keys;
-        let _ = writeln!(text, "######## {case}");
+        consumer.settings.extend(set.and_then(|set| set.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let _ = writeln!(text, "######## {case}{}", set.map(|set| format!(", --set {set}")).unwrap_or_default());
         let facts = facts();
         let facts = facts.narrowed(&consumer).expect("nothing is narrowed");
         match target.check(&consumer).and_then(|settings| target.emit(&facts, &settings)) {

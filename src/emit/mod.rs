@@ -9,11 +9,13 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod cluster;
 mod diff;
 mod endpoint;
 mod facts;
 #[cfg(test)]
 mod golden_tests;
+mod kubernetes;
 mod pika;
 pub mod rabbitmq;
 #[cfg(test)]
@@ -71,7 +73,7 @@ enum Write {
 }
 
 /// All targets, in the order of `emit --list`.
-pub const TARGETS: &[&Target] = &[&pika::TARGET, &systemd::TARGET];
+pub const TARGETS: &[&Target] = &[&pika::TARGET, &kubernetes::TARGET, &systemd::TARGET];
 
 /// What `emit --list` calls the broker's own files.
 pub const RABBITMQ: (&str, &str) = ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users");
@@ -180,7 +182,8 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 8] = ["diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
+    const OTHERS: [&str; 9] =
+        ["cluster", "diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
 
     #[test]
     fn names_are_unique_and_every_member_is_listed() {

@@ -18,6 +18,7 @@ mod inter_node;
 mod into;
 mod listeners;
 mod merge;
+mod operator;
 mod plugins;
 mod reload;
 
@@ -26,11 +27,12 @@ pub use conf::unfit;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, existing_users, existing_vhosts};
 pub use facts::{
-    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Revocation, RevocationList, TopicFacts,
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Naming, Revocation, RevocationList, TopicFacts,
     UserFacts, Version,
 };
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
+pub use operator::{Operator, operator};
 pub use reload::reload_commands;
 
 use super::OutputFile;
@@ -109,10 +111,14 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
         None => "[broker]".into(),
         Some(name) => format!("[broker.{name}]"),
     };
+    let target = match facts.naming {
+        Naming::Pki => "rabbitmq",
+        Naming::Kubernetes => "kubernetes",
+    };
     vec![
         title.to_owned(),
         format!(
-            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit rabbitmq`."
+            "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit {target}`."
         ),
     ]
 }
