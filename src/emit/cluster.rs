@@ -79,3 +79,57 @@ impl<'f> Cluster<'f> {
         self.kubernetes.replicas().unwrap_or(3)
     }
 }
+
+/// What a certificate is used for by who has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Use {
+    /// A node: server and client of its peers.
+    Node,
+    /// A client.
+    Client,
+}
+
+impl Use {
+    /// In names of objects.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Client => "client",
+        }
+    }
+
+    /// The role in Vault that signs it, for the cluster or broker `of`.
+    pub(super) fn vault_role(self, of: &str) -> String {
+        format!("{of}-{}", self.word())
+    }
+
+    /// The policy in Vault with which a client has its own name signed, and no other.
+    pub(super) fn vault_policy(of: &str, client: &Client) -> String {
+        format!("{}-{}", Self::Client.vault_role(of), object_name(&client.identity.name))
+    }
+
+    /// As cert-manager calls them.
+    pub(super) fn usages(self) -> &'static [&'static str] {
+        match self {
+            Self::Node => &["digital signature", "server auth", "client auth"],
+            Self::Client => &["digital signature", "client auth"],
+        }
+    }
+}
+
+/// Where the PKI engine is mounted in Vault.
+///
+/// # Errors
+/// It is no path.
+pub(super) fn mount(settings: &Settings) -> Result<&str> {
+    let mount = settings.get("mount").unwrap_or_default().trim_matches('/');
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
+    if mount.is_empty() || !mount.chars().all(harmless) || mount.split('/').any(|part| part.is_empty() || part == "..")
+    {
+        return Err(Error::usage(format!(
+            "--set mount={}: it is no path of letters, digits, - and _",
+            ui::quote(mount)
+        )));
+    }
+    Ok(mount)
+}

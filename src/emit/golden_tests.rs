@@ -19,7 +19,8 @@ const CASES: &[Case] = &[
 ];
 
 /// Settings that make a target write other files; they are shown of the cluster on Kubernetes.
-const VARIANTS: &[(&str, &str)] = &[("kubernetes", "mode=statefulset")];
+const VARIANTS: &[(&str, &str)] =
+    &[("kubernetes", "mode=statefulset"), ("cert-manager", "issuer=vault vault=https://vault.example.com:8200")];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
@@ -72,7 +73,8 @@ fn written(target: &Target) -> String {
     for (Case(case, facts, with_keys), set) in plain.chain(variants) {
         let mut consumer = Consumer { target: target.name.to_owned(), ..Consumer::default() };
         consumer.with_keys = target.holds == super::Holds::Keys && *with_keys;
-        consumer.settings.extend(set.and_then(|set| set.split_once('=')).map(|(k, v)| (k.to_owned(), v.to_owned())));
+        let words = set.unwrap_or_default().split_whitespace().filter_map(|word| word.split_once('='));
+        consumer.settings.extend(words.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let _ = writeln!(text, "######## {case}{}", set.map(|set| format!(", --set {set}")).unwrap_or_default());
         let facts = facts();
         let facts = facts.narrowed(&consumer).expect("nothing is narrowed");

@@ -9,20 +9,28 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod cert_manager;
 mod cluster;
+mod cron;
 mod diff;
 mod endpoint;
 mod facts;
+mod github_actions;
+mod gitlab_ci;
 #[cfg(test)]
 mod golden_tests;
 mod kubernetes;
+mod loki;
 mod pika;
+mod pipeline;
+mod prometheus;
 pub mod rabbitmq;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
 mod syntax;
 mod systemd;
+mod vault;
 
 use std::fmt;
 
@@ -73,7 +81,18 @@ enum Write {
 }
 
 /// All targets, in the order of `emit --list`.
-pub const TARGETS: &[&Target] = &[&pika::TARGET, &kubernetes::TARGET, &systemd::TARGET];
+pub const TARGETS: &[&Target] = &[
+    &pika::TARGET,
+    &kubernetes::TARGET,
+    &cert_manager::TARGET,
+    &vault::TARGET,
+    &prometheus::TARGET,
+    &loki::TARGET,
+    &systemd::TARGET,
+    &cron::TARGET,
+    &github_actions::TARGET,
+    &gitlab_ci::TARGET,
+];
 
 /// What `emit --list` calls the broker's own files.
 pub const RABBITMQ: (&str, &str) = ("rabbitmq", "the broker: configuration, inter-node TLS, plugins, users");
@@ -182,8 +201,18 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 9] =
-        ["cluster", "diff", "endpoint", "facts", "golden_tests", "rabbitmq", "sample", "settings", "syntax"];
+    const OTHERS: [&str; 10] = [
+        "cluster",
+        "diff",
+        "endpoint",
+        "facts",
+        "golden_tests",
+        "pipeline",
+        "rabbitmq",
+        "sample",
+        "settings",
+        "syntax",
+    ];
 
     #[test]
     fn names_are_unique_and_every_member_is_listed() {

@@ -31,7 +31,7 @@ pub(super) const TARGET: Target = Target {
         CLIENTS_NAMESPACE,
     ],
     holds: Holds::Keys,
-    next,
+    next: |_| vec!["the head of cluster.yaml says what to apply, and in which order".to_owned()],
     write: Write::Once(emit),
 };
 
@@ -61,18 +61,6 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
             ui::quote(other.unwrap_or_default())
         ))),
     }
-}
-
-fn next(facts: &Facts) -> Vec<String> {
-    let mut lines = vec!["the head of cluster.yaml says what to apply, and in which order".to_owned()];
-    let passwords = facts.brokers.iter().flat_map(|broker| &broker.config.users).filter(|u| u.password_hash.is_some());
-    for user in passwords {
-        lines.push(format!(
-            "the operator takes no hash of certgen's: set the password of {} with rabbitmqctl change_password",
-            ui::quote(&user.name)
-        ));
-    }
-    lines
 }
 
 /// The broker as it is in a pod, with its certificate in `certs_dir` and its configuration in `config_dir`.

@@ -59,6 +59,9 @@ fn sequence(items: &[Value], indent: usize, out: &mut String) {
         match item {
             Value::Object(map) if !map.is_empty() => mapping(map, indent + 2, &mut inner),
             Value::Array(items) if !items.is_empty() => sequence(items, indent + 2, &mut inner),
+            Value::String(text) if text.contains('\n') => {
+                inner = format!("{:1$}{2}", "", indent + 2, yaml::block(text, indent + 2));
+            }
             other => inner = format!("{:1$}{2}\n", "", indent + 2, flow(other)),
         }
         out.push_str(&format!("{:indent$}- {}", "", &inner[indent + 2..]));
@@ -113,12 +116,12 @@ mod tests {
     fn structure_is_kept_and_texts_stay_texts() {
         let value = json!({
             "kind": "X", "on": true, "n": 5671, "none": {}, "list": [], "null": null,
-            "text": "a\nb\n", "deep": {"items": [{"name": "a", "of": ["yes", "b: c"]}, [1, 2], "x"]},
+            "text": "a\nb\n", "deep": {"items": [{"name": "a", "of": ["yes", "b: c"]}, [1, 2], "x", "y\nz\n"]},
         });
         assert_eq!(
             documents("# h\n", &[("why\nit is", value)]),
             "# h\n---\n# why\n# it is\nkind: X\n\"on\": true\n\"n\": 5671\nnone: {}\nlist: []\n\"null\": null\ntext: |\n  a\n  b\n\
-             deep:\n  items:\n  - name: a\n    of:\n    - \"yes\"\n    - \"b: c\"\n  - - 1\n    - 2\n  - x\n"
+             deep:\n  items:\n  - name: a\n    of:\n    - \"yes\"\n    - \"b: c\"\n  - - 1\n    - 2\n  - x\n  - |\n    y\n    z\n"
         );
     }
 
