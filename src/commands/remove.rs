@@ -96,9 +96,9 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         }
         for user in &item.users {
             env.say(format!(
-                "a running broker still knows the user; this removes it and closes its connections:\n  rabbitmqctl delete_user {}\n\
+                "a running broker still knows the user; this removes it and closes its connections:\n  {}\n\
                  give the broker the new definitions.json too: with the old one its next boot brings the user back",
-                ui::shell(user)
+                shared::deletion_line(user)
             ));
         }
     }

@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::apply::AuthorityState;
 use crate::apply::{World, target_of};
+use crate::emit::rabbitmq::ctl_words;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
@@ -196,6 +197,17 @@ pub(crate) fn tell_clock(env: &mut Env) {
     if env.clock_is_set() {
         env.say(format!("signed with the clock at {}, as --at asks", ui::date(env.now)));
     }
+}
+
+/// The words that delete a user from a running broker. A name is never taken for an option.
+pub(crate) fn deletion_of(user: &str) -> Vec<String> {
+    let end = user.starts_with('-').then_some("--");
+    ctl_words(std::iter::once("delete_user").chain(end).chain([user]))
+}
+
+/// The same as somebody types it.
+pub(crate) fn deletion_line(user: &str) -> String {
+    deletion_of(user).iter().map(|word| ui::shell(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Tells of emitted files that somebody edited, and how to have ours after all.

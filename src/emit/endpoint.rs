@@ -27,7 +27,6 @@ pub(super) const AMQP_SETTINGS: &[Setting] = &[HOST, PORT, VHOST, CERTS, KEY_PAS
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Listener {
     Amqp,
-    #[allow(dead_code, reason = "no target has it yet")]
     Mqtt,
 }
 
@@ -98,7 +97,10 @@ impl Endpoint {
             listener,
             host,
             port: settings.port("port")?.unwrap_or(default_port),
-            vhost: vhost(client, settings.get("vhost"))?,
+            vhost: match listener {
+                Listener::Amqp => vhost(client, settings.get("vhost"))?,
+                Listener::Mqtt => mqtt_vhost(client)?,
+            },
             user: client.user.name.clone(),
             ca: file(identity.role.bundle_file()),
             certificate: file(identity.role.certificate_file()),
@@ -109,6 +111,18 @@ impl Endpoint {
 }
 
 impl Endpoint {
+    /// For programs that cannot be told the password of a key.
+    ///
+    /// # Errors
+    /// The key is encrypted.
+    pub(super) fn refuse_encrypted(&self, program: &str) -> Result<()> {
+        match &self.key_password_file {
+            None => Ok(()),
+            Some(_) => Err(Error::failed(format!("its key is encrypted, and {program} cannot be told the password"))
+                .hint("take key_password_file out of certgen.toml, then issue the client again with --force")),
+        }
+    }
+
     /// The same as variables of an environment. The prefix is one that no Kubernetes service of a likely name makes
     /// variables with: those of a service `amqp` would be `AMQP_PORT=tcp://...`.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
@@ -144,6 +158,18 @@ impl Endpoint {
         }
         Ok(out)
     }
+}
+
+/// Where RabbitMQ puts who logs in over MQTT with a certificate.
+const MQTT_VHOST: &str = "/";
+
+fn mqtt_vhost(client: &Client) -> Result<String> {
+    if client.user.vhosts.iter().any(|vhost| vhost == MQTT_VHOST) {
+        return Ok(MQTT_VHOST.to_owned());
+    }
+    let name = &client.identity.name;
+    Err(Error::failed(format!("client {} may not use the virtual host / that MQTT goes to", ui::quote(name)))
+        .hint(format!("give it that one: certgen issue client {} --vhost / --access mqtt --force", ui::shell(name))))
 }
 
 fn vhost(client: &Client, said: Option<&str>) -> Result<String> {

@@ -223,7 +223,7 @@ impl Broker {
         if let Some(kubernetes) = &first.kubernetes {
             return Ok(format!("{}.{}.svc", kubernetes.service(), kubernetes.namespace()));
         }
-        first.names.iter().find_map(host_of).ok_or_else(|| {
+        first.host().ok_or_else(|| {
             Error::failed(format!("{} {} has wildcards alone", first.role, ui::quote(&first.name)))
                 .hint("say which host it is: --set host=NAME")
         })
@@ -245,6 +245,11 @@ fn host_of(name: &GeneralName) -> Option<String> {
 }
 
 impl Identity {
+    /// The first of its names that people can connect to.
+    pub fn host(&self) -> Option<String> {
+        self.names.iter().find_map(host_of)
+    }
+
     /// One of its files.
     pub fn file(&self, name: &str) -> String {
         format!("{}/{name}", self.directory)

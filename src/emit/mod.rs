@@ -9,6 +9,8 @@
 //! one another; what several need is in [`syntax`] and in `endpoint`, the place where a client finds its broker. The
 //! broker's own files ([`rabbitmq`]) are no member: they have a directory of their own, and are merged and imported.
 
+mod aio_pika;
+mod celery;
 mod cert_manager;
 mod cluster;
 mod cron;
@@ -17,14 +19,22 @@ mod endpoint;
 mod facts;
 mod github_actions;
 mod gitlab_ci;
+mod go;
 #[cfg(test)]
 mod golden_tests;
+mod java;
+mod kombu;
 mod kubernetes;
 mod loki;
+mod mqtt;
+mod node;
+mod openssl;
 mod pika;
 mod pipeline;
 mod prometheus;
 pub mod rabbitmq;
+mod rabbitmqctl;
+mod rust;
 #[cfg(test)]
 pub(crate) mod sample;
 mod settings;
@@ -82,7 +92,17 @@ enum Write {
 
 /// All targets, in the order of `emit --list`.
 pub const TARGETS: &[&Target] = &[
+    &celery::TARGET,
+    &kombu::TARGET,
     &pika::TARGET,
+    &aio_pika::TARGET,
+    &java::TARGET,
+    &node::TARGET,
+    &go::TARGET,
+    &rust::TARGET,
+    &mqtt::TARGET,
+    &rabbitmqctl::TARGET,
+    &openssl::TARGET,
     &kubernetes::TARGET,
     &cert_manager::TARGET,
     &vault::TARGET,

@@ -14,7 +14,7 @@ pub(crate) fn facts() -> Facts {
     let node = identity(Role::Node, "rabbit.example.com", &["rabbit.example.com", "rabbit", "localhost", "127.0.0.1"]);
     let mut clients = vec![
         client("celery_worker", "my_vhost", "celery:celery,mail"),
-        client("sensor-1", "devices", "mqtt"),
+        client("sensor-1", "/", "mqtt"),
         client("reporting", "my_vhost", "publish:reports"),
         client("monitoring", "my_vhost", "monitor"),
     ];

@@ -25,7 +25,6 @@ impl Setting {
     }
 
     /// One with a default.
-    #[allow(dead_code, reason = "no target has one yet")]
     pub(super) const fn with_default(key: &'static str, meaning: &'static str, default: &'static str) -> Self {
         Self { key, meaning, default: Some(default) }
     }

@@ -3,6 +3,7 @@
 
 mod celery;
 mod cluster;
+mod consumers;
 mod containers;
 mod control;
 mod lists;

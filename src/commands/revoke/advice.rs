@@ -75,7 +75,7 @@ impl Advice {
     pub(super) fn commands_for(&self, role: &str, name: &str) -> Vec<String> {
         let about = self.about.get(&(role.to_owned(), name.to_owned()));
         let users = about.filter(|about| about.withdrawn && about.revoked).map(|about| &about.users);
-        users.into_iter().flatten().map(|user| command(user)).collect()
+        users.into_iter().flatten().map(|user| shared::deletion_line(user)).collect()
     }
 
     /// Runs it on this host. What fails is told with what to type, and does not undo the revocation.
@@ -94,7 +94,7 @@ impl Advice {
                     let error = failed.unwrap_or_else(|| {
                         Error::failed(format!("the certificate is revoked, but the broker was not told: {why}"))
                     });
-                    failed = Some(error.hint(format!("on the broker's host: {}", command(&user))));
+                    failed = Some(error.hint(format!("on the broker's host: {}", shared::deletion_line(&user))));
                 }
             }
         }
@@ -220,7 +220,8 @@ impl About {
             ));
         }
         if !ran && !self.users.is_empty() {
-            let commands: Vec<String> = self.users.iter().map(|user| format!("\n  {}", command(user))).collect();
+            let commands: Vec<String> =
+                self.users.iter().map(|user| format!("\n  {}", shared::deletion_line(user))).collect();
             env.say(format!(
                 "to cut it off now, with its open connections, on the broker's host:{}",
                 commands.concat()
@@ -229,20 +230,15 @@ impl About {
     }
 }
 
-fn command(user: &str) -> String {
-    // A name is never taken for an option.
-    let end = if user.starts_with('-') { "-- " } else { "" };
-    format!("rabbitmqctl delete_user {end}{}", ui::shell(user))
-}
-
 /// Deletes the user, which closes its connections. One that the broker does not know is gone already.
 fn delete_user(user: &str, env: &Env) -> Result<String, String> {
-    let mut command_line = Env::child("rabbitmqctl");
-    command_line.arg("delete_user").args(user.starts_with('-').then_some("--")).arg(user);
+    let words = shared::deletion_of(user);
+    let mut command_line = Env::child(&words[0]);
+    command_line.args(&words[1..]);
     command_line.current_dir(&env.cwd).stdout(Stdio::piped());
     let done = command_line.output().map_err(|e| format!("starting rabbitmqctl: {}", io_reason(&e)))?;
     if done.status.success() {
-        return Ok(format!("ran: {}", command(user)));
+        return Ok(format!("ran: {}", shared::deletion_line(user)));
     }
     if done.status.code() == Some(NO_SUCH_USER) {
         return Ok(format!("the broker does not know the user {}", ui::quote(user)));

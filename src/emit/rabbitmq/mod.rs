@@ -9,6 +9,7 @@
 mod access;
 mod bat;
 mod conf;
+mod ctl;
 mod definitions;
 mod env;
 mod erlang;
@@ -24,6 +25,7 @@ mod reload;
 
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
+pub use ctl::ctl_words;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, existing_users, existing_vhosts};
 pub use facts::{
@@ -82,18 +84,22 @@ pub fn cli_host(facts: &CliFacts) -> Result<Vec<OutputFile>> {
 /// who that is may not read ours. Reading standard input instead hangs for ever on RabbitMQ 4.0 with Erlang/OTP 27, which
 /// runs the tools with `-noinput`.
 pub fn import_line(platform: Platform, from: &str, config_dir: &str, new_vhosts: &[String]) -> String {
-    let mut commands: Vec<String> =
-        new_vhosts.iter().map(|vhost| format!("rabbitmqctl add_vhost {}", env::word(vhost))).collect();
+    let mut commands: Vec<String> = new_vhosts.iter().map(|vhost| typed(&ctl_words(["add_vhost", vhost]))).collect();
     match platform {
         Platform::Unix => {
             let name = from.rsplit('/').next().unwrap_or(from);
-            let to = env::word(&format!("{config_dir}/definitions.d/{name}"));
-            commands.push(format!("install -D -o rabbitmq -m 0600 {} {to}", env::word(from)));
-            commands.push(format!("rabbitmqctl import_definitions {to}"));
+            let to = format!("{config_dir}/definitions.d/{name}");
+            commands.push(format!("install -D -o rabbitmq -m 0600 {} {}", env::word(from), env::word(&to)));
+            commands.push(typed(&ctl_words(["import_definitions", &to])));
         }
         Platform::Windows => commands.push(format!("rabbitmqctl import_definitions \"{from}\"")),
     }
     commands.join(" && ")
+}
+
+/// Words as somebody types them into a shell.
+fn typed(words: &[String]) -> String {
+    words.iter().map(|word| env::word(word)).collect::<Vec<_>>().join(" ")
 }
 
 fn plugins_file(facts: &BrokerFacts) -> Result<String> {
@@ -202,7 +208,10 @@ mod tests {
         );
         let line = import_line(Platform::Unix, "x y.json", "/etc/rabbitmq", &["it's $HOME".into()]);
         assert!(
-            line.starts_with("rabbitmqctl add_vhost 'it'\\''s $HOME' && install -D -o rabbitmq -m 0600 'x y.json' '"),
+            line.starts_with(
+                "runuser -u rabbitmq -- rabbitmqctl add_vhost 'it'\\''s $HOME' && \
+                 install -D -o rabbitmq -m 0600 'x y.json' '"
+            ),
             "{line}"
         );
     }

@@ -1,4 +1,4 @@
-//! Values that take the rest of a line and have no quoting: mosquitto.conf, INI files.
+//! Values that are the rest of a line after a key, without quoting: mosquitto.conf.
 
 use super::refuse;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::error::Result;
 /// The text as it stands, if the line keeps it.
 ///
 /// # Errors
-/// It is empty, has a control character or a space at an end, or begins like a comment.
+/// It is empty, or has a control character or a space at an end.
 pub(in crate::emit) fn value<'t>(syntax: &str, text: &'t str) -> Result<&'t str> {
     if text.is_empty() {
         return refuse(syntax, text, "it is empty");
@@ -17,9 +17,6 @@ pub(in crate::emit) fn value<'t>(syntax: &str, text: &'t str) -> Result<&'t str>
     if text.trim() != text {
         return refuse(syntax, text, "it begins or ends with a space, which is lost");
     }
-    if text.starts_with(['#', ';']) {
-        return refuse(syntax, text, "it begins like a comment");
-    }
     Ok(text)
 }
 
@@ -29,11 +26,10 @@ mod tests {
 
     #[test]
     fn what_a_line_loses_is_refused() {
-        for (text, why) in
-            [("", "empty"), ("a\nb", "control"), ("nul\0", "control"), (" a", "space"), ("#a", "comment")]
+        for (text, why) in [("", "empty"), ("a\nb", "control"), ("nul\0", "control"), (" a", "space"), ("a ", "space")]
         {
             assert!(value("mosquitto.conf", text).unwrap_err().message().contains(why), "{text:?}");
         }
-        assert_eq!(value("mosquitto.conf", "a b'\"$#{{x}}").unwrap(), "a b'\"$#{{x}}");
+        assert_eq!(value("mosquitto.conf", "# a b'\"${{x}}").unwrap(), "# a b'\"${{x}}");
     }
 }

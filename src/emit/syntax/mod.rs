@@ -3,19 +3,21 @@
 //! A function takes text from outside and returns it as one token of its syntax, quoted where that is needed, so that
 //! quotes, line breaks, `${}` and `{{ }}` stay data. What a syntax has no way to carry is an error with the reason, and
 //! the error names the value. Layout is the targets' business.
-#![allow(dead_code, reason = "the writers that no target uses yet")]
 
 pub(super) mod env_file;
 pub(super) mod go;
+#[allow(dead_code, reason = "no target uses it yet")]
 pub(super) mod haproxy;
 pub(super) mod java;
 pub(super) mod javascript;
 pub(super) mod kubernetes;
 pub(super) mod line;
+#[allow(dead_code, reason = "no target uses it yet")]
 pub(super) mod nginx;
 pub(super) mod python;
 pub(super) mod rust;
 pub(super) mod shell;
+#[allow(dead_code, reason = "no target uses it yet")]
 pub(super) mod yaml;
 
 use super::Target;

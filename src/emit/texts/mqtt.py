@@ -1,0 +1,36 @@
+@header@
+# Use it with: from mqtt_client import client, connect
+# To try it: python mqtt_client.py
+import os
+import ssl
+
+import paho.mqtt.client as mqtt
+
+@constants@
+
+
+def client(client_id=""):
+    """A client that is not connected yet; the user is the name in the certificate, so it has no user name of its own."""
+    password = open(KEY_PASSWORD_FILE).readline().rstrip("\r\n") if KEY_PASSWORD_FILE else None
+    context = ssl.create_default_context(cafile=CA_FILE)  # trusts these authorities alone, and checks the host name
+    context.load_cert_chain(CERTIFICATE_FILE, KEY_FILE, password)
+    made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id)
+    made.tls_set_context(context)
+    return made
+
+
+def connect(made):
+    """Connects it, once its callbacks are set."""
+    made.connect(HOST, PORT)
+    return made
+
+
+if __name__ == "__main__":
+
+    def on_connect(made, userdata, flags, reason_code, properties):
+        print("refused:" if reason_code.is_failure else "logged in", reason_code)
+        made.disconnect()
+
+    trial = client()
+    trial.on_connect = on_connect
+    connect(trial).loop_forever()
