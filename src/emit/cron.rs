@@ -42,7 +42,7 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
     }
     let within = settings.get("fail_within").unwrap_or_default();
     within.parse::<Duration>().map_err(|e| Error::usage(format!("--set fail_within: {e}")))?;
-    let certgen = shell::words([facts.program.as_str(), "--pki", &facts.pki, "--no-input"])?;
+    let certgen = shell::words([facts.program.as_str(), "--pki", &facts.pki, "--no-input", "--quiet"])?;
     let unlock = if facts.has_sealed_keys() { format!(" --passphrase-file {PASSPHRASE}") } else { String::new() };
     let mut commands = Vec::new();
     if facts.brokers.iter().any(|broker| broker.config.revocation.is_some()) {
@@ -82,7 +82,7 @@ mod tests {
     fn hostile_values_stay_in_their_line() {
         let facts = Facts { pki: "/srv/50% $HOME it's".into(), ..sample::facts() };
         let written = text(&facts, &[("textfile", "/x y")]).unwrap();
-        assert!(written.contains(r"--pki '/srv/50\% $HOME it'\''s' --no-input renew --due"), "{written}");
+        assert!(written.contains(r"--pki '/srv/50\% $HOME it'\''s' --no-input --quiet renew --due"), "{written}");
         assert!(written.contains("--prometheus '/x y' > /dev/null\n"), "{written}");
         let facts = Facts { pki: "/a\n* * * * * root id".into(), ..sample::facts() };
         assert!(text(&facts, &[]).is_err());

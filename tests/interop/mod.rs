@@ -1,19 +1,24 @@
 //! Real peers as judges. The brokers start from exactly the files that `certgen` wrote; the control group starts them
 //! from files made by openssl, so that a broken test host is not mistaken for a broken product.
 
+mod alerts;
 mod celery;
 mod cluster;
 mod consumers;
 mod containers;
 mod control;
+mod kubernetes;
 mod lists;
+mod loki;
 mod management;
 mod mqtt;
+mod pipelines;
 mod pki;
 mod renew;
 mod revocation;
 mod sealing;
 mod units;
+mod vault;
 
 use std::fs;
 
