@@ -282,3 +282,42 @@ fn add_names(spec: &mut Value, names: &[GeneralName]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    fn certificates(facts: &Facts, said: &[(&str, &str)]) -> Result<String> {
+        let said: Vec<_> = said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let files = emit(facts, &Settings::of(&TARGET, &said)?)?;
+        assert!(files.iter().all(|file| !String::from_utf8_lossy(&file.bytes).contains("PRIVATE KEY")));
+        let file = files.iter().find(|file| file.path == "certificates.yaml").expect("it is written");
+        Ok(String::from_utf8(file.bytes.clone()).unwrap())
+    }
+
+    #[test]
+    fn a_hostile_client_is_one_certificate() {
+        let mut facts = sample::kubernetes();
+        facts.clients = sample::hostile().clients;
+        let text = certificates(&facts, &[("clients_namespace", "apps")]).unwrap();
+        assert!(text.contains(r#"commonName: "o'brien \"$(id)\" {{x}}""#), "{text}");
+        assert!(text.contains("  secretName: orders-client-o-brien-id-x-"), "{text}");
+        assert_eq!(text.matches("kind: Certificate").count(), 2);
+    }
+
+    #[test]
+    fn lifetimes_are_written_as_go_reads_them() {
+        let facts = sample::kubernetes();
+        let text = certificates(&facts, &[("duration", "6d"), ("renew_before", "90m")]).unwrap();
+        assert!(text.contains("duration: \"144h\"") && text.contains("renewBefore: \"5400s\""), "{text}");
+        for said in
+            [("duration", "30m"), ("renew_before", "90d"), ("duration", "x"), ("issuer", "acme"), ("issuer", "vault")]
+        {
+            assert!(certificates(&facts, &[said]).is_err(), "{said:?}");
+        }
+        let mut whole = sample::kubernetes();
+        whole.brokers[0].config.login_from = LoginFrom::DistinguishedName;
+        assert!(certificates(&whole, &[]).is_err());
+    }
+}

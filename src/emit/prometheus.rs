@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::settings::Setting;
 use super::syntax::kubernetes::document;
 use super::syntax::{comment, header, shell};
-use super::{Facts, Holds, Identity, OutputFile, Settings, Target, Write};
+use super::{Facts, Holds, Identity, OutputFile, Settings, Target, Write, rabbitmq};
 use crate::error::{Error, Result};
 use crate::ui;
 use crate::x509::{Duration, GeneralName};
@@ -99,7 +99,10 @@ fn rules(facts: &Facts, textfile: &str, overdue: i64) -> Vec<Value> {
         ),
         rule(
             "CertgenMetricsStale",
-            &format!("time() - node_textfile_mtime_seconds{{file=~{}}} > 86400", promql(&format!(".*{}", regex(name)))),
+            &format!(
+                "time() - node_textfile_mtime_seconds{{file=~{}}} > 86400",
+                promql(&format!(".*{}", rabbitmq::escape(name)))
+            ),
             "warning",
             "the metrics of certificates are a day old",
             "whatever runs certgen status --prometheus has stopped",
@@ -178,18 +181,6 @@ fn hosts(identity: &Identity) -> Vec<String> {
 /// A string of PromQL, which has Go's escapes.
 fn promql(text: &str) -> String {
     serde_json::to_string(text).expect("a text is JSON")
-}
-
-/// The text as a regular expression that matches it alone.
-fn regex(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if r"\.^$|()[]{}*+?".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
 }
 
 #[cfg(test)]

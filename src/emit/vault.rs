@@ -247,3 +247,62 @@ fn allowed(client: &Client) -> Result<Value> {
         "exclude_cn_from_sans": [],
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::x509::DnsName;
+
+    fn files(facts: &Facts, said: &[(&str, &str)]) -> Result<Vec<OutputFile>> {
+        let said: Vec<_> = said.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        emit(facts, &Settings::of(&TARGET, &said)?)
+    }
+
+    fn json(files: &[OutputFile], ending: &str) -> Value {
+        let file = files.iter().find(|file| file.path.ends_with(ending)).expect("it is written");
+        serde_json::from_slice(&file.bytes).expect("JSON")
+    }
+
+    #[test]
+    fn a_role_lists_what_the_certificate_has() {
+        let files = files(&sample::kubernetes(), &[]).unwrap();
+        let role = json(&files, "orders-node.role.json");
+        for domain in
+            ["orders", "orders.messaging.svc", "orders-nodes.messaging", "orders-server-2.orders-nodes.messaging"]
+        {
+            assert!(role["allowed_domains"].as_array().unwrap().contains(&domain.into()), "{domain}\n{role:#}");
+        }
+        assert_eq!(role["key_type"], "any");
+        assert_eq!((&role["allow_bare_domains"], &role["allow_subdomains"]), (&true.into(), &true.into()));
+        assert_eq!((&role["allow_any_name"], &role["allow_glob_domains"]), (&false.into(), &false.into()));
+    }
+
+    #[test]
+    fn a_client_says_its_own_name_and_no_other() {
+        let files = files(&sample::hostile(), &[]).unwrap();
+        let policy = json(&files, ".policy.json");
+        assert!(policy["path"]["pki_int/sign/rabbitmq-node"]["allowed_parameters"].is_null());
+        let client = files.iter().find(|file| file.path.contains("client-o-brien")).expect("its policy");
+        let policy: Value = serde_json::from_slice(&client.bytes).unwrap();
+        let allowed = &policy["path"]["pki_int/sign/rabbitmq-client"]["allowed_parameters"];
+        assert_eq!(allowed["common_name"], json!([r#"o'brien "$(id)" {{x}}"#]));
+        assert!(allowed.get("other_sans").is_none());
+        let mut facts = sample::facts();
+        facts.clients[0].identity.names = vec![GeneralName::Dns(DnsName::parse("worker.example").unwrap())];
+        facts.clients[1].identity.name = "sensor*".into();
+        let error = self::files(&facts, &[]).unwrap_err();
+        assert!(error.message().contains(r#"cannot hold "sensor*""#), "{error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        let facts = sample::facts();
+        for said in [("mount", "../sys"), ("mount", "a b"), ("mount", ""), ("max_ttl", "soon"), ("max_ttl", "-1d")] {
+            assert!(files(&facts, &[said]).is_err(), "{said:?}");
+        }
+        let mut whole = sample::facts();
+        whole.brokers[0].config.login_from = LoginFrom::DistinguishedName;
+        assert!(files(&whole, &[]).unwrap_err().hints()[0].contains("login_from"));
+    }
+}

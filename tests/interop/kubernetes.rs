@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::broker::{Checks, Etc, Lab, Version};
-use crate::support::judge::{judge, python};
+use crate::support::judge::{Verdict, judge, python};
 use crate::support::{TempDir, World};
 
 const OPERATOR: &str = "mode=operator";
@@ -19,7 +19,9 @@ fn world() -> World {
     {
         world.certgen(["issue", "client", name, "--vhost", "my vhost: {{ y }}", "--access", access]).run().success();
     }
-    let manifest = world.read("pki/certgen.toml").replace("[broker]\n", "[broker]\nplugins = [\"rabbitmq_mqtt\"]\n");
+    let manifest = world
+        .read("pki/certgen.toml")
+        .replace("[broker]\n", "[broker]\nplugins = [\"rabbitmq_mqtt\", \"rabbitmq_prometheus\"]\n");
     world.write("pki/certgen.toml", manifest);
     world
 }
@@ -33,12 +35,9 @@ fn emit(world: &World, directory: &str, words: &[&str]) -> Vec<PathBuf> {
     files
 }
 
-fn accepted(files: &[PathBuf]) -> String {
-    let said =
-        python("interop/manifests.py", [Path::new("check")].into_iter().chain(files.iter().map(PathBuf::as_path)));
-    let text = said.accepted().to_owned();
-    text.lines().filter(|line| line.starts_with("skipped")).for_each(|line| println!("{line}"));
-    text
+fn check(world: &World, directories: &[String]) -> Verdict {
+    let places: Vec<PathBuf> = directories.iter().map(|directory| world.path(directory)).collect();
+    python("interop/manifests.py", [Path::new("check")].into_iter().chain(places.iter().map(PathBuf::as_path)))
 }
 
 #[test]
@@ -46,29 +45,25 @@ fn accepted(files: &[PathBuf]) -> String {
 fn an_api_server_would_take_every_object_and_no_other_field() {
     let world = world();
     let vault = "vault=https://vault.example.com:8200";
+    let image = "image=registry.example.com/rabbitmq@sha256:0f";
     let sets: [&[&str]; 6] = [
         &["kubernetes", "--set", OPERATOR, "--with-keys"],
         &["kubernetes", "--set", STATEFUL, "--with-keys"],
-        &[
-            "kubernetes",
-            "--set",
-            OPERATOR,
-            "--set",
-            "image=registry.example.com/rabbitmq@sha256:0f",
-            "--set",
-            "storage_class=fast",
-        ],
+        &["kubernetes", "--set", OPERATOR, "--set", image, "--set", "storage_class=fast"],
         &["kubernetes", "--set", STATEFUL, "--set", "clients_namespace=apps", "--set", "storage=1.5Ti"],
         &["cert-manager", "--set", "clients_namespace=apps"],
         &["cert-manager", "--set", "issuer=vault", "--set", vault],
     ];
-    let mut said = String::new();
-    for (number, words) in sets.iter().enumerate() {
-        said += &accepted(&emit(&world, &format!("out-{number}"), words));
+    let directories: Vec<String> = (0..sets.len()).map(|number| format!("out-{number}")).collect();
+    for (directory, words) in directories.iter().zip(sets) {
+        emit(&world, directory, words);
     }
+    let said = check(&world, &directories);
+    let said = said.accepted();
     for kind in ["Secret", "ConfigMap", "Service", "StatefulSet", "PodDisruptionBudget", "ServiceAccount", "Role"] {
         assert!(said.contains(&format!("valid {kind} ")), "{kind}\n{said}");
     }
+    said.lines().filter(|line| line.starts_with("skipped")).for_each(|line| println!("{line}"));
     if std::env::var_os("CERTGEN_FACTS").is_some() {
         for kind in ["RabbitmqCluster", "Vhost", "User", "Permission", "Issuer", "Certificate", "Bundle"] {
             assert!(said.contains(&format!("valid {kind} ")), "{kind}\n{said}");
@@ -82,13 +77,16 @@ fn an_api_server_would_take_every_object_and_no_other_field() {
 #[ignore = "needs kubernetes-validate"]
 fn a_broken_object_is_refused() {
     let world = world();
-    let files = emit(&world, "out", &["kubernetes", "--set", STATEFUL]);
-    let [cluster] = files.as_slice() else { panic!("one file: {files:?}") };
-    let text = std::fs::read_to_string(cluster).expect("it was written");
-    for (from, to) in [("replicas: 3", "replicas: three"), ("clusterIP: None", "clusterIp: None")] {
-        let broken = world.write("broken.yaml", text.replace(from, to));
-        assert_ne!(text, std::fs::read_to_string(&broken).expect("it was written"));
-        let said = python("interop/manifests.py", [Path::new("check"), &broken]);
+    emit(&world, "out", &["kubernetes", "--set", STATEFUL]);
+    let text = world.read("out/cluster.yaml");
+    for (number, (from, to)) in
+        [("replicas: 3", "replicas: three"), ("clusterIP: None", "clusterIp: None")].into_iter().enumerate()
+    {
+        assert!(text.contains(from), "{text}");
+        let directory = format!("broken-{number}");
+        std::fs::create_dir(world.path(&directory)).expect("ours");
+        world.write(format!("{directory}/cluster.yaml"), text.replace(from, to));
+        let said = check(&world, &[directory]);
         assert!(!said.ok, "{to} was taken\n{}", said.text);
     }
 }
@@ -107,7 +105,7 @@ fn kubectl_makes_the_secrets_that_with_keys_would_have_written() {
     let world = world();
     emit(&world, "commands", &["kubernetes", "--set", STATEFUL]);
     let made = secrets(&world, "commands");
-    accepted(std::slice::from_ref(&made));
+    assert!(check(&world, &["commands".into()]).accepted().contains("valid Secret rabbitmq-tls"));
     emit(&world, "keys", &["kubernetes", "--set", STATEFUL, "--with-keys"]);
     let same = python("interop/same_secrets.py", [made, world.path("keys/secrets.yaml")]);
     assert!(same.accepted().contains("6 Secrets are the same"), "{}", same.text);
@@ -167,8 +165,26 @@ fn pods(version: Version, mode: &str) {
     let page = format!("https://{}:{port}{}", lab.host().name(), probe["path"].as_str().expect("a path"));
     let ready = lab.host().run("curl", ["-sSk", "-o", "/dev/null", "-w", "%{http_code}", &page]);
     checks.that("kubelet finds the pod ready", ready.text == "200", &ready.text);
+    scraped(&world, &lab, &mut checks);
     super::loki::what_was_refused_is_heard_of(&world, &lab, &mut checks);
     checks.finish(&lab);
+}
+
+/// Prometheus' view of the first pod: the name, port and bundle of the scrape.
+fn scraped(world: &World, lab: &Lab, checks: &mut Checks) {
+    world.certgen(["emit", "prometheus", "--out", "prometheus"]).run().success();
+    let scrape = world.read("prometheus/scrape.yml");
+    let target = scrape.lines().filter_map(|line| line.trim().strip_prefix("- \"rabbitmq-server-0")).next();
+    let target = format!("rabbitmq-server-0{}", target.expect("a target").trim_end_matches('"'));
+    let (bundle, resolve) =
+        (world.path("prometheus/rabbitmq-ca.pem").display().to_string(), format!("{target}:10.99.0.1"));
+    let page = format!("https://{target}/metrics");
+    let metrics = lab.host().run("curl", ["-sS", "--cacert", &bundle, "--resolve", &resolve, &page]);
+    checks.that(
+        "Prometheus gets metrics over HTTPS",
+        metrics.ok && metrics.text.contains("rabbitmq_build_info"),
+        &metrics.text,
+    );
 }
 
 macro_rules! pods {

@@ -1,9 +1,9 @@
 """Kubernetes manifests as an API server would see them.
 
-manifests.py check FILE...        every document against its schema: the core kinds by kubernetes-validate, the others by
-                                  the published definitions in $CERTGEN_FACTS/crds; fields that no schema knows are
-                                  refused, and each document with such a field added must be. Without the variable the
-                                  other kinds are named as skipped.
+manifests.py check DIR...         every document in the .yaml files of each directory against its schema: the core kinds by
+                                  kubernetes-validate, the others by the published definitions in $CERTGEN_FACTS/crds; fields
+                                  that no schema knows are refused, and each document with such a field added must be. Without
+                                  the variable the other kinds are named as skipped.
 manifests.py pods OUT FILE...     what each pod of the RabbitmqCluster or StatefulSet finds on its disk and in its
                                   environment, in OUT/POD/files and OUT/POD/environment
 manifests.py users FILE           the objects of the Topology Operator as definitions.json, which has the words of the HTTP API
@@ -97,8 +97,16 @@ def broken(document):
     return other
 
 
-def check(files):
-    known, seen, skipped = definitions(), set(), set()
+def check(directories):
+    known, skipped = definitions(), set()
+    for directory in directories:
+        check_together(sorted(pathlib.Path(directory).glob("*.yaml")), known, skipped)
+    for kind in sorted(skipped):
+        print("skipped", kind, "CERTGEN_FACTS does not say where its definition is")
+
+
+def check_together(files, known, skipped):
+    seen = set()
     for document in documents(files):
         name = f"{document['kind']} {document['metadata']['name']}"
         identity = (document["kind"], document["metadata"].get("namespace"), document["metadata"]["name"])
@@ -117,8 +125,6 @@ def check(files):
             print("valid", name)
         else:
             sys.exit(f"{name}: a field that nobody knows was not noticed")
-    for kind in sorted(skipped):
-        print("skipped", kind, "CERTGEN_FACTS does not say where its definition is")
 
 
 # --- pods ------------------------------------------------------------------------------------------------------------

@@ -29,6 +29,23 @@ fn systemd_has_nothing_to_say_about_the_units() {
     }
 }
 
+/// When the timer starts the service.
+#[test]
+#[ignore = "needs systemd-analyze"]
+fn systemd_reads_the_calendar() {
+    let world = World::initialised(["--profile", "basic"]);
+    world.certgen(["emit", "systemd", "--out", "units"]).run().success();
+    let timer = world.read("units/certgen-renew.timer");
+    let when = timer.lines().find_map(|line| line.strip_prefix("OnCalendar=")).expect("a calendar");
+    let calendar = |when: &str| {
+        let mut command = Command::new("systemd-analyze");
+        command.args(["calendar", when]);
+        judge(command, "systemd-analyze")
+    };
+    assert!(calendar(when).accepted().contains("Normalized form: *-*-* *:00:00"), "{when}");
+    assert!(!calendar("hourlyish").ok, "the judge does not judge");
+}
+
 /// Debian's own crontab reads the lines, croniter the times, and a shell what cron would hand it.
 #[test]
 #[ignore = "needs crontab, of cron, and croniter"]

@@ -23,6 +23,7 @@ mod operator;
 mod plugins;
 mod reload;
 
+pub(super) use access::escape;
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
 pub use ctl::ctl_words;
