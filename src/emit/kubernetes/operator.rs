@@ -13,7 +13,7 @@ use super::{
 use crate::emit::syntax::{comment, header, kubernetes};
 use crate::emit::{Facts, OutputFile, Settings};
 use crate::error::{Error, Result};
-use crate::manifest::{ClientCertificates, Ports};
+use crate::manifest::Ports;
 
 /// Where its ConfigMap is mounted.
 const INTER_NODE: &str = "/etc/rabbitmq/inter-node";
@@ -90,11 +90,6 @@ fn rabbitmq_cluster(
     for (field, text) in fields.into_iter().filter_map(|(field, text)| Some((field, text.as_ref()?))) {
         rabbitmq[field] = text.as_str().into();
     }
-    let mut tls = json!({ "secretName": cluster.tls_secret() });
-    if config.client_certificates != ClientCertificates::None {
-        tls["caSecretName"] = cluster.object("ca").into();
-    }
-    tls["disableNonTLSListeners"] = true.into();
     let mut persistence = json!({ "storage": quantity(settings, "storage")? });
     if let Some(class) = settings.get("storage_class") {
         persistence["storageClassName"] = class.into();
@@ -106,7 +101,11 @@ fn rabbitmq_cluster(
     }
     spec["persistence"] = persistence;
     spec["resources"] = json!({ "requests": { "cpu": "1", "memory": memory }, "limits": { "memory": memory } });
-    spec["tls"] = tls;
+    spec["tls"] = json!({
+        "secretName": cluster.tls_secret(),
+        "caSecretName": cluster.object("ca"),
+        "disableNonTLSListeners": true,
+    });
     spec["rabbitmq"] = rabbitmq;
     spec["override"] = json!({ "statefulSet": { "spec": { "template": { "spec": pod(cluster, told, config) } } } });
     Ok(json!({
