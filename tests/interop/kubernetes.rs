@@ -15,9 +15,16 @@ const STATEFUL: &str = "mode=statefulset";
 fn world() -> World {
     let world = World::initialised(["--profile", "kubernetes", "--set", "revocation=true"]);
     let hostile = "it's {{ x }}: \"y\" # $(id) \\ %s";
-    for (name, access) in [("celery_worker", "celery"), ("sensor-1", "mqtt"), (hostile, "publish:a"), ("m", "monitor")]
-    {
-        world.certgen(["issue", "client", name, "--vhost", "my vhost: {{ y }}", "--access", access]).run().success();
+    let topics = ["--topic-write", r"^devices\.", "--topic-read", r"^devices\."];
+    let clients: [(&str, &str, &[&str]); 4] = [
+        ("celery_worker", "celery", &[]),
+        ("sensor-1", "mqtt", &topics),
+        (hostile, "publish:a", &[]),
+        ("m", "monitor", &[]),
+    ];
+    for (name, access, more) in clients {
+        let words = ["issue", "client", name, "--vhost", "my vhost: {{ y }}", "--access", access];
+        world.certgen(words.iter().chain(more)).run().success();
     }
     let manifest = world
         .read("pki/certgen.toml")
@@ -65,7 +72,9 @@ fn an_api_server_would_take_every_object_and_no_other_field() {
     }
     said.lines().filter(|line| line.starts_with("skipped")).for_each(|line| println!("{line}"));
     if std::env::var_os("CERTGEN_FACTS").is_some() {
-        for kind in ["RabbitmqCluster", "Vhost", "User", "Permission", "Issuer", "Certificate", "Bundle"] {
+        for kind in
+            ["RabbitmqCluster", "Vhost", "User", "Permission", "TopicPermission", "Issuer", "Certificate", "Bundle"]
+        {
             assert!(said.contains(&format!("valid {kind} ")), "{kind}\n{said}");
         }
         assert!(!said.contains("skipped"), "{said}");
