@@ -10,8 +10,8 @@
 //! call the rooms and say what happened; no room calls a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify` and `x509` are pure: same input, same output. `store` alone writes files; the clock
-//! is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify` and `x509` are pure: same input, same output. `store` alone writes files,
+//! `verify::probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

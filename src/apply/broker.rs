@@ -14,7 +14,7 @@ use crate::emit::RABBITMQ;
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
-use crate::manifest::{Broker, Entry, EntryRef, LoginFrom, Permissions, Platform};
+use crate::manifest::{Broker, ClientCertificates, Entry, EntryRef, LoginFrom, Permissions, Platform};
 use crate::profile::Role;
 use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
@@ -33,6 +33,14 @@ impl super::World {
         let definitions = definitions_of(broker)?;
         let existing = self.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
         self.users_of(&definitions, existing.as_deref().map(Vec::as_slice))
+    }
+
+    /// The users that certgen made in a broker's definitions.
+    ///
+    /// # Errors
+    /// The broker's name has no directory name.
+    pub fn users_made(&self, broker: &Broker) -> Result<BTreeSet<String>> {
+        Ok(self.users_made_in(&definitions_of(broker)?))
     }
 
     /// The users that certgen made in brokers for a client, as those brokers know them; one that is meant to be a user which
@@ -129,9 +137,12 @@ pub(super) fn emitted_name(path: &Path) -> String {
 }
 
 /// The target whose file an emitted file is: `celery` of `emit/celery/...`, and of all others `rabbitmq`.
-pub fn target_of(emitted: &str) -> &str {
-    let below = emitted.strip_prefix("emit/").and_then(|rest| rest.split_once('/'));
-    below.map_or(RABBITMQ.0, |(target, _)| target)
+pub fn target_of(emitted: &Path) -> &str {
+    let mut parts = emitted.iter().filter_map(|part| part.to_str());
+    match (parts.next(), parts.next()) {
+        (Some("emit"), Some(target)) => target,
+        _ => RABBITMQ.0,
+    }
 }
 
 impl Change<'_> {
@@ -190,6 +201,11 @@ impl Change<'_> {
                 continue;
             }
             current.insert(path.clone());
+            if file.path.starts_with("rabbitmq-env") {
+                let old = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
+                let old = old.as_ref().map(|old| String::from_utf8_lossy(old));
+                self.done.notes.extend(super::switch_order(self.world, broker, old.as_deref(), self.env));
+            }
             if path == definitions {
                 if let Some(existing) = &existing {
                     file.bytes = self.merged(existing, &facts, &users, broker)?;
@@ -263,7 +279,7 @@ impl Change<'_> {
             }
             return if recorded.as_ref() == Some(&hash) { Ok(()) } else { self.emitted(path, hash) };
         }
-        if recorded.as_ref() == Some(&old_hash) || self.forced.contains(target_of(&key)) {
+        if recorded.as_ref() == Some(&old_hash) || self.forced.contains(target_of(path)) {
             self.put(path, bytes, mode, access);
             self.drop_beside(&key);
             return self.emitted(path, hash);
@@ -360,7 +376,14 @@ impl Change<'_> {
         self.refuse_mixed_passwords(&shown, facts.key_password.as_ref())?;
         facts.management = management(broker);
         facts.inter_node = broker.inter_node_tls;
-        facts.client_certificates = broker.client_certificates;
+        facts.client_certificates = match broker.client_certificates {
+            // Clients that still come with a password have none.
+            ClientCertificates::Required if broker.migration.is_some() => ClientCertificates::Optional,
+            said => said,
+        };
+        facts.plain = broker.migration.is_some();
+        // A user of somebody else's with the name of one of ours would lose its password at the next boot.
+        facts.load_definitions = broker.migration.is_none() || broker.login_users.is_some();
         facts.login_from = broker.login_from;
         facts.tls_versions.clone_from(&broker.tls_versions);
         facts.ports = broker.ports;
@@ -371,7 +394,8 @@ impl Change<'_> {
         facts.vhosts = broker.vhosts.clone();
         facts.has_checked_revocation = self.has_checked(dir);
         facts.revocation = revocation;
-        facts.users = self.clients_of(broker).into_iter().map(|e| user(e, broker)).collect::<Result<_>>()?;
+        let clients = self.clients_of(broker).into_iter().filter(|e| !is_the_brokers(e, broker));
+        facts.users = clients.map(|e| user(e, broker)).collect::<Result<_>>()?;
         // One who is meant to be the administrator keeps the administrator's rights and password.
         facts.users.retain(|user| Some(&user.name) != broker.administrator.as_ref());
         self.passwords(broker, dir, users, &mut facts)?;
@@ -500,6 +524,14 @@ impl Change<'_> {
         }
         Ok(())
     }
+}
+
+/// One who is meant to be a user that the broker has keeps that user's password, tags and permissions, which definitions
+/// would replace. While clients move, every user is one that the broker has if somebody says that it exists.
+pub(crate) fn is_the_brokers(entry: &Entry, broker: &Broker) -> bool {
+    let exists = entry.user.as_ref().is_some_and(|user| user.existing);
+    let listed = |name: &str| broker.has_login_user(name);
+    exists && broker.migration.is_some() || user_name(entry, broker.login_from).is_ok_and(|name| listed(&name))
 }
 
 /// The single-user files of users that somebody else made: importing one would take their password and tags.

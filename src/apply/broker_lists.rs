@@ -8,7 +8,8 @@ use crate::apply::broker::emitted_name;
 use crate::emit::rabbitmq as facts;
 use crate::error::{Error, Result};
 use crate::manifest::Broker;
-use crate::store::{Action, layout};
+use crate::store::Action;
+use crate::store::layout::{self, Ca};
 use crate::ui;
 use crate::x509::Crl;
 
@@ -21,13 +22,14 @@ impl Change<'_> {
         }
         let mut lists = Vec::new();
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
-        for name in self.world.authorities_of_clients()? {
-            let crl = match self.list_of(&name)? {
+        for ca in &self.world.authorities_of_clients()? {
+            let ca: Ca<'_> = ca.into();
+            let crl = match self.list_of(ca)? {
                 Some(crl) => crl,
-                None => self.first_list(&name)?,
+                None => self.first_list(ca)?,
             };
-            self.note_lapse(&name, &crl);
-            for hash in hashes(&name, &crl)? {
+            self.note_lapse(ca.name, &crl);
+            for hash in hashes(ca.name, &crl)? {
                 let number = taken.entry(hash.clone()).or_default();
                 lists.push(facts::RevocationList { file: format!("{hash}.r{number}"), pem: crl.pem() });
                 *number += 1;
@@ -37,9 +39,9 @@ impl Change<'_> {
         Ok(Some(facts::Revocation { crls_dir: format!("{}/crls", broker.config_dir.trim_end_matches('/')), lists }))
     }
 
-    fn first_list(&mut self, name: &str) -> Result<Crl> {
-        self.write_revocation_list(name).map_err(|e| {
-            e.context(format!("revocation = true needs a revocation list of authority {}", ui::quote(name)))
+    fn first_list(&mut self, ca: Ca<'_>) -> Result<Crl> {
+        self.write_revocation_list(ca).map_err(|e| {
+            e.context(format!("revocation = true needs a revocation list of authority {}", ui::quote(ca.name)))
                 .hint("or bring its list from where its key is: certgen import crl.pem")
         })
     }
@@ -58,7 +60,7 @@ impl Change<'_> {
 
     /// Whoever has an anchor of somebody else's in the bundle must bring its list too.
     fn note_foreign_anchors(&mut self) -> Result<()> {
-        let own: Vec<_> = self.world.authority_names().filter_map(|name| self.world.authority(name)).cloned().collect();
+        let own: Vec<_> = self.world.authorities().map(|(_, certificate)| certificate.clone()).collect();
         for anchor in self.world.client_anchors()?.iter().filter(|anchor| !own.contains(anchor)) {
             let file = anchor.subject().erlang_hash().unwrap_or_else(|| anchor.subject().openssl_hash());
             let note = format!(

@@ -8,13 +8,13 @@ use zeroize::Zeroizing;
 use crate::apply::keys::KeySource;
 use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive, request};
 use crate::env::Env;
-use crate::error::{Context, Error, Result};
-use crate::issuer::{Issued, Issuer, LocalIssuer};
-use crate::manifest::{Authority, Consumer, Entry, EntrySpec};
+use crate::error::{Context, Result};
+use crate::issuer::{Issued, Issuer};
+use crate::manifest::{Consumer, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
-use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal, seal::SealTo};
+use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal::SealTo};
 use crate::ui;
-use crate::x509::{Certificate, PrivateKey, RevocationReason, is_host};
+use crate::x509::{Certificate, PrivateKey, is_host};
 
 /// One certificate to issue.
 pub struct Order {
@@ -73,6 +73,8 @@ pub struct Done {
     pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
     /// Revocation lists that were made.
     pub lists: Vec<WrittenList>,
+    /// How many certificates were verified as somebody who meets them would, in a phase of a rotation.
+    pub meetings: usize,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
     pub edited: Vec<PathBuf>,
 }
@@ -108,6 +110,8 @@ pub struct Change<'a> {
     pub consumers: Vec<Consumer>,
     /// Targets whose files are replaced even where somebody edited them.
     pub forced: BTreeSet<String>,
+    /// Identities that are known to be refused after a rotation, which is finished all the same.
+    pub spared: BTreeSet<(Role, String)>,
     /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
     pub awaits_hook: bool,
 }
@@ -138,30 +142,9 @@ impl<'a> Change<'a> {
             secret_texts: BTreeSet::new(),
             consumers: Vec::new(),
             forced: BTreeSet::new(),
+            spared: BTreeSet::new(),
             awaits_hook: false,
         }
-    }
-
-    /// The authorities of the manifest, each after its issuer.
-    pub fn authorities_in_order(&self) -> Vec<Authority> {
-        let mut waiting: Vec<Authority> = self.world.manifest.authorities().to_vec();
-        let mut ordered: Vec<Authority> = Vec::new();
-        while let Some(at) = waiting
-            .iter()
-            .position(|a| a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer)))
-        {
-            ordered.push(waiting.remove(at));
-        }
-        ordered
-    }
-
-    /// The authority that the manifest has under this name.
-    ///
-    /// # Errors
-    /// It has none.
-    pub fn manifest_authority(&self, name: &str) -> Result<Authority> {
-        let found = self.world.manifest.authority(name).cloned();
-        found.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))
     }
 
     /// A progress bar over the identities of the manifest.
@@ -198,93 +181,6 @@ impl<'a> Change<'a> {
         self.directories.iter().any(|d| d.path == directory)
     }
 
-    /// Makes an authority with a new key; the key is sealed when `to` says to whom.
-    ///
-    /// # Errors
-    /// Its issuer cannot sign, or our lints refuse it.
-    pub fn authority(&mut self, authority: &Authority, dates: Dates, to: Option<&SealTo>) -> Result<()> {
-        let key = PrivateKey::generate(authority.key_type)?;
-        let certificate = self.sign_authority(authority, &key, dates)?;
-        self.world.add_authority(&authority.name, certificate.clone());
-        let pem = key.to_pem();
-        let files = vec![
-            OutputFile::public("ca_certificate.pem", certificate.pem()),
-            match to {
-                Some(to) => OutputFile::private("ca_key.pem.age", seal::seal(pem.as_bytes(), to)?),
-                None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
-            },
-        ];
-        let directory = layout::ca_dir(&authority.name)?;
-        self.directories.push(NewDirectory {
-            path: directory.clone(),
-            mode: layout::PRIVATE_DIRECTORY,
-            owner: None,
-            files,
-        });
-        let directory = self.world.store.path(directory);
-        let issuer = authority.issuer.clone().unwrap_or_else(|| authority.name.clone());
-        self.record(
-            Action::AuthorityCreated,
-            "authority",
-            &authority.name,
-            &certificate,
-            &issuer,
-            Location::Pki,
-            true,
-        )?;
-        if let Some(to) = to {
-            self.sealed(&authority.name, to)?;
-        }
-        self.vault.keep(LocalIssuer::new(
-            &authority.name,
-            certificate.clone(),
-            key,
-            self.world.chain_from(&authority.name)?,
-            self.world.publication(&authority.name),
-        )?);
-        self.done.issued.push(Written {
-            role: "authority",
-            name: authority.name.clone(),
-            certificate,
-            issuer,
-            directory,
-            renewed: false,
-        });
-        Ok(())
-    }
-
-    /// An intermediate says how many authorities may follow it: as many as the manifest has below it, if nothing was said.
-    fn with_path_length(&self, authority: &Authority) -> Authority {
-        let mut authority = authority.clone();
-        if authority.issuer.is_some() && authority.path_length.is_none() {
-            authority.path_length = Some(self.levels_below(&authority.name, 0));
-        }
-        authority
-    }
-
-    fn levels_below(&self, name: &str, depth: u8) -> u8 {
-        let below = self.world.manifest.authorities().iter().filter(|a| a.issuer.as_deref() == Some(name));
-        // The manifest has no circles, so this ends; a hierarchy as deep as a u8 does not exist.
-        below.map(|a| self.levels_below(&a.name, depth.saturating_add(1))).max().unwrap_or(depth)
-    }
-
-    fn sign_authority(&mut self, authority: &Authority, key: &PrivateKey, dates: Dates) -> Result<Certificate> {
-        let public = key.public_key().clone();
-        let authority = &self.with_path_length(authority);
-        let Some(parent) = &authority.issuer else {
-            let (request, notes) = request::authority(authority, public, None, None, dates, self.env.now)?;
-            self.note_dates("authority", &authority.name, &notes);
-            return LocalIssuer::self_signed(&request, key);
-        };
-        self.world.refuse_revoked_authority(parent)?;
-        let issuer = self.vault.issuer(self.world, parent, self.env)?;
-        let (request, notes) =
-            request::authority(authority, public, None, Some(issuer.certificate()), dates, self.env.now)?;
-        let Issued { certificate, .. } = issuer.issue(&request)?;
-        self.note_dates("authority", &authority.name, &notes);
-        Ok(certificate)
-    }
-
     /// Issues the certificate of a server, node or client and stages its directory.
     ///
     /// # Errors
@@ -306,7 +202,7 @@ impl<'a> Change<'a> {
             request::end_entity(&entry, public_key, csr, issuer.certificate(), dates, self.env.now)?;
         let issued =
             issuer.issue(&prepared).context(|| format!("issuing {} {}", entry.role, ui::quote(&entry.name)))?;
-        self.note_dates(entry.role.as_str(), &entry.name, &notes);
+        self.note_dates(entry.role.as_str(), &entry.name, Some(&entry.issuer), &notes);
         self.note_name(&entry);
 
         let key_pem = private.map(|key| self.key_pem(&entry, &key)).transpose()?;
@@ -401,56 +297,6 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    /// Copies the pair that is about to be replaced to `history/`.
-    fn keep_in_history(&mut self, entry: &Entry, directory: &Path, old: &Certificate) -> Result<()> {
-        let to = layout::history_dir(entry.role.as_str(), &entry.name, &old.serial().to_string())?;
-        if self.world.store.holds(&to) {
-            return Ok(());
-        }
-        let mut files = Vec::new();
-        for (name, mode) in
-            [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
-        {
-            // A key that somebody else has is not worth keeping.
-            if name == entry.role.key_file() && self.is_compromised(old) {
-                continue;
-            }
-            if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
-                files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
-            }
-        }
-        self.directories.push(NewDirectory { path: to, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
-        Ok(())
-    }
-
-    fn is_compromised(&self, certificate: &Certificate) -> bool {
-        let serial = certificate.serial().to_string();
-        let revocation = self.world.issuer_of(certificate).and_then(|issuer| self.standing(issuer, &serial));
-        revocation.is_some_and(|r| r.reason.as_deref() == Some(RevocationReason::KeyCompromise.as_str()))
-    }
-
-    /// Erases the key of one replaced pair: somebody else has it.
-    pub(crate) fn erase_history_key(&mut self, role: Role, name: &str, serial: &str) -> Result<()> {
-        let key = layout::history_dir(role.as_str(), name, serial)?.join(role.key_file());
-        if self.world.store.holds(&key) {
-            self.removals.push(key);
-        }
-        Ok(())
-    }
-
-    /// Erases the keys of replaced pairs of an identity: nobody needs them any more.
-    pub(crate) fn erase_history_keys(&mut self, role: Role, name: &str) -> Result<()> {
-        let of_name = layout::history_dir(role.as_str(), name, "0")?;
-        let Some(of_name) = of_name.parent() else { return Ok(()) };
-        for serial in self.world.store.file_names(of_name)? {
-            let key = of_name.join(serial).join(role.key_file());
-            if self.world.store.holds(&key) && !self.removals.contains(&key) {
-                self.removals.push(key);
-            }
-        }
-        Ok(())
-    }
-
     /// A server may be called by any label, but whoever connects to it knows only host names and addresses.
     fn note_name(&mut self, entry: &Entry) {
         if entry.role.serves() && !is_host(&entry.name) {
@@ -463,12 +309,14 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn note_dates(&mut self, role: &str, name: &str, notes: &[DateNote]) {
+    pub(super) fn note_dates(&mut self, role: &str, name: &str, issuer: Option<&str>, notes: &[DateNote]) {
         let what = format!("{role} {}", ui::quote(name));
         for note in notes {
             self.done.notes.push(match note {
                 DateNote::Clipped { not_after } => {
-                    format!("{what} ends with its issuer, on {}", ui::date(*not_after))
+                    let rotate =
+                        issuer.map(|name| format!("; to replace that: certgen rotate start {}", ui::shell(name)));
+                    format!("{what} ends with its issuer, on {}{}", ui::date(*not_after), rotate.unwrap_or_default())
                 }
                 DateNote::BeginsInThePast => format!("{what} begins in the past, as --not-before asks"),
                 DateNote::BeginsBeforeIssuer => {
@@ -480,7 +328,7 @@ impl<'a> Change<'a> {
     }
 
     #[allow(clippy::too_many_arguments, reason = "these are the columns of the log")]
-    fn record(
+    pub(super) fn record(
         &mut self,
         action: Action,
         role: &str,
@@ -620,6 +468,40 @@ impl<'a> Change<'a> {
             self.files.push(OutputFile::public(path, new));
         }
         Ok(())
+    }
+
+    /// A file as this change leaves it.
+    ///
+    /// # Errors
+    /// It is there and cannot be read.
+    pub(super) fn read(&self, path: &Path, limit: u64) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        if let Some(file) = self.files.iter().rfind(|file| file.path == path) {
+            return Ok(Some(file.bytes.clone()));
+        }
+        if let Some(directory) = self.directories.iter().find(|directory| path.parent() == Some(&*directory.path)) {
+            let file = directory.files.iter().find(|file| path.file_name() == Some(file.path.as_os_str()));
+            return Ok(file.map(|file| file.bytes.clone()));
+        }
+        if self.removals.iter().any(|removed| path.starts_with(removed)) {
+            return Ok(None);
+        }
+        self.world.store.read_if_exists(path, limit)
+    }
+
+    /// Writes a file, into the directory that this change makes for it where it does.
+    pub(super) fn stage_file(&mut self, file: OutputFile) {
+        let place = self.directories.iter_mut().find(|directory| file.path.parent() == Some(&*directory.path));
+        match (place, file.path.file_name()) {
+            (Some(directory), Some(name)) => {
+                let file = OutputFile { path: name.into(), ..file };
+                directory.files.retain(|other| other.path != file.path);
+                directory.files.push(file);
+            }
+            _ => {
+                self.files.retain(|other| other.path != file.path);
+                self.files.push(file);
+            }
+        }
     }
 
     /// True when there is nothing to do.

@@ -45,23 +45,35 @@ impl Change<'_> {
             facts => facts?,
         };
         let mut current: BTreeSet<PathBuf> = BTreeSet::new();
-        let mut whole: BTreeSet<&str> = listed.iter().map(|consumer| consumer.target.as_str()).collect();
+        let mut unwritten: BTreeSet<&str> = BTreeSet::new();
         // What is asked for comes first: a line of the manifest for the same file does not undo it.
         for consumer in &asked {
             let Emitted { files, next } = emitted(&facts, consumer)?;
             self.put_consumer(&consumer.target, files, &mut current)?;
             self.done.notes.extend(next);
         }
+        let by_hand = current.clone();
         for consumer in &listed {
-            match emitted(&facts, consumer) {
+            let path = |file: &OutputFile| layout::emit_dir(&consumer.target).join(&file.path);
+            let is_listed = |path: &PathBuf| current.contains(path) && !by_hand.contains(path);
+            let written =
+                emitted(&facts, consumer).and_then(|emitted| match emitted.files.iter().map(path).find(is_listed) {
+                    Some(path) => Err(Error::failed(format!("another item of emit writes {} too", ui::path(&path)))
+                        .hint("tell them apart with --for or --broker, in certgen.toml")),
+                    None => Ok(emitted),
+                });
+            match written {
                 Ok(emitted) => self.put_consumer(&consumer.target, emitted.files, &mut current)?,
                 Err(e) => {
                     self.note_unwritten(&format!("emit/{}", consumer.target), &e);
-                    whole.remove(consumer.target.as_str());
+                    unwritten.insert(&consumer.target);
                 }
             }
         }
-        whole.into_iter().try_for_each(|target| self.drop_former_files(target, &current))
+        for consumer in listed.iter().filter(|consumer| !unwritten.contains(consumer.target.as_str())) {
+            self.drop_former_files(consumer, &facts, &current)?;
+        }
+        Ok(())
     }
 
     /// A consumer's files for another place than `emit/`.
@@ -88,9 +100,22 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Files of clients that are gone go too, unless somebody edited them.
-    fn drop_former_files(&mut self, target: &str, current: &BTreeSet<PathBuf>) -> Result<()> {
-        let below = format!("{}/", emitted_name(&layout::emit_dir(target)));
+    /// Files of clients that are gone go too, and others that a target writes no more, unless somebody edited them. Those of
+    /// clients that the manifest does not name here were asked for by hand, and stay.
+    fn drop_former_files(&mut self, consumer: &Consumer, facts: &Facts, current: &BTreeSet<PathBuf>) -> Result<()> {
+        let of_target = layout::emit_dir(&consumer.target);
+        let mut kept: BTreeSet<PathBuf> = BTreeSet::new();
+        if Target::find(&consumer.target)?.is_for_clients() {
+            for client in &facts.clients {
+                kept.insert(of_target.join(store::directory_name(&client.identity.name)?));
+            }
+            for written in current.iter().filter_map(|path| path.parent()) {
+                kept.remove(written);
+            }
+        } else if !consumer.clients.is_empty() {
+            return Ok(());
+        }
+        let below = format!("{}/", emitted_name(&of_target));
         let former: Vec<(PathBuf, String)> = self
             .world
             .inventory
@@ -98,7 +123,8 @@ impl Change<'_> {
             .range(below.clone()..)
             .take_while(|(path, _)| path.starts_with(&below))
             .map(|(path, hash)| (PathBuf::from(path), hash.clone()))
-            .filter(|(path, _)| !current.contains(path))
+            .filter(|(path, _)| !current.contains(path) && path.parent().is_none_or(|parent| !kept.contains(parent)))
+            .filter(|(path, _)| !self.removals.contains(path))
             .collect();
         let mut gone: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
         for (path, hash) in former {
@@ -108,8 +134,7 @@ impl Change<'_> {
             }
         }
         for (directory, files) in gone {
-            let is_client = directory != layout::emit_dir(target);
-            match is_client && self.world.store.file_names(&directory)?.len() == files.len() {
+            match directory != of_target && self.world.store.file_names(&directory)?.len() == files.len() {
                 true => self.removals.push(directory),
                 false => self.removals.extend(files),
             }
@@ -137,9 +162,7 @@ impl Change<'_> {
         for (config, broker) in brokers.into_iter().zip(self.world.manifest.brokers()) {
             facts.brokers.push(gather.broker(config, broker)?);
             for entry in self.clients_of(broker) {
-                if facts.clients.iter().all(|client| client.identity.name != entry.name) {
-                    facts.clients.push(gather.client(entry, broker)?);
-                }
+                facts.clients.push(gather.client(entry, broker)?);
             }
         }
         Ok(facts)
@@ -180,7 +203,7 @@ impl Gather<'_> {
         let mut found = Vec::new();
         for name in world.authority_names() {
             let certificate = world.authority_certificate(name)?;
-            let issuer = world.issuer_of(certificate).filter(|issuer| *issuer != name).map(str::to_owned);
+            let issuer = world.issuer_of(certificate).map(|ca| ca.name.to_owned()).filter(|issuer| issuer != name);
             let key = match world.authority_state(name) {
                 AuthorityState::Here => AuthorityKey::Here,
                 AuthorityState::Sealed => AuthorityKey::Sealed,

@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::apply::World;
+use crate::apply::{AuthorityState, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::issuer::{LocalIssuer, Publication};
-use crate::store::{self, layout, seal};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, seal};
 use crate::ui;
 use crate::x509::{Csr, PrivateKey};
 
@@ -29,7 +30,7 @@ pub struct Unlock {
 pub struct Vault {
     unlock: Unlock,
     passphrase: Option<Zeroizing<String>>,
-    opened: BTreeMap<String, LocalIssuer>,
+    opened: BTreeMap<(String, Generation), LocalIssuer>,
 }
 
 impl Vault {
@@ -39,54 +40,102 @@ impl Vault {
     }
 
     /// Keeps an authority that was just made.
-    pub fn keep(&mut self, issuer: LocalIssuer) {
+    pub fn keep(&mut self, generation: Generation, issuer: LocalIssuer) {
         use crate::issuer::Issuer;
-        self.opened.insert(issuer.name().to_owned(), issuer);
+        self.opened.insert((issuer.name().to_owned(), generation), issuer);
     }
 
-    /// The authority `name`, ready to sign.
+    /// What was opened as `rising` signs from now on; what signed is the predecessor.
+    pub(super) fn exchange(&mut self, name: &str, rising: Generation) {
+        let [rising, falling] =
+            [rising, Generation::Present].map(|generation| self.opened.remove(&(name.to_owned(), generation)));
+        for (generation, issuer) in [(Generation::Present, rising), (Generation::Predecessor, falling)] {
+            self.opened.extend(issuer.map(|issuer| ((name.to_owned(), generation), issuer)));
+        }
+    }
+
+    /// The authority, ready to sign.
     ///
     /// # Errors
     /// It does not exist, its key is not here, or the key is sealed and does not open.
-    pub fn issuer(&mut self, world: &World, name: &str, env: &Env) -> Result<&LocalIssuer> {
-        if !self.opened.contains_key(name) {
-            let issuer = self.open(world, name, env)?;
-            self.opened.insert(name.to_owned(), issuer);
+    pub fn issuer<'a>(&mut self, world: &World, ca: impl Into<Ca<'a>>, env: &Env) -> Result<&LocalIssuer> {
+        let ca = ca.into();
+        let key = (ca.name.to_owned(), ca.generation);
+        if !self.opened.contains_key(&key) {
+            let issuer = self.open(world, ca, env)?;
+            self.opened.insert(key.clone(), issuer);
         }
-        Ok(&self.opened[name])
+        Ok(&self.opened[&key])
     }
 
-    fn open(&mut self, world: &World, name: &str, env: &Env) -> Result<LocalIssuer> {
-        let certificate = world.authority_certificate(name)?.clone();
-        let key = PrivateKey::from_pem(&self.key_pem(world, name, env)?, None).map_err(|e| {
-            let plain = layout::ca_key(name).ok().filter(|path| world.store.holds(path));
-            let path = plain.or_else(|| layout::ca_key_sealed(name).ok()).unwrap_or_default();
+    fn open(&mut self, world: &World, ca: Ca<'_>, env: &Env) -> Result<LocalIssuer> {
+        let certificate = world.authority_certificate(ca)?.clone();
+        let key = PrivateKey::from_pem(&self.key_pem(world, ca, env)?, None).map_err(|e| {
+            let plain = layout::ca_key(ca).ok().filter(|path| world.store.holds(path));
+            let path = plain.or_else(|| layout::ca_key_sealed(ca).ok()).unwrap_or_default();
             let shown = ui::path(env.shown(&world.store.path(path)));
-            Error::from(e).context(format!("reading {shown}, the key of authority {}", ui::quote(name)))
+            Error::from(e)
+                .context(format!("reading {shown}, the key of authority {}", ui::quote(ca.name)))
+                .hint("put the key back from a backup")
         })?;
-        LocalIssuer::new(name, certificate, key, world.chain_from(name)?, world.publication(name))
+        LocalIssuer::new(ca.name, certificate, key, world.chain_from(ca)?, world.publication(ca.name))
     }
 
     /// The authority's key in the clear, as PEM.
     ///
     /// # Errors
     /// As for [`Vault::issuer`].
-    pub fn key_pem(&mut self, world: &World, name: &str, env: &Env) -> Result<Zeroizing<Vec<u8>>> {
-        if let Some(plain) = world.store.read_if_exists(layout::ca_key(name)?, store::INPUT_LIMIT)? {
+    pub fn key_pem<'a>(&mut self, world: &World, ca: impl Into<Ca<'a>>, env: &Env) -> Result<Zeroizing<Vec<u8>>> {
+        let ca = ca.into();
+        let name = ca.name;
+        if let Some(plain) = world.store.read_if_exists(layout::ca_key(ca)?, store::INPUT_LIMIT)? {
             return Ok(plain);
         }
-        let Some(file) = world.store.read_if_exists(layout::ca_key_sealed(name)?, store::INPUT_LIMIT)? else {
+        let Some(file) = world.store.read_if_exists(layout::ca_key_sealed(ca)?, store::INPUT_LIMIT)? else {
             return Err(Error::failed(format!(
                 "authority {} cannot sign here: its key {} is not here",
                 ui::quote(name),
-                ui::path(env.shown(&world.store.path(layout::ca_key(name)?)))
+                ui::path(env.shown(&world.store.path(layout::ca_key(ca)?)))
             ))
-            .hint("run this where the key is, or name another authority with --issuer NAME"));
+            .hint("run this where the key is"));
         };
-        let shown = ui::path(env.shown(&world.store.path(layout::ca_key_sealed(name)?)));
+        let shown = ui::path(env.shown(&world.store.path(layout::ca_key_sealed(ca)?)));
         let unlock = self.how_to_open(&file, name, &shown, env)?;
         seal::unseal(&file, &unlock, &shown)
             .map_err(|e| e.context(format!("opening the sealed key of authority {}", ui::quote(name))))
+    }
+
+    /// Whom a successor's key is sealed to: those who can open the key of `ca` now. `None` where that is in the clear.
+    ///
+    /// # Errors
+    /// It is sealed to somebody whom the log does not name, or does not open.
+    pub(super) fn sealed_like(&mut self, world: &World, ca: Ca<'_>, env: &Env) -> Result<Option<seal::SealTo>> {
+        if world.authority_state(ca) != AuthorityState::Sealed {
+            return Ok(None);
+        }
+        let path = layout::ca_key_sealed(ca)?;
+        let file = world.store.read(&path)?;
+        match seal::recipients_of(&file, &ui::path(&path))? {
+            seal::SealedTo::Passphrase => {
+                // Opened with the passphrase that is asked for now, so it is the right one.
+                self.issuer(world, ca, env)?;
+                Ok(self.passphrase.clone().map(seal::SealTo::Passphrase))
+            }
+            seal::SealedTo::Recipients(count) => {
+                let history = world.inventory.history(layout::AUTHORITY, ca.name);
+                match history.map(|history| history.recipients.clone()).filter(|known| known.len() == count) {
+                    Some(known) => Ok(Some(seal::SealTo::Recipients(known))),
+                    None => Err(Error::failed(format!(
+                        "the key of authority {} is sealed to recipients that the log does not name",
+                        ui::quote(ca.name)
+                    ))
+                    .hint(format!(
+                        "seal it again, so that it is known: certgen seal {} --recipient age1...",
+                        ui::shell(ca.name)
+                    ))),
+                }
+            }
+        }
     }
 
     /// The passphrase or the identities: from the flags, the environment or the terminal, asked for once.

@@ -1,6 +1,6 @@
-//! The inventory from the certificates on disk, when its file is gone.
+//! The inventory from the certificates on disk, when its file is gone or older than they are.
 //!
-//! What cannot come back is who did what and when, what was written elsewhere, and which emitted files are as certgen
+//! What the inventory does not know cannot be revoked, so it learns of everything that lies here. What cannot come back is who did what and when, what was written elsewhere, and which emitted files are as certgen
 //! wrote them: those count as edited until they are written again.
 
 use std::collections::BTreeSet;
@@ -10,44 +10,67 @@ use crate::apply::World;
 use crate::env::Env;
 use crate::error::Result;
 use crate::profile::Role;
-use crate::store::{self, Action, Event, FoundCertificate, Inventory, Location, Locked, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, Action, Event, FoundCertificate, Inventory, Location, Locked};
 use crate::ui;
 use crate::x509::Certificate;
 
 /// What was found, for the user.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rebuilt {
+    /// There was no file at all.
+    from_nothing: bool,
     certificates: usize,
     unreadable: Vec<PathBuf>,
+    events: Vec<Event>,
 }
 
 impl World {
-    /// Fills an inventory whose file is missing from what lies here; nothing where there is nothing to fill it from.
+    /// Fills an inventory whose file is missing or behind from what lies here; nothing where there is nothing to learn.
     ///
     /// # Errors
     /// A directory or a revocation list cannot be read.
     pub(crate) fn rebuild_inventory(&mut self, env: &Env) -> Result<Option<Rebuilt>> {
-        if self.inventory.exists || self.store.is_interrupted() {
+        let from_nothing = !self.inventory.exists;
+        if self.store.is_interrupted() || !(from_nothing || self.inventory.is_short || self.has_unknown_directory()) {
             return Ok(None);
         }
-        let (found, unreadable) = self.certificates_on_disk()?;
-        if found.is_empty() && unreadable.is_empty() {
-            return Ok(None);
-        }
+        let (mut found, unreadable) = self.certificates_on_disk()?;
         let mut events = self.inventory.rebuild(&found, &env.actor, env.real_now)?;
         for event in &mut events {
             self.place(event);
         }
+        if events.is_empty() && (unreadable.is_empty() || !from_nothing) {
+            return Ok(None);
+        }
+        // What a list says of certificates that the inventory knows is taken back when the list is written.
+        let new: BTreeSet<&String> = events.iter().filter_map(|event| event.certificate.as_ref()).collect();
+        found.retain(|found| new.contains(&found.certificate));
         events.extend(self.revocations(&found, env)?);
-        self.inventory = Inventory::from_events(events);
-        Ok(Some(Rebuilt { certificates: found.len(), unreadable }))
+        let all = self.inventory.events.iter().chain(&events).cloned().collect();
+        self.inventory = Inventory::from_events(all);
+        self.inventory.exists = !from_nothing;
+        Ok(Some(Rebuilt { from_nothing, certificates: found.len(), unreadable, events }))
+    }
+
+    /// An identity of ours lies here that the inventory has never heard of.
+    fn has_unknown_directory(&self) -> bool {
+        self.directories().iter().any(|(role, name)| {
+            let path = || layout::certificate(role.as_str(), name).ok();
+            self.inventory.history(role.as_str(), name).is_none()
+                && path().and_then(|path| self.certificate_at(&path)).is_some_and(|c| self.issuer_of(&c).is_some())
+        })
     }
 
     /// Every certificate of ours, in the order in which they came to be: replaced ones first.
     fn certificates_on_disk(&self) -> Result<(Vec<FoundCertificate>, Vec<PathBuf>)> {
-        let mut found: Vec<FoundCertificate> = self
-            .authority_names()
-            .filter_map(|name| Some(self.found(layout::AUTHORITY, name, self.authority(name)?)))
+        let mut authorities: Vec<(Ca<'_>, &Certificate)> = self.authorities().collect();
+        // What signs now came last. A successor is no certificate in use yet.
+        authorities.sort_by_key(|(ca, _)| ca.generation == Generation::Present);
+        authorities.retain(|(ca, _)| ca.generation != Generation::Successor);
+        let mut found: Vec<FoundCertificate> = authorities
+            .into_iter()
+            .map(|(ca, certificate)| self.found(layout::AUTHORITY, ca.name, certificate))
             .collect();
         let (mut replaced, mut current, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
         for (role, name) in self.directories() {
@@ -79,7 +102,8 @@ impl World {
 
     fn found(&self, role: &str, name: &str, certificate: &Certificate) -> FoundCertificate {
         let validity = certificate.validity();
-        let issuer = self.issuer_of(certificate).map_or_else(|| certificate.issuer().to_string(), str::to_owned);
+        let issuer = self.issuer_of(certificate);
+        let issuer = issuer.map_or_else(|| certificate.issuer().to_string(), |ca| ca.name.to_owned());
         FoundCertificate {
             role: role.to_owned(),
             name: name.to_owned(),
@@ -108,8 +132,8 @@ impl World {
     fn revocations(&self, found: &[FoundCertificate], env: &Env) -> Result<Vec<Event>> {
         let mut events = Vec::new();
         let issuers: BTreeSet<&str> = found.iter().map(|f| f.issuer.as_str()).collect();
-        for issuer in issuers.into_iter().filter(|name| self.authority(name).is_some()) {
-            let Some(crl) = self.revocation_list_of(issuer)? else { continue };
+        for (ca, _) in self.authorities().filter(|(ca, _)| issuers.contains(ca.name)) {
+            let (issuer, Some(crl)) = (ca.name, self.revocation_list_of(ca)?) else { continue };
             for certificate in found.iter().filter(|f| f.issuer == issuer) {
                 let Some(revoked) = certificate.serial.parse().ok().and_then(|serial| crl.find(&serial)) else {
                     continue;
@@ -128,21 +152,26 @@ impl World {
     /// Writes the rebuilt inventory at once, so that whatever the command does next stands on it.
     pub(crate) fn write_inventory(&mut self, rebuilt: &Rebuilt, locked: &Locked, env: &mut Env) -> Result<()> {
         let mut transaction = locked.transaction();
-        transaction.append(self.inventory.events.clone());
+        transaction.append(rebuilt.events.clone());
         transaction.commit()?;
         self.inventory.exists = true;
-        env.say(format!("{} was missing; it was rebuilt from {}", shown(self, env), rebuilt.sources()));
+        env.say(match rebuilt.from_nothing {
+            true => format!("{} was missing; it was rebuilt from {}", shown(self, env), rebuilt.sources()),
+            false => format!("{} is older than what lies here; it learned of {}", shown(self, env), rebuilt.sources()),
+        });
         rebuilt.warn_unreadable(self, env);
         Ok(())
     }
 
-    /// Says that what is told comes from the disk alone.
+    /// Says that what is told comes from the disk, and not from the inventory.
     pub(crate) fn warn_of_missing_inventory(&self, rebuilt: &Rebuilt, env: &mut Env) {
-        env.warn(format!(
-            "{} is missing; this comes from {}, and the next command that writes rebuilds it",
-            shown(self, env),
-            rebuilt.sources()
-        ));
+        let (shown, sources) = (shown(self, env), rebuilt.sources());
+        env.warn(match rebuilt.from_nothing {
+            true => {
+                format!("{shown} is missing; this comes from {sources}, and the next command that writes rebuilds it")
+            }
+            false => format!("{shown} is older than what lies here, {sources}; the next command that writes adds that"),
+        });
         rebuilt.warn_unreadable(self, env);
     }
 }

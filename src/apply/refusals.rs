@@ -79,7 +79,7 @@ impl<'a> NameRefusals<'a> {
             if name == DEFAULT_USER {
                 return refuse("guest is RabbitMQ's default administrator");
             }
-            if broker.login_users.contains(&name) {
+            if broker.has_login_user(&name) {
                 return refuse("the manifest lists it among the users with a password");
             }
             let users = match self.users.entry(broker.name.clone()) {

@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
 use crate::profile::Role;
-use crate::store::{Action, Event, Issued, OutputFile, Revocation, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{Action, Event, Issued, OutputFile, Revocation};
 use crate::ui;
 use crate::x509::{Crl, CrlTemplate, RevocationReason, RevokedCertificate, SerialNumber};
 
@@ -29,10 +30,18 @@ const MANY: usize = 10_000;
 pub struct WrittenList {
     /// Whose it is.
     pub authority: String,
+    /// And which of its keys signed it.
+    pub generation: Generation,
     /// Where it lies.
     pub path: PathBuf,
     /// The list.
     pub crl: Crl,
+}
+
+impl WrittenList {
+    fn is_of(&self, ca: Ca<'_>) -> bool {
+        self.authority == ca.name && self.generation == ca.generation
+    }
 }
 
 impl World {
@@ -47,12 +56,12 @@ impl World {
     ///
     /// # Errors
     /// An authority that the manifest names does not exist.
-    pub fn authorities_of_clients(&self) -> Result<Vec<String>> {
+    pub fn authorities_of_clients(&self) -> Result<Vec<(String, Generation)>> {
         let roots = self.client_anchors()?;
-        let leads_there = |name: &&str| {
-            self.chain_from(name).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
+        let leads_there = |(ca, _): &(Ca<'_>, _)| {
+            self.chain_from(*ca).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
         };
-        Ok(self.authority_names().filter(leads_there).map(str::to_owned).collect())
+        Ok(self.authorities().filter(leads_there).map(|(ca, _)| (ca.name.to_owned(), ca.generation)).collect())
     }
 
     /// The authorities whose lists somebody reads or should: they have revoked something, have a list already, say where it
@@ -60,15 +69,19 @@ impl World {
     ///
     /// # Errors
     /// An authority that the manifest names does not exist.
-    pub fn listed_authorities(&self) -> Result<BTreeSet<String>> {
-        let has_list = |name: &str| {
-            layout::crl(name).is_ok_and(|path| self.store.holds(path))
-                || self.inventory.revoked(name).next().is_some()
-                || self.inventory.strangers.keys().any(|(issuer, _)| issuer == name)
-                || self.manifest.authority(name).is_some_and(|authority| !authority.crl_urls.is_empty())
+    pub fn listed_authorities(&self) -> Result<BTreeSet<(String, Generation)>> {
+        let has_list = |ca: Ca<'_>| {
+            let revokes = || {
+                self.inventory.revoked(ca.name).next().is_some()
+                    || self.inventory.strangers.keys().any(|(issuer, _)| issuer == ca.name)
+                    || self.manifest.authority(ca.name).is_some_and(|authority| !authority.crl_urls.is_empty())
+            };
+            // Nobody asks a successor for its list before it signs, unless a broker does.
+            layout::crl(ca).is_ok_and(|path| self.store.holds(path))
+                || (ca.generation != Generation::Successor && revokes())
         };
-        let mut names: BTreeSet<String> =
-            self.authority_names().filter(|name| has_list(name)).map(str::to_owned).collect();
+        let listed = self.authorities().filter(|(ca, _)| has_list(*ca));
+        let mut names: BTreeSet<_> = listed.map(|(ca, _)| (ca.name.to_owned(), ca.generation)).collect();
         if self.manifest.brokers().iter().any(|broker| broker.revocation) {
             names.extend(self.authorities_of_clients()?);
         }
@@ -80,11 +93,11 @@ impl World {
     ///
     /// # Errors
     /// The present list was made later than now.
-    pub fn refuse_old_clock(&self, name: &str, published: &Crl, now: OffsetDateTime) -> Result<()> {
+    pub fn refuse_old_clock<'a>(&self, ca: impl Into<Ca<'a>>, published: &Crl, now: OffsetDateTime) -> Result<()> {
         if published.this_update() <= now + CLOCKS_DIFFER {
             return Ok(());
         }
-        let shown = ui::path(&self.store.path(layout::crl(name)?));
+        let shown = ui::path(&self.store.path(layout::crl(ca)?));
         Err(Error::failed(format!(
             "the clock says {}, and the revocation list {shown} was made at {}: the clock went back",
             ui::date(now),
@@ -175,54 +188,76 @@ impl Change<'_> {
         names
     }
 
-    /// Writes the list of every authority that this change revokes or releases a certificate of.
+    /// Writes the lists of every authority that this change revokes or releases a certificate of: during a rotation both,
+    /// because the inventory does not say which of the two signed what. A serial number that its issuer never used harms
+    /// nobody; one that is missing lets a thief in.
     ///
     /// # Errors
     /// The authority's key is not here or does not open, or the clock went back.
     pub fn refresh_revocation_lists(&mut self) -> Result<()> {
         let changed = self.events.iter().filter(|e| matches!(e.action, Action::Revoked | Action::Released));
         let issuers: BTreeSet<String> = changed.filter_map(|e| e.issuer.clone()).collect();
-        issuers.iter().try_for_each(|name| self.write_revocation_list(name).map(drop))
+        for name in &issuers {
+            self.write_revocation_list(name)?;
+            for generation in [Generation::Successor, Generation::Predecessor] {
+                let other = Ca::new(name, generation);
+                let listed = generation == Generation::Predecessor || self.world.revocation_list_of(other)?.is_some();
+                if self.world.authority(other).is_some() && listed {
+                    self.write_revocation_list(other)?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Writes the list of an authority.
     ///
     /// # Errors
     /// As for [`Change::refresh_revocation_lists`].
-    pub fn write_revocation_list(&mut self, name: &str) -> Result<Crl> {
-        self.world.authority_certificate(name)?;
-        let published = self.world.revocation_list_of(name)?;
+    pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<Crl> {
+        let ca = ca.into();
+        let begins = self.world.authority_certificate(ca)?.validity().not_before;
+        let published = self.list_of(ca)?;
         if let Some(published) = &published {
-            self.world.refuse_old_clock(name, published, self.env.now)?;
+            self.world.refuse_old_clock(ca, published, self.env.now)?;
         }
-        self.recover(name)?;
-        self.sign_list(name, published.as_ref())
+        if self.env.now < begins {
+            return Err(Error::failed(format!(
+                "the revocation list of authority {} was not written: its certificate is valid from {} on, and the clock says {}",
+                ui::quote(ca.name),
+                ui::date(begins),
+                ui::date(self.env.now)
+            ))
+            .hint("set the machine's clock, or give the right time with --at TIME"));
+        }
+        self.recover(ca)?;
+        self.sign_list(ca, published.as_ref())
     }
 
     /// Signs the list that takes the place of `published`.
-    pub(super) fn sign_list(&mut self, name: &str, published: Option<&Crl>) -> Result<Crl> {
-        let template = self.revocation_list(name, published)?;
-        let issuer: &LocalIssuer = self.vault.issuer(self.world, name, self.env)?;
+    pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<Crl> {
+        let template = self.revocation_list(ca.name, published)?;
+        let issuer: &LocalIssuer = self.vault.issuer(self.world, ca, self.env)?;
         let crl = template.sign(&issuer.signer()?)?;
-        self.put_list(name, crl.clone())?;
+        self.put_list(ca, crl.clone())?;
         Ok(crl)
     }
 
     /// Stages a list and remembers it for the command to tell.
-    pub(super) fn put_list(&mut self, name: &str, crl: Crl) -> Result<()> {
-        let path = layout::crl(name)?;
+    pub(super) fn put_list(&mut self, ca: Ca<'_>, crl: Crl) -> Result<()> {
+        let path = layout::crl(ca)?;
         if crl.len() > MANY {
             self.done.notes.push(format!(
                 "the revocation list of authority {} has {} entries, and brokers that check it read it at each handshake: \
                  above {MANY} connecting becomes slow",
-                ui::quote(name),
+                ui::quote(ca.name),
                 crl.len()
             ));
         }
-        self.files.retain(|file| file.path != path);
-        self.files.push(OutputFile::public(&path, crl.pem()));
-        self.done.lists.retain(|list| list.authority != name);
-        self.done.lists.push(WrittenList { authority: name.to_owned(), path: self.world.store.path(path), crl });
+        self.stage_file(OutputFile::public(&path, crl.pem()));
+        self.done.lists.retain(|list| !list.is_of(ca));
+        let (authority, generation) = (ca.name.to_owned(), ca.generation);
+        self.done.lists.push(WrittenList { authority, generation, path: self.world.store.path(path), crl });
         Ok(())
     }
 
@@ -230,25 +265,27 @@ impl Change<'_> {
     ///
     /// # Errors
     /// The list cannot be read.
-    pub(super) fn list_of(&self, name: &str) -> Result<Option<Crl>> {
-        match self.done.lists.iter().find(|list| list.authority == name) {
-            Some(staged) => Ok(Some(staged.crl.clone())),
-            None => self.world.revocation_list_of(name),
+    pub(super) fn list_of(&self, ca: Ca<'_>) -> Result<Option<Crl>> {
+        if let Some(written) = self.done.lists.iter().find(|list| list.is_of(ca)) {
+            return Ok(Some(written.crl.clone()));
         }
+        let bytes = self.read(&layout::crl(ca)?, super::world::CRL_LIMIT)?;
+        bytes.map(|bytes| self.world.parse_list(ca, &bytes)).transpose()
     }
 
     /// Records what the present list of an authority knows and the inventory has lost, after a restore for instance.
     ///
     /// # Errors
     /// The list cannot be read.
-    pub fn recover(&mut self, name: &str) -> Result<()> {
-        let Some(published) = self.world.revocation_list_of(name)? else { return Ok(()) };
-        let taken = self.take_back(name, &published)?;
+    pub fn recover<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<()> {
+        let ca = ca.into();
+        let Some(published) = self.world.revocation_list_of(ca)? else { return Ok(()) };
+        let taken = self.take_back(ca.name, &published)?;
         if !taken.is_empty() {
             let names: BTreeSet<String> = taken.iter().map(|(what, _)| ui::plain(what)).collect();
             self.done.notes.push(format!(
                 "the revocation list of authority {} knew what the inventory had lost: {} revoked",
-                ui::quote(name),
+                ui::quote(ca.name),
                 names.into_iter().collect::<Vec<_>>().join(", ")
             ));
         }

@@ -1,17 +1,19 @@
 //! Everything that can run out or break, and how it stands: authorities, their revocation lists, identities.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
 use crate::apply::World;
 use crate::env::Env;
 use crate::error::Result;
-use crate::plan::{self, State};
+use crate::plan::{self, Reason, State};
 use crate::profile::Role;
-use crate::store::{self, Issued, Location, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, Issued, Location};
 use crate::ui;
-use crate::x509::{Certificate, Validity};
+use crate::x509::{Certificate, Crl, PrivateKey, Validity};
 
 /// One thing and how it stands.
 #[derive(Debug, Clone)]
@@ -40,7 +42,12 @@ pub struct Standing {
     pub path: Option<PathBuf>,
     /// The certificate in that file.
     pub certificate: Option<Certificate>,
+    /// The revocation list in that file.
+    pub list: Option<Crl>,
 }
+
+/// The word for a pair that somebody else renews.
+const EXTERNAL: &str = "external";
 
 /// Above this many identities the inventory's word is taken, unless somebody asks for the files.
 const FILES_READ_BELOW: usize = 10_000;
@@ -62,10 +69,17 @@ impl World {
     pub fn survey(&self, options: SurveyOptions, env: &Env) -> Result<Vec<Standing>> {
         let mut all = Vec::new();
         for name in self.known_authorities() {
-            all.push(self.authority_standing(&name, env)?);
+            for generation in Generation::ALL {
+                let ca = Ca::new(&name, generation);
+                if generation == Generation::Present || self.authority(ca).is_some() {
+                    all.push(self.authority_standing(ca, env)?);
+                }
+            }
         }
         for name in self.known_authorities() {
-            all.extend(self.list_standing(&name, env)?);
+            for generation in Generation::ALL {
+                all.extend(self.list_standing(Ca::new(&name, generation), env)?);
+            }
         }
         let identities = self.identities();
         let read = options.files || identities.len() < FILES_READ_BELOW;
@@ -83,42 +97,86 @@ impl World {
                 all.push(standing);
             }
         }
-        for ((role, name), history) in &self.inventory.entries {
-            if let Some(issued) = history.current().filter(|_| role == "external") {
-                all.push(self.external_standing(name, issued, options.due_within, env)?);
-            }
+        for name in self.external_names()? {
+            all.push(self.external_standing(&name, options.due_within, env)?);
         }
         Ok(all)
     }
 
+    /// Pairs that somebody else renews: what has a directory there, and what the inventory remembers.
+    fn external_names(&self) -> Result<BTreeSet<String>> {
+        let known = self
+            .inventory
+            .entries
+            .iter()
+            .filter(|((role, _), history)| role == EXTERNAL && history.current().is_some());
+        let mut names: BTreeSet<String> = known.map(|((_, name), _)| name.clone()).collect();
+        let on_disk = self.store.entries_on_disk()?.entries.into_iter().filter(|entry| entry.role == EXTERNAL);
+        names.extend(on_disk.map(|entry| entry.name));
+        Ok(names)
+    }
+
     /// Authorities that are here, that the inventory knows or that the manifest names.
     fn known_authorities(&self) -> Vec<String> {
-        let mut names: std::collections::BTreeSet<String> = self.authority_names().map(str::to_owned).collect();
+        let mut names: BTreeSet<String> = self.authority_names().map(str::to_owned).collect();
         let known = self.inventory.authorities.iter().filter(|(_, history)| history.current().is_some());
         names.extend(known.map(|(name, _)| name.clone()));
         names.extend(self.manifest.authorities().iter().map(|authority| authority.name.clone()));
         names.into_iter().collect()
     }
 
-    fn authority_standing(&self, name: &str, env: &Env) -> Result<Standing> {
+    fn authority_standing(&self, ca: Ca<'_>, env: &Env) -> Result<Standing> {
+        let name = ca.name;
         let mut standing = Standing::new(layout::AUTHORITY, name);
-        standing.path = Some(layout::ca_certificate(name)?);
+        standing.path = Some(layout::ca_certificate(ca)?);
         standing.renewed = self.issued_at(self.inventory.authorities.get(name).and_then(|h| h.current()));
-        let Some(certificate) = self.authority(name) else {
+        let Some(certificate) = self.authority(ca) else {
             standing.state = State::Missing;
             return Ok(standing);
         };
-        let issuer = if certificate.is_self_issued() { Some(name) } else { self.issuer_of(certificate) };
+        let issuer =
+            if certificate.is_self_issued() { Some(name) } else { self.issuer_of(certificate).map(|ca| ca.name) };
         standing.issuer = issuer.map(str::to_owned);
         let due = plan::authority_due_at(*certificate.validity(), self.longest_below(name, 0));
         standing.set_certificate(certificate, due, env.now);
-        let revoked = self.inventory.current(layout::AUTHORITY, name).is_some_and(|issued| issued.revoked.is_some());
+        let revoked = self.is_revoked(certificate);
         if revoked {
             standing.state = State::Revoked;
-        } else if issuer.is_none() {
+        } else if issuer.is_none() || ca.generation == Generation::Predecessor {
             standing.state = State::SupersededCa;
         }
+        standing.detail = match ca.generation {
+            Generation::Present => None,
+            Generation::Successor => Some("the successor: it signs nothing yet".to_owned()),
+            Generation::Predecessor => Some("still trusted, until the rotation is finished".to_owned()),
+        };
+        let key = layout::ca_key(ca)?;
+        if let Some(fault) = self.authority_key_fault(&key, certificate) {
+            standing.state = State::Damaged;
+            standing.detail = Some(fault.to_string());
+        }
+        self.look_for_open_keys(&mut standing, &[key], layout::PRIVATE_FILE, env);
         Ok(standing)
+    }
+
+    /// What is wrong with an authority's key that lies here in the clear. Whoever may not read it does not hear of it.
+    fn authority_key_fault(&self, key: &Path, certificate: &Certificate) -> Option<Reason> {
+        let pem = self.store.read_if_exists(key, store::INPUT_LIMIT).ok()??;
+        match PrivateKey::from_pem(&pem, None) {
+            Ok(key) => (key.public_key() != certificate.public_key()).then_some(Reason::KeyDiffers),
+            Err(_) => Some(Reason::KeyDamaged),
+        }
+    }
+
+    /// A key that others may read is as good as lost. What is out of use already stays what it is.
+    fn look_for_open_keys(&self, standing: &mut Standing, files: &[PathBuf], mode: u32, env: &Env) {
+        let is_open = |file: &&PathBuf| store::facts(&self.store.path(file)).is_some_and(|is| is.is_wider_than(mode));
+        let Some(file) = files.iter().find(is_open) else { return };
+        if standing.state > State::Expired {
+            let shown = ui::shell(&env.shown(&self.store.path(file)).to_string_lossy());
+            standing.state = State::Damaged;
+            standing.detail = Some(format!("others may read its key: chmod {mode:o} {shown}"));
+        }
     }
 
     /// The longest validity of an end entity that stands somewhere below an authority.
@@ -130,11 +188,11 @@ impl World {
         below.map(|a| self.longest_below(&a.name, depth + 1)).fold(own, Ord::max)
     }
 
-    fn list_standing(&self, name: &str, env: &Env) -> Result<Option<Standing>> {
-        let mut standing = Standing::new("crl", name);
-        standing.path = Some(layout::crl(name)?);
-        standing.issuer = Some(name.to_owned());
-        let list = match self.revocation_list_of(name) {
+    fn list_standing(&self, ca: Ca<'_>, env: &Env) -> Result<Option<Standing>> {
+        let mut standing = Standing::new("crl", ca.name);
+        standing.path = Some(layout::crl(ca)?);
+        standing.issuer = Some(ca.name.to_owned());
+        let list = match self.revocation_list_of(ca) {
             Ok(None) => return Ok(None),
             Ok(Some(list)) => list,
             Err(e) => {
@@ -149,6 +207,7 @@ impl World {
         if let Some(validity) = list.next_update().and_then(|end| Validity::new(list.this_update(), end).ok()) {
             standing.set_time(validity, plan::due_at(validity), env.now);
         }
+        standing.list = Some(list);
         Ok(Some(standing))
     }
 
@@ -213,19 +272,18 @@ impl World {
             let told = reasons.iter().find(|reason| State::of_reasons(std::slice::from_ref(*reason)) == Some(state));
             standing.detail = told.map(ToString::to_string);
         }
+        let Ok(directory) = layout::entry_dir(role.as_str(), name) else { return };
+        let files =
+            [Some(role.key_file()), role.combined_file()].into_iter().flatten().map(|file| directory.join(file));
+        let mode = self.entry(role, name).map_or(layout::PRIVATE_FILE, |entry| entry.key_mode);
+        self.look_for_open_keys(standing, &files.collect::<Vec<_>>(), mode, env);
     }
 
-    fn external_standing(
-        &self,
-        name: &str,
-        issued: &Issued,
-        due_within: Option<Duration>,
-        env: &Env,
-    ) -> Result<Standing> {
-        let mut standing = Standing::new("external", name);
-        standing.note(Some(issued));
+    fn external_standing(&self, name: &str, due_within: Option<Duration>, env: &Env) -> Result<Standing> {
+        let mut standing = Standing::new(EXTERNAL, name);
+        standing.note(self.inventory.current(EXTERNAL, name));
         standing.state = State::External;
-        let path = layout::certificate("external", name)?;
+        let path = layout::certificate(EXTERNAL, name)?;
         match self.store.read_if_exists(&path, store::INPUT_LIMIT)?.map(|pem| Certificate::from_pem(&pem)) {
             None => standing.state = State::Missing,
             Some(Err(e)) => {
@@ -236,6 +294,7 @@ impl World {
                 let validity = *certificate.validity();
                 let due = plan::due_within(validity, due_within);
                 standing.set_certificate(&certificate, due, env.now);
+                standing.issuer = Some(certificate.issuer().to_string());
             }
         }
         standing.path = Some(path);
@@ -262,6 +321,7 @@ impl Standing {
             renewed: None,
             path: None,
             certificate: None,
+            list: None,
         }
     }
 

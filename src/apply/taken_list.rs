@@ -7,6 +7,7 @@ use time::Duration;
 use crate::apply::Change;
 use crate::error::{Error, Result};
 use crate::store::Issued;
+use crate::store::layout::{Ca, Generation};
 use crate::ui;
 use crate::x509::{Crl, RevocationReason, SerialNumber};
 
@@ -30,9 +31,11 @@ impl Change<'_> {
     /// # Errors
     /// No authority here signed it, it says less than it seems to, or it is older than the one here.
     pub fn take_list(&mut self, crl: Crl) -> Result<(String, Option<TakenList>)> {
-        let name = self.signer_of(&crl)?;
+        let signer = self.signer_of(&crl)?;
+        let ca: Ca<'_> = (&signer).into();
+        let name = signer.0.clone();
         self.refuse_unfit(&crl)?;
-        let present = self.list_of(&name)?;
+        let present = self.list_of(ca)?;
         if let Some(present) = &present {
             if present.der() == crl.der() {
                 return Ok((name, None));
@@ -46,29 +49,27 @@ impl Change<'_> {
         let (released, lacking) = self.compare(&name, &crl, &listed)?;
         if lacking {
             // Ours knows more: a list that says both is signed anew.
-            self.sign_list(&name, Some(&crl))?;
+            self.sign_list(ca, Some(&crl))?;
         } else {
-            self.put_list(&name, crl)?;
+            self.put_list(ca, crl)?;
         }
         Ok((name, Some(TakenList { revoked, released, unknown })))
     }
 
-    fn signer_of(&self, crl: &Crl) -> Result<String> {
-        let world = &self.world;
-        let named = |name: &&str| world.authority(name).is_some_and(|ca| ca.subject().der() == crl.issuer().der());
-        let signed = |name: &&str| world.authority(name).is_some_and(|ca| crl.is_signed_by(ca));
-        if let Some(name) = world.authority_names().find(signed) {
-            return Ok(name.to_owned());
-        }
+    fn signer_of(&self, crl: &Crl) -> Result<(String, Generation)> {
+        let mut named = self.world.authorities().filter(|(_, ca)| ca.subject().der() == crl.issuer().der()).peekable();
         let issuer = ui::quote(&crl.issuer().to_string());
-        Err(match world.authority_names().find(named) {
-            Some(name) => Error::failed(format!(
+        let Some((first, _)) = named.peek().copied() else {
+            return Err(Error::failed(format!("the list is one of {issuer}, which is no authority here"))
+                .hint("see the authorities with certgen list authority"));
+        };
+        match named.find(|(_, certificate)| crl.is_signed_by(certificate)) {
+            Some((ca, _)) => Ok((ca.name.to_owned(), ca.generation)),
+            None => Err(Error::failed(format!(
                 "the list names authority {} as its issuer, but its key did not sign it: it was altered, or is another's",
-                ui::quote(name)
-            )),
-            None => Error::failed(format!("the list is one of {issuer}, which is no authority here"))
-                .hint("see the authorities with certgen list authority"),
-        })
+                ui::quote(first.name)
+            ))),
+        }
     }
 
     fn refuse_unfit(&self, crl: &Crl) -> Result<()> {
@@ -142,11 +143,15 @@ fn refuse_older(name: &str, present: &Crl, new: &Crl) -> Result<()> {
     if age(new) > age(present) {
         return Ok(());
     }
+    let told = |crl: &Crl| {
+        let number = crl.number().map_or_else(|| "without a number".to_owned(), |number| format!("number {number}"));
+        format!("{number} of {}", ui::date(crl.this_update()))
+    };
     Err(Error::failed(format!(
-        "the list is older than the one of authority {} here: it was made at {}, and that one at {}",
+        "the list is older than the one of authority {} here: it is {}, and that one is {}",
         ui::quote(name),
-        ui::date(new.this_update()),
-        ui::date(present.this_update())
+        told(new),
+        told(present)
     ))
     .hint("there is nothing to take from it"))
 }

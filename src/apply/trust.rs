@@ -10,6 +10,7 @@ use crate::error::{Context, Error, Result};
 use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store;
+use crate::store::layout::{Ca, Generation};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -39,14 +40,19 @@ impl Trust {
 
     /// The bundle files of an identity. The command line tools of a host talk to nodes as a node does.
     pub fn files(&self, role: Role, cli: bool) -> Vec<(&'static str, Vec<u8>)> {
+        self.bundles(role, cli).into_iter().map(|(name, anchors)| (name, pem(anchors))).collect()
+    }
+
+    /// The same as anchors.
+    pub fn bundles(&self, role: Role, cli: bool) -> Vec<(&'static str, &[Certificate])> {
         let anchors = match role {
             Role::Client if cli => &self.peers,
             Role::Client => &self.servers,
             Role::Server | Role::Node => &self.clients,
         };
-        let mut files = vec![(role.bundle_file(), pem(anchors))];
-        files.extend(role.inter_node_bundle_file().map(|name| (name, pem(&self.peers))));
-        files
+        let mut bundles = vec![(role.bundle_file(), anchors.as_slice())];
+        bundles.extend(role.inter_node_bundle_file().map(|name| (name, self.peers.as_slice())));
+        bundles
     }
 }
 
@@ -71,10 +77,17 @@ impl World {
             issuers.extend(self.unmanaged().filter(counts).map(|e| e.issuer.clone()));
         }
         let mut roots: Vec<Certificate> = Vec::new();
-        for issuer in &issuers {
-            let root = self.root_above(issuer)?;
-            if !roots.contains(&root) {
-                roots.push(root);
+        // During a rotation the root that signs stands beside the one that did or will.
+        for generation in Generation::ALL {
+            for issuer in &issuers {
+                let ca = Ca::new(issuer, generation);
+                if generation != Generation::Present && self.authority(ca).is_none() {
+                    continue;
+                }
+                let root = self.root_above(ca)?;
+                if !roots.contains(&root) {
+                    roots.push(root);
+                }
             }
         }
         for &role in roles {
@@ -107,9 +120,9 @@ impl World {
     }
 
     /// The self-signed authority at the top of `name`.
-    fn root_above(&self, name: &str) -> Result<Certificate> {
-        let chain = self.chain_from(name)?;
-        chain.last().cloned().ok_or_else(|| Error::failed(format!("authority {} has no certificate", ui::quote(name))))
+    fn root_above(&self, ca: Ca<'_>) -> Result<Certificate> {
+        let root = self.chain_from(ca)?.pop();
+        root.ok_or_else(|| Error::failed(format!("authority {} has no certificate", ui::quote(ca.name))))
     }
 }
 

@@ -11,12 +11,13 @@ use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
-use crate::store::{self, Holder, Inventory, Location, LockOptions, Locked, Store, layout};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, Holder, Inventory, Location, LockOptions, Locked, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
 /// A revocation list may be long; anything beyond this is no list of ours.
-const CRL_LIMIT: u64 = 256 << 20;
+pub(super) const CRL_LIMIT: u64 = 256 << 20;
 
 /// Everything that a command needs to know before it decides.
 pub struct World {
@@ -28,7 +29,7 @@ pub struct World {
     pub manifest_text: String,
     /// What was issued.
     pub inventory: Inventory,
-    authorities: BTreeMap<String, Certificate>,
+    authorities: BTreeMap<(String, Generation), Certificate>,
     on_disk: Vec<(Role, String)>,
     unmanaged: Vec<(Entry, EntrySpec)>,
 }
@@ -106,17 +107,21 @@ impl World {
         let disk = store.entries_on_disk()?;
         let mut authorities = BTreeMap::new();
         for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
-            let path = layout::ca_certificate(&authority.name)?;
-            if store.holds(&path) {
-                let certificate = read_certificate(&store, &path)?;
+            let restore = "put the authority's certificate back, from version control or a backup";
+            for generation in Generation::ALL {
+                let path = layout::ca_certificate(Ca::new(&authority.name, generation))?;
+                if !store.holds(&path) {
+                    continue;
+                }
+                let certificate = read_certificate(&store, &path).map_err(|e| e.hint(restore))?;
                 if !certificate.is_ca() {
                     return Err(Error::failed(format!(
                         "reading {}: this certificate is not an authority's",
                         ui::path(env.shown(&store.path(&path)))
                     ))
-                    .hint("put the authority's certificate back, from version control or a backup"));
+                    .hint(restore));
                 }
-                authorities.insert(authority.name.clone(), certificate);
+                authorities.insert((authority.name.clone(), generation), certificate);
             }
         }
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
@@ -153,22 +158,30 @@ impl World {
 
     /// The names of the authorities that have a certificate here.
     pub fn authority_names(&self) -> impl Iterator<Item = &str> {
-        self.authorities.keys().map(String::as_str)
+        self.authorities().filter(|(ca, _)| ca.generation == Generation::Present).map(|(ca, _)| ca.name)
+    }
+
+    /// Every certificate of an authority here: during a rotation some have two.
+    pub fn authorities(&self) -> impl Iterator<Item = (Ca<'_>, &Certificate)> {
+        self.authorities.iter().map(|(ca, certificate)| (ca.into(), certificate))
     }
 
     /// The certificate of an authority, if it has one.
-    pub fn authority(&self, name: &str) -> Option<&Certificate> {
-        self.authorities.get(name)
+    pub fn authority<'a>(&self, ca: impl Into<Ca<'a>>) -> Option<&Certificate> {
+        let ca = ca.into();
+        self.authorities.get(&(ca.name.to_owned(), ca.generation))
     }
 
     /// The certificate of an authority.
     ///
     /// # Errors
     /// It has none here.
-    pub fn authority_certificate(&self, name: &str) -> Result<&Certificate> {
-        self.authorities.get(name).ok_or_else(|| {
-            if let Ok(path) = layout::ca_certificate(name)
-                && layout::ca_dir(name).is_ok_and(|directory| self.store.holds(directory))
+    pub fn authority_certificate<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<&Certificate> {
+        let ca = ca.into();
+        let name = ca.name;
+        self.authority(ca).ok_or_else(|| {
+            if let Ok(path) = layout::ca_certificate(ca)
+                && layout::ca_dir(ca).is_ok_and(|directory| self.store.holds(directory))
             {
                 return Error::failed(format!(
                     "authority {} cannot be used: {} is missing",
@@ -178,8 +191,8 @@ impl World {
                 .hint("put the file back, from version control or a backup");
             }
             let mut error = Error::failed(format!("there is no authority {}", ui::quote(name)));
-            if !self.authorities.is_empty() {
-                let known: Vec<String> = self.authorities.keys().map(|n| ui::quote(n)).collect();
+            let known: Vec<String> = self.authority_names().map(ui::quote).collect();
+            if !known.is_empty() {
                 error = error.hint(format!("the authorities here are {}", known.join(", ")));
             }
             if self.inventory.authorities.get(name).is_some_and(|history| history.current().is_some()) {
@@ -190,45 +203,56 @@ impl World {
     }
 
     /// Where the key of an authority is.
-    pub fn authority_state(&self, name: &str) -> AuthorityState {
+    pub fn authority_state<'a>(&self, ca: impl Into<Ca<'a>>) -> AuthorityState {
+        let ca = ca.into();
         let holds = |path: Result<std::path::PathBuf>| path.is_ok_and(|path| self.store.holds(path));
-        if holds(layout::ca_key(name)) {
+        if holds(layout::ca_key(ca)) {
             AuthorityState::Here
-        } else if holds(layout::ca_key_sealed(name)) {
+        } else if holds(layout::ca_key_sealed(ca)) {
             AuthorityState::Sealed
         } else {
             AuthorityState::Elsewhere
         }
     }
 
-    pub(crate) fn add_authority(&mut self, name: &str, certificate: Certificate) {
-        self.authorities.insert(name.to_owned(), certificate);
+    /// What an authority is at present and, during a rotation, the one beside it: those whose keys are here.
+    pub fn keys_here(&self, name: &str) -> Vec<(String, Generation)> {
+        let all = Generation::ALL.into_iter().map(|generation| (name.to_owned(), generation));
+        all.filter(|ca| self.authority(ca).is_some() && self.authority_state(ca) != AuthorityState::Elsewhere).collect()
     }
 
-    /// The name of the authority here that signed `certificate`.
-    pub fn issuer_of(&self, certificate: &Certificate) -> Option<&str> {
-        self.authorities
-            .iter()
-            .find(|(_, ca)| ca.subject().der() == certificate.issuer().der() && certificate.is_signed_by(ca))
-            .map(|(name, _)| name.as_str())
+    pub(super) fn set_authority(&mut self, ca: Ca<'_>, certificate: Option<Certificate>) {
+        let key = (ca.name.to_owned(), ca.generation);
+        match certificate {
+            Some(certificate) => drop(self.authorities.insert(key, certificate)),
+            None => drop(self.authorities.remove(&key)),
+        }
     }
 
-    /// The certificates from authority `name` up to its root, both included.
+    /// The authority here that signed `certificate`.
+    pub fn issuer_of(&self, certificate: &Certificate) -> Option<Ca<'_>> {
+        let signed =
+            |ca: &Certificate| ca.subject().der() == certificate.issuer().der() && certificate.is_signed_by(ca);
+        self.authorities().find(|(_, ca)| signed(ca)).map(|(ca, _)| ca)
+    }
+
+    /// The certificates from an authority up to its root, both included.
     ///
     /// # Errors
     /// One of them is not here.
-    pub fn chain_from(&self, name: &str) -> Result<Vec<Certificate>> {
-        let mut chain = vec![self.authority_certificate(name)?.clone()];
+    pub fn chain_from<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<Vec<Certificate>> {
+        let ca = ca.into();
+        let mut chain = vec![self.authority_certificate(ca)?.clone()];
         while let Some(last) = chain.last().filter(|c| !c.is_self_issued()) {
-            let above = self.issuer_of(last).and_then(|n| self.authorities.get(n)).ok_or_else(|| {
+            let above = self.issuer_of(last).and_then(|above| self.authority(above)).ok_or_else(|| {
                 Error::failed(format!(
                     "the chain above authority {} is incomplete: {} is not here",
-                    ui::quote(name),
+                    ui::quote(ca.name),
                     ui::quote(&last.issuer().to_string())
                 ))
             })?;
             if chain.contains(above) {
-                return Err(Error::failed(format!("the authorities above {} go in a circle", ui::quote(name))));
+                return Err(Error::failed(format!("the authorities above {} go in a circle", ui::quote(ca.name))));
             }
             chain.push(above.clone());
         }
@@ -298,7 +322,8 @@ impl World {
         } else {
             Err(format!("{} is missing", role.certificate_file()))
         };
-        let issuer = certificate.as_ref().ok().and_then(|c| self.issuer_of(c)).map(str::to_owned);
+        let issuer = certificate.as_ref().ok().and_then(|c| self.issuer_of(c));
+        let issuer = issuer.filter(|ca| ca.generation == Generation::Present).map(|ca| ca.name.to_owned());
         let key = self.key_state(role, name, &directory, certificate.as_ref().ok());
         Ok(Some(Pair { certificate, issuer, key }))
     }
@@ -347,21 +372,34 @@ impl World {
     /// The inventory's word on a certificate that an authority here signed.
     pub fn is_revoked(&self, certificate: &Certificate) -> bool {
         self.issuer_of(certificate)
-            .is_some_and(|issuer| self.inventory.is_revoked(issuer, &certificate.serial().to_string()))
+            .is_some_and(|issuer| self.inventory.is_revoked(issuer.name, &certificate.serial().to_string()))
     }
 
     /// An authority's present revocation list, if there is one.
     ///
     /// # Errors
     /// The list cannot be read.
-    pub fn revocation_list_of(&self, name: &str) -> Result<Option<Crl>> {
-        let path = layout::crl(name)?;
-        let Some(bytes) = self.store.read_if_exists(&path, CRL_LIMIT)? else { return Ok(None) };
-        let shown = ui::path(&self.store.path(path));
-        Crl::from_bytes(&bytes).context(|| format!("reading {shown}")).map(Some)
+    pub fn revocation_list_of<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<Option<Crl>> {
+        let ca = ca.into();
+        let bytes = self.store.read_if_exists(layout::crl(ca)?, CRL_LIMIT)?;
+        bytes.map(|bytes| self.parse_list(ca, &bytes)).transpose()
     }
 
-    /// Every root here.
+    /// The list of an authority from the bytes of its file.
+    ///
+    /// # Errors
+    /// They are no list.
+    pub(super) fn parse_list(&self, ca: Ca<'_>, bytes: &[u8]) -> Result<Crl> {
+        let shown = ui::path(&self.store.path(layout::crl(ca)?));
+        Crl::from_bytes(bytes).context(|| format!("reading {shown}")).map_err(|e| {
+            e.hint(format!(
+                "put the list back from a copy; or move it away, and certgen crl {} writes it from the inventory",
+                ui::shell(ca.name)
+            ))
+        })
+    }
+
+    /// Every root here, those of a rotation included.
     pub fn roots(&self) -> Vec<Certificate> {
         self.authorities.values().filter(|ca| ca.is_self_issued()).cloned().collect()
     }
@@ -371,7 +409,7 @@ impl World {
     /// # Errors
     /// One of them cannot be read.
     pub fn revocation_lists(&self) -> Result<Vec<Crl>> {
-        self.authorities.keys().filter_map(|name| self.revocation_list_of(name).transpose()).collect()
+        self.authorities().filter_map(|(ca, _)| self.revocation_list_of(ca).transpose()).collect()
     }
 
     /// The password of an encrypted key. A relative path starts at the manifest.

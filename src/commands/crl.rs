@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{AuthorityState, Change, Unlock, Vault, World, WrittenList};
+use crate::apply::{AuthorityState, Change, Done, Unlock, Vault, World, WrittenList};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::plan;
+use crate::store::layout::{self, Generation};
 use crate::store::{OutputFile, Transaction};
 use crate::ui;
 
@@ -17,8 +18,8 @@ use crate::ui;
 ///
 /// A list lives 30 days, and a broker that checks it refuses everybody once it has lapsed. Without names, this writes the
 /// list of every authority that has revoked something, publishes its list, or is checked by a broker; with --due, only of
-/// those with a third of their time left or less, and of those that have none. Certificates that expired leave the list. The
-/// broker's copies in rabbitmq/crls/ follow. Run `certgen crl --due` every day and copy crls/ to the broker's hosts.
+/// those with a third of their time left or less, and of those that have none. Certificates that expired leave the list, and
+/// their keys leave history/. The broker's copies in rabbitmq/crls/ follow. Run `certgen crl --due` every day and copy crls/ to the broker's hosts.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen crl\n  certgen crl --due\n  certgen crl root --out root.crl --der")]
 pub(crate) struct CrlArgs {
@@ -55,11 +56,6 @@ struct Item {
 pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("crl", env)?;
     let names = chosen(&args, &world, env)?;
-    if names.is_empty() {
-        let what = if args.due { "no revocation list is due" } else { "no authority has a revocation list" };
-        env.say(what);
-        return nothing(env);
-    }
     if args.der && names.len() > 1 {
         return Err(Error::usage(format!("--der: a DER file holds one list, and there are {}", names.len()))
             .hint("name one authority"));
@@ -67,11 +63,17 @@ pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
     let mut vault = Vault::new(&args.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
-        names.iter().try_for_each(|name| change.write_revocation_list(name).map(drop))?;
-        change.refresh_brokers()?;
+        change.erase_expired_keys()?;
+        names.iter().try_for_each(|ca| change.write_revocation_list(ca).map(drop))?;
+        if !names.is_empty() {
+            change.refresh_brokers()?;
+        }
         change.commit(&mut locked)?
     };
     drop(locked);
+    if names.is_empty() {
+        return nothing(&args, &done, env);
+    }
     if let Some(out) = &args.out {
         deliver(out, &done.lists, args.der, env)?;
     }
@@ -107,43 +109,52 @@ pub(crate) fn refresh_due(unlock: &Unlock, env: &mut Env) -> Result<()> {
     Ok(())
 }
 
-/// The authorities that are named or have a list; those without a key here only if they are named.
-fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
+/// The authorities that are named or have a list; those without a key here only if they are named. One that is rotated has
+/// two lists.
+fn chosen(args: &CrlArgs, world: &World, env: &mut Env) -> Result<Vec<(String, Generation)>> {
+    let listed = world.listed_authorities()?;
+    let mut chosen: Vec<(String, Generation)> = Vec::new();
     for name in &args.authorities {
         let (role, bare) = shared::split_role(name);
-        let name = if role == Some(crate::store::layout::AUTHORITY) { bare } else { name.as_str() };
+        let name = if role == Some(layout::AUTHORITY) { bare } else { name.as_str() };
         world.authority_certificate(name)?;
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+        let others = listed.iter().filter(|(other, generation)| other == name && *generation != Generation::Present);
+        for ca in std::iter::once((name.to_owned(), Generation::Present)).chain(others.cloned()) {
+            if !chosen.contains(&ca) {
+                chosen.push(ca);
+            }
         }
     }
-    if names.is_empty() {
-        for name in world.listed_authorities()? {
-            if world.authority_state(&name) == AuthorityState::Elsewhere {
+    if args.authorities.is_empty() {
+        for ca in listed {
+            if world.authority_state(&ca) == AuthorityState::Elsewhere {
                 env.warn(format!(
                     "the key of authority {} is not here: run certgen crl where it is, and certgen import crl.pem here",
-                    ui::quote(&name)
+                    ui::quote(&ca.0)
                 ));
             } else {
-                names.push(name);
+                chosen.push(ca);
             }
         }
     }
     if args.due {
         let mut due = Vec::new();
-        for name in names {
-            let list = world.revocation_list_of(&name)?;
+        for ca in chosen {
+            let list = world.revocation_list_of(&ca)?;
             if list.is_none_or(|list| plan::list_is_due(list.this_update(), list.next_update(), env.now)) {
-                due.push(name);
+                due.push(ca);
             }
         }
-        names = due;
+        chosen = due;
     }
-    Ok(names)
+    Ok(chosen)
 }
 
-fn nothing(env: &mut Env) -> Result<Answer> {
+fn nothing(args: &CrlArgs, done: &Done, env: &mut Env) -> Result<Answer> {
+    env.say(if args.due { "no revocation list is due" } else { "no authority has a revocation list" });
+    for note in &done.notes {
+        env.say(note);
+    }
     if env.json {
         ui::items::<Item>(env, &[])?;
     }
@@ -174,7 +185,7 @@ fn copies(world: &World, env: &Env) -> Vec<String> {
     let checking = world.manifest.brokers().iter().filter(|broker| broker.revocation);
     checking
         .filter_map(|broker| {
-            let dir = crate::store::layout::rabbitmq_dir(broker.name.as_deref()).ok()?.join("crls");
+            let dir = layout::rabbitmq_dir(broker.name.as_deref()).ok()?.join("crls");
             let from = ui::path(env.shown(&world.store.path(dir)));
             Some(format!("next: {from}/ goes to {}/crls on the broker's hosts; it needs no restart", broker.config_dir))
         })

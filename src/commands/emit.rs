@@ -1,6 +1,7 @@
 //! `certgen emit`
 
 mod into;
+mod migration;
 mod out;
 mod targets;
 
@@ -17,6 +18,9 @@ use crate::error::{Error, Result};
 use crate::manifest::{Broker, Consumer};
 use crate::ui;
 
+pub(super) use migration::standing;
+use migration::{Step, Taken};
+
 /// Write the configuration of a consumer
 ///
 /// Every system around the broker gets its files from the same facts, in pki/emit/TARGET/, with --out elsewhere. Targets
@@ -24,10 +28,19 @@ use crate::ui;
 /// certgen.toml is brought up to date by every command that changes its facts. emit rabbitmq brings pki/rabbitmq/ up to
 /// date after certgen.toml was edited, or with --into puts it into an existing /etc/rabbitmq. A file that somebody edited
 /// is left alone: the new text goes beside it.
+///
+/// With --migration the clients of a broker that talks plain move to TLS, while they work. Phase 1 opens TLS beside plain;
+/// phase 2 names who still comes by plain or by password, and exits with 3 while somebody does; phase 3 closes plain. The
+/// users that the broker has keep their passwords. Phase 2 reads from standard input what this prints: rabbitmqctl
+/// list_connections user peer_host ssl auth_mechanism protocol client_properties --formatter json.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen emit --list\n  certgen emit rabbitmq\n  certgen emit rabbitmq --out broker\n  \
                         certgen emit rabbitmq --into /etc/rabbitmq --diff\n  \
+                        certgen emit rabbitmq --migration 1 --users users.json\n  \
+                        certgen emit rabbitmq --migration 2 < connections.json\n  \
+                        certgen emit celery --for celery_worker --set certs=/etc/celery/certs\n  \
+                        certgen emit pika openssl --out clients\n  \
                         certgen emit systemd --out /etc/systemd/system"
 )]
 pub(crate) struct EmitArgs {
@@ -38,7 +51,7 @@ pub(crate) struct EmitArgs {
     #[arg(long)]
     list: bool,
     /// Only this client (repeatable)
-    #[arg(long = "for", value_name = "NAME", add = ArgValueCompleter::new(shared::complete_clients))]
+    #[arg(long = "for", value_name = "NAME", add = shared::complete_clients())]
     clients: Vec<String>,
     /// Set what the target does not know or should see otherwise (repeatable)
     #[arg(long = "set", value_name = "KEY=VALUE", add = ArgValueCompleter::new(targets::complete_settings))]
@@ -58,9 +71,15 @@ pub(crate) struct EmitArgs {
     /// The broker, where certgen.toml has more than one
     #[arg(long, value_name = "NAME")]
     broker: Option<String>,
-    /// Replace files that were edited by hand
+    /// Replace files that were edited by hand; with --migration 3, close plain on clients that still need it
     #[arg(long)]
     force: bool,
+    /// From plain to TLS: 1 opens TLS beside plain, 2 names who still comes by plain or password, 3 closes plain
+    #[arg(long, value_name = "PHASE", value_parser = clap::value_parser!(u8).range(1..=3))]
+    migration: Option<u8>,
+    /// With --migration 1 or 3: the users that the broker has, from rabbitmqctl list_users --formatter json
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath, requires = "migration")]
+    users: Option<PathBuf>,
     #[command(flatten)]
     unlock: Unlock,
 }
@@ -90,27 +109,77 @@ pub(crate) fn run(args: EmitArgs, env: &mut Env) -> Result<Answer> {
         return targets::list(&args.targets, env);
     }
     let wanted = wanted(&args)?;
-    let Some(out) = &args.out else {
-        return match &args.into {
-            Some(dir) => merge(&env.cwd.join(dir), &args, &wanted, env),
-            None => refresh(&args, wanted, env),
-        };
+    let step = match args.migration {
+        Some(phase) => {
+            migration::check(&args, phase)?;
+            if phase == 2 {
+                return migration::look(&args, env);
+            }
+            Some(Step::new(&args, phase, env)?)
+        }
+        None => None,
     };
-    let outputs = match looked_at(&args, &wanted, env)? {
-        Some(outputs) => outputs,
-        None => refreshed(&args, &wanted, env)?,
-    };
-    if out == Path::new("-") {
-        return print(&outputs, env);
+    if args.out.is_none() && args.into.is_none() {
+        return refresh(&args, wanted, step.as_ref(), env);
     }
-    let mut items = Vec::new();
+    let (outputs, taken) = elsewhere(&args, &wanted, step.as_ref(), env)?;
+    if let Some(dir) = &args.into {
+        into::merge(&env.cwd.join(dir), broker_of(&outputs), &args, env)?;
+    } else {
+        write(&args, outputs, env)?;
+    }
+    taken.map_or(Ok(()), |taken| taken.tell(&args, env)).map(|()| Answer::Yes)
+}
+
+/// What goes to another place than the PKI.
+fn elsewhere(
+    args: &EmitArgs,
+    wanted: &[Consumer],
+    step: Option<&Step>,
+    env: &mut Env,
+) -> Result<(Vec<Output>, Option<Taken>)> {
+    let shows = args.diff || args.out.as_deref() == Some(Path::new("-"));
+    if shows {
+        if let Some(outputs) = looked_at(args, wanted, step, env)? {
+            return Ok((outputs, None));
+        }
+        // Whatever must be made first is made; what is only shown is no step.
+        let (outputs, _) = refreshed(args, wanted, None, env)?;
+        return Ok((looked_at(args, wanted, step, env)?.unwrap_or(outputs), None));
+    }
+    // A broker's directory that is written to elsewhere follows the one here.
+    if !wants_broker(args) {
+        return match looked_at(args, wanted, step, env)? {
+            Some(outputs) => Ok((outputs, None)),
+            None => refreshed(args, wanted, step, env),
+        };
+    }
+    // A step that cannot be carried out there is not made here.
+    if let (Some(dir), Some(_)) = (&args.into, step)
+        && let Some(outputs) = looked_at(args, wanted, step, env)?
+    {
+        into::check(&env.cwd.join(dir), broker_of(&outputs), env)?;
+    }
+    refreshed(args, wanted, step, env)
+}
+
+/// Writes to `--out`, or shows.
+fn write(args: &EmitArgs, outputs: Vec<Output>, env: &mut Env) -> Result<()> {
+    let Some(out) = args.out.as_deref().filter(|out| *out != Path::new("-")) else { return print(&outputs, env) };
+    let (mut items, mut lines) = (Vec::new(), Vec::new());
     for Output { target, files, broker, next } in outputs {
         let dir = env.cwd.join(out);
         let dir = if args.targets.len() > 1 { dir.join(&target) } else { dir };
         items.extend(out::write(&dir, &target, files, broker.as_ref(), args.force, env)?);
-        next.into_iter().for_each(|line| env.say(line));
+        lines.extend(next);
     }
-    tell(&items, env)
+    tell(&items, env)?;
+    lines.into_iter().for_each(|line| env.say(line));
+    Ok(())
+}
+
+fn broker_of(outputs: &[Output]) -> &PreparedBroker {
+    outputs.iter().find_map(|output| output.broker.as_ref()).expect("--into is for rabbitmq alone")
 }
 
 /// The consumers other than the broker, checked before anything is read.
@@ -152,7 +221,7 @@ fn wants_broker(args: &EmitArgs) -> bool {
     args.targets.iter().any(|target| target == RABBITMQ.0)
 }
 
-fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
+fn tell(items: &[Item], env: &mut Env) -> Result<()> {
     if env.json {
         ui::items(env, items)?;
     } else if items.is_empty() {
@@ -162,15 +231,16 @@ fn tell(items: &[Item], env: &mut Env) -> Result<Answer> {
             writeln!(env.out(), "wrote  {}", item.path.as_deref().unwrap_or_default())?;
         }
     }
-    Ok(Answer::Yes)
+    Ok(())
 }
 
-/// Brings `pki/rabbitmq/` and `pki/emit/` up to date.
-fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, env: &mut Env) -> Result<Answer> {
+/// Brings `pki/rabbitmq/` and `pki/emit/` up to date, with a step of a migration where one is asked for.
+fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, step: Option<&Step>, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("emit", env)?;
     if wants_broker(args) {
         chosen(&world, args.broker.as_deref(), false)?;
     }
+    let taken = take(step, args, &mut world)?;
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     if args.force {
@@ -178,48 +248,63 @@ fn refresh(args: &EmitArgs, wanted: Vec<Consumer>, env: &mut Env) -> Result<Answ
     }
     change.consumers = wanted;
     change.refresh_brokers()?;
+    if let Some(text) = taken.as_ref().and_then(|taken| taken.manifest.clone()) {
+        change.manifest(text);
+    }
     let written: Vec<PathBuf> = change.files.iter().map(|file| file.path.clone()).collect();
     let done = change.commit(&mut locked)?;
     drop(locked);
+    let items: Vec<Item> = written.iter().map(|path| item(target_of(path), &world.store.path(path), env)).collect();
+    tell(&items, env)?;
     shared::warn_of_edited(&done.edited, env);
     for note in &done.notes {
         env.say(note);
     }
-    let items: Vec<Item> =
-        written.iter().map(|path| item(target_of(&path.to_string_lossy()), &world.store.path(path), env)).collect();
-    tell(&items, env)
+    taken.map_or(Ok(()), |taken| taken.tell(args, env)).map(|()| Answer::Yes)
+}
+
+/// Makes the step in the manifest of `world`, which is written with what follows from it.
+fn take(step: Option<&Step>, args: &EmitArgs, world: &mut World) -> Result<Option<Taken>> {
+    let Some(step) = step else { return Ok(None) };
+    let broker = chosen(world, args.broker.as_deref(), true)?.remove(0);
+    step.take(world, &broker).map(Some)
 }
 
 /// The files as they would be, for output elsewhere: without lock, in a directory that cannot be written. `None` where a
 /// password or a revocation list must be made first, because it would be lost.
-fn looked_at(args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Option<Vec<Output>>> {
-    // A broker's directory that is written to elsewhere follows the one here.
-    let writes = !args.diff && args.out.as_deref() != Some(Path::new("-"));
-    if writes && wants_broker(args) {
-        return Ok(None);
-    }
+fn looked_at(args: &EmitArgs, wanted: &[Consumer], step: Option<&Step>, env: &mut Env) -> Result<Option<Vec<Output>>> {
     let mut world = World::read(env)?;
+    take(step, args, &mut world)?;
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     let outputs = outputs(&mut change, args, wanted)?;
     Ok((change.done.passwords.is_empty() && change.done.lists.is_empty()).then_some(outputs))
 }
 
-/// Brings `pki/rabbitmq/` up to date first.
-fn refreshed(args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Vec<Output>> {
+/// Brings `pki/rabbitmq/` up to date first, with a step of a migration where one is asked for.
+fn refreshed(
+    args: &EmitArgs,
+    wanted: &[Consumer],
+    step: Option<&Step>,
+    env: &mut Env,
+) -> Result<(Vec<Output>, Option<Taken>)> {
     let (mut world, mut locked) = World::lock("emit", env)?;
+    let taken = take(step, args, &mut world)?;
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     // What is edited in another directory is no reason to replace what is edited here.
     change.refresh_brokers()?;
     let outputs = outputs(&mut change, args, wanted)?;
+    if let Some(text) = taken.as_ref().and_then(|taken| taken.manifest.clone()) {
+        change.manifest(text);
+    }
     let done = change.commit(&mut locked)?;
     drop(locked);
     shared::warn_of_edited(&done.edited, env);
     for note in &done.notes {
         env.say(note);
     }
-    Ok(outputs)
+    Ok((outputs, taken))
 }
 
 fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Result<Vec<Output>> {
@@ -237,8 +322,12 @@ fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Res
     let facts: Vec<_> = brokers.iter().map(|b| change.prepared(b).map(|p| p.facts)).collect::<Result<_>>()?;
     for consumer in wanted {
         let Emitted { mut files, next } = change.consumer(facts.clone(), consumer)?;
-        // The only client that was asked for needs no directory of its own.
-        if consumer.clients.len() == 1 && Target::find(&consumer.target)?.is_for_clients() {
+        // The only client or broker that was asked for needs no directory of its own.
+        let is_only = match Target::find(&consumer.target)?.is_for_clients() {
+            true => consumer.clients.len() == 1,
+            false => consumer.broker.is_some() && brokers.len() > 1,
+        };
+        if is_only {
             for file in &mut files {
                 file.path = file.path.split_once('/').map_or_else(|| file.path.clone(), |(_, rest)| rest.to_owned());
             }
@@ -246,15 +335,6 @@ fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Res
         outputs.push(Output { target: consumer.target.clone(), files, broker: None, next });
     }
     Ok(outputs)
-}
-
-fn merge(dir: &Path, args: &EmitArgs, wanted: &[Consumer], env: &mut Env) -> Result<Answer> {
-    let mut outputs = match looked_at(args, wanted, env)? {
-        Some(outputs) => outputs,
-        None => refreshed(args, wanted, env)?,
-    };
-    let prepared = outputs.pop().and_then(|output| output.broker).expect("--into is for rabbitmq alone");
-    into::merge(dir, &prepared, args, env)
 }
 
 fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Broker>> {
@@ -276,15 +356,14 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
 }
 
 /// Files for people and pipes: a single one as it is, several each behind a line that names it.
-fn print(outputs: &[Output], env: &mut Env) -> Result<Answer> {
+fn print(outputs: &[Output], env: &mut Env) -> Result<()> {
     let files = || outputs.iter().flat_map(|output| output.files.iter().map(|file| (&output.target, file)));
     if env.json {
         let text = |bytes: &[u8]| Some(String::from_utf8_lossy(bytes).into_owned());
         let items: Vec<Item> = files()
             .map(|(target, f)| Item { target: target.clone(), path: Some(f.path.clone()), text: text(&f.bytes) })
             .collect();
-        ui::items(env, &items)?;
-        return Ok(Answer::Yes);
+        return ui::items(env, &items);
     }
     let single = files().count() == 1;
     for (_, file) in files() {
@@ -296,7 +375,7 @@ fn print(outputs: &[Output], env: &mut Env) -> Result<Answer> {
             writeln!(env.out())?;
         }
     }
-    Ok(Answer::Yes)
+    Ok(())
 }
 
 fn item(target: &str, path: &Path, env: &Env) -> Item {

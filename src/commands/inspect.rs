@@ -9,19 +9,25 @@ use crate::error::{Context, Result};
 use crate::inspect::{self, Facts};
 use crate::store;
 use crate::ui;
+use crate::verify::probe::{self, Target};
 
-/// Tell what a file or an identity is, in people's words
+/// Tell what a file, an identity or a server is, in people's words
 ///
 /// Certificates, requests, revocation lists and keys, PEM or DER, recognised by their content and never by their names.
 /// Of a private key it tells everything but the key.
+///
+/// HOST:PORT is a TLS server: which chain it serves, and whose client certificates it asks for. Nothing is verified, no
+/// client certificate is given, and a broker that insists on one logs a refused handshake. A file or an identity of that
+/// name comes first. Whatever does not answer is given up after 5 seconds.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
+                        certgen inspect localhost:5671\n  \
                         openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -"
 )]
 pub(crate) struct InspectArgs {
-    /// A file, - for standard input, or an identity (NAME or ROLE/NAME)
-    #[arg(value_name = "THING", required = true, add = shared::complete_names())]
+    /// A file, - for standard input, an identity (NAME or ROLE/NAME), or a TLS server (HOST:PORT)
+    #[arg(value_name = "THING", required = true, add = shared::complete_all_names())]
     things: Vec<String>,
     /// File with the password of an encrypted key
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
@@ -46,9 +52,11 @@ pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
     };
     let mut items = Vec::new();
     for thing in &args.things {
-        let bytes = bytes_of(thing, env)?;
-        let found = inspect::read_with_password(&bytes, password.as_ref().map(|p| p.as_bytes()))
-            .context(|| format!("reading {}", ui::quote(thing)))?;
+        let found = match bytes_of(thing, env)? {
+            Some(bytes) => inspect::read_with_password(&bytes, password.as_ref().map(|p| p.as_bytes()))
+                .context(|| format!("reading {}", ui::quote(thing)))?,
+            None => served_by(thing)?,
+        };
         items.extend(found.iter().map(|found| Item { thing, facts: Facts::of(found) }));
     }
     if env.json {
@@ -87,22 +95,37 @@ fn at_commas(text: &str) -> Vec<String> {
     lines.iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// An identity or an authority shows its certificate; a file shows all that it has.
-fn bytes_of(thing: &str, env: &mut Env) -> Result<zeroize::Zeroizing<Vec<u8>>> {
+/// An identity or an authority shows its certificate; a file shows all that it has. `None`: a server is meant.
+fn bytes_of(thing: &str, env: &mut Env) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
     let file = Some(env.cwd.join(thing)).filter(|path| shared::split_role(thing).0.is_none() && path.is_file());
     if let Some(path) = file {
-        return store::read_limited(&path, inspect::LARGEST as u64);
+        return store::read_limited(&path, inspect::LARGEST as u64).map(Some);
     }
-    match shared::find_thing(thing, env)? {
-        shared::Thing::Stream(bytes) => Ok(bytes),
-        shared::Thing::File(path) => store::read_limited(&path, inspect::LARGEST as u64),
-        shared::Thing::Authority(name) => {
+    let bytes = match shared::known_thing(thing, env)? {
+        Some(shared::Thing::Stream(bytes)) => bytes,
+        Some(shared::Thing::File(path)) => store::read_limited(&path, inspect::LARGEST as u64)?,
+        Some(shared::Thing::Authority(name)) => {
             let world = World::read(env)?;
-            Ok(zeroize::Zeroizing::new(world.authority_certificate(&name)?.pem().into_bytes()))
+            zeroize::Zeroizing::new(world.authority_certificate(&name)?.pem().into_bytes())
         }
-        shared::Thing::Identity(role, name) => {
+        Some(shared::Thing::Identity(role, name)) => {
             let world = World::read(env)?;
-            world.store.read(store::layout::certificate(role.as_str(), &name)?)
+            world.store.read(store::layout::certificate(role.as_str(), &name)?)?
         }
-    }
+        None if Target::is_meant(thing) => return Ok(None),
+        None => return Err(shared::no_such_thing(thing)),
+    };
+    Ok(Some(bytes))
+}
+
+/// What the TLS server at HOST:PORT says of itself, then the chain that it serves.
+fn served_by(target: &str) -> Result<Vec<inspect::Thing>> {
+    let target: Target = target.parse()?;
+    let sighting = probe::probe(&target, probe::PATIENCE).map_err(|e| e.at(&target))?;
+    let served = sighting.chain.iter().map(|certificate| match certificate {
+        Ok(certificate) => inspect::Thing::Certificate(Box::new(certificate.clone())),
+        Err(fault) => inspect::Thing::Unreadable { label: "certificate".into(), reason: fault.to_string() },
+    });
+    let served: Vec<_> = served.collect();
+    Ok(std::iter::once(inspect::Thing::Server(Box::new(sighting))).chain(served).collect())
 }

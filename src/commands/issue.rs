@@ -645,7 +645,11 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
     }
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
-            if world.entry(role, &written.name).and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {
+            let entry = world.entry(role, &written.name);
+            let is_theirs = |entry: &Entry| world.manifest.brokers_of(entry).any(|b| apply::is_the_brokers(entry, b));
+            if entry.is_some_and(is_theirs) {
+                env.say(format!("it logs in as the user {} that the broker has", ui::quote(&written.name)));
+            } else if entry.and_then(|e| e.user.as_ref()).is_some_and(|u| !u.may_do_anything()) {
                 env.say(format!(
                     "the user {} may do nothing yet: give it --vhost V --access ACCESS, or set [defaults.client]",
                     ui::quote(&written.name)

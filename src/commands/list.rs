@@ -18,7 +18,7 @@ use crate::ui::{self, Table};
 )]
 pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names())]
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names())]
     what: Vec<String>,
 }
 
@@ -109,7 +109,8 @@ fn inventory_items(world: &World, env: &Env) -> Vec<Item> {
 fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
     let certificate = world.authority(name)?;
     let validity = certificate.validity();
-    let issuer = if certificate.is_self_issued() { name } else { world.issuer_of(certificate).unwrap_or("?") };
+    let issuer =
+        if certificate.is_self_issued() { name } else { world.issuer_of(certificate).map_or("?", |ca| ca.name) };
     Some(Item {
         role: layout::AUTHORITY.to_owned(),
         name: name.to_owned(),

@@ -12,7 +12,7 @@ use crate::ui::{self, Table};
 #[command(after_help = "EXAMPLES:\n  certgen log\n  certgen log client/celery_worker\n  certgen log -n 20 --json")]
 pub(crate) struct LogArgs {
     /// Only what happened to these: a role, NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names())]
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names())]
     what: Vec<String>,
     /// Only the last N events
     #[arg(long, short = 'n', value_name = "N")]

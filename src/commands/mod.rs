@@ -15,6 +15,7 @@ mod remove;
 mod renew;
 mod request;
 mod revoke;
+mod rotate;
 mod seal;
 mod shared;
 mod status;
@@ -98,6 +99,7 @@ enum Command {
     Remove(remove::RemoveArgs),
     Revoke(revoke::RevokeArgs),
     Crl(crl::CrlArgs),
+    Rotate(rotate::RotateArgs),
     Import(import::ImportArgs),
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
@@ -179,6 +181,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Renew(args) => renew::run(&args, env),
         Command::Remove(args) => remove::run(args, env),
         Command::Revoke(args) => revoke::run(args, env),
+        Command::Rotate(args) => rotate::run(args, env),
         Command::Crl(args) => crl::run(args, env),
         Command::Import(args) => import::run(args, env),
         Command::Seal(args) => seal::run(args, env),

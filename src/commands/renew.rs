@@ -4,6 +4,8 @@ mod hook;
 mod reload;
 mod watch;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -20,7 +22,8 @@ use crate::x509::Duration;
 ///
 /// Names, key type, role and issuer stay as certgen.toml has them, and so does the directory, which may be mounted. A
 /// certificate is due when a third of its lifetime is left. Where a key is elsewhere, its owner sends a request: those
-/// are listed. An authority is not renewed but replaced by another.
+/// are listed. An authority is not renewed but replaced by another. The replaced pair stays in history/, and its key is
+/// erased there when its certificate has expired.
 #[derive(Debug, Clone, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen renew client/celery_worker\n  certgen renew --due --hook 'systemctl reload nginx'\n  \
@@ -77,7 +80,13 @@ struct Item {
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// What can be done about the error.
+    #[serde(skip)]
+    hints: Vec<String>,
 }
+
+/// So many hints say enough, however many were not renewed.
+const HINTS: usize = 3;
 
 pub(crate) fn run(args: &RenewArgs, env: &mut Env) -> Result<Answer> {
     if !args.watch {
@@ -107,7 +116,11 @@ fn pass(args: &RenewArgs, env: &mut Env) -> Result<Answer> {
     hooked.and(reloaded)?;
     match failed {
         0 => Ok(Answer::Yes),
-        n => Err(Error::failed(format!("{n} of {} were not renewed", n + done.issued.len()))),
+        n => {
+            let hints: BTreeSet<&String> = items.iter().flat_map(|item| &item.hints).collect();
+            let error = Error::failed(format!("{n} of {} were not renewed", n + done.issued.len()));
+            Err(hints.into_iter().take(HINTS).fold(error, |error, hint| error.hint(hint)))
+        }
     }
 }
 
@@ -123,15 +136,12 @@ fn pick(args: &RenewArgs, world: &World, items: &mut Vec<Item>, env: &Env) -> Re
         if !args.all && validity.is_none_or(|validity| env.now < plan::due_within(validity, within)) {
             continue;
         }
-        let mut note = |action, error: Option<String>| {
-            let not_after = validity.map(|validity| validity.not_after);
-            items.push(Item { not_after, error, ..Item::of(action, role, &name) });
-        };
+        let not_after = validity.map(|validity| validity.not_after);
         match world.renewable(role, &name, env) {
             Ok(Renewable::Here(renewal)) => picked.push(*renewal),
-            Ok(Renewable::Elsewhere) => note("elsewhere", None),
-            Ok(Renewable::Revoked) => note("revoked", None),
-            Err(e) => note("failed", Some(e.to_string())),
+            Ok(Renewable::Elsewhere) => items.push(Item { not_after, ..Item::of("elsewhere", role, &name) }),
+            Ok(Renewable::Revoked) => items.push(Item { not_after, ..Item::of("revoked", role, &name) }),
+            Err(e) => items.push(Item { not_after, ..Item::failed(&e, role, &name) }),
         }
     }
     Ok(picked)
@@ -145,7 +155,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
             "authority {} is not renewed: everybody who trusts it must learn of its successor first",
             ui::quote(name)
         ))
-        .hint(format!("put another in its place: {}", shared::SUCCESSOR)));
+        .hint(format!("put another in its place: {}", shared::rotate(name))));
     }
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {
@@ -173,6 +183,7 @@ fn renew<'a>(
 ) -> Result<Change<'a>> {
     let mut change = Change::new(world, vault, env);
     change.awaits_hook = args.hook.is_some();
+    change.erase_expired_keys()?;
     if picked.is_empty() {
         return Ok(change);
     }
@@ -191,7 +202,7 @@ fn renew<'a>(
         match issued {
             Ok(()) => {}
             Err(e) if !args.names.is_empty() => return Err(e),
-            Err(e) => items.push(Item { error: Some(e.to_string()), ..Item::of("failed", role, &name) }),
+            Err(e) => items.push(Item::failed(&e, role, &name)),
         }
         progress.step();
     }
@@ -214,6 +225,7 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
             not_after: Some(written.certificate.validity().not_after),
             path: Some(ui::path(env.shown(&written.directory))),
             error: None,
+            hints: Vec::new(),
         });
     }
     if !done.issued.is_empty() {
@@ -238,7 +250,7 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
     }
     for item in items.iter() {
         if let Some(error) = &item.error {
-            env.warn(error);
+            env.warn(format!("{}/{}: {error}", item.role, ui::plain(&item.name)));
         }
     }
     let of = |action: &str| items.iter().filter(|item| item.action == action).collect::<Vec<_>>();
@@ -289,6 +301,11 @@ impl Item {
             not_after: None,
             path: None,
             error: None,
+            hints: Vec::new(),
         }
+    }
+
+    fn failed(error: &Error, role: Role, name: &str) -> Self {
+        Self { error: Some(error.to_string()), hints: error.hints().to_vec(), ..Self::of("failed", role, name) }
     }
 }

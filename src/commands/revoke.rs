@@ -37,7 +37,7 @@ use targets::Target;
                   certgen revoke client/reporting --reason certificateHold")]
 pub(crate) struct RevokeArgs {
     /// The identities, intermediate authorities (authority/NAME) or serial numbers
-    #[arg(value_name = "NAME|SERIAL", required = true, add = shared::complete_names())]
+    #[arg(value_name = "NAME|SERIAL", required = true, add = shared::complete_all_names())]
     what: Vec<String>,
     /// Why, in RFC 5280's words; removeFromCRL takes a hold back
     #[arg(long, value_name = "REASON", default_value = "unspecified", hide_default_value = true, value_parser = parse_reason, add = clap_complete::engine::ArgValueCompleter::new(complete_reasons))]
@@ -142,7 +142,7 @@ fn carry_out(
     let reason = Some(args.reason).filter(|reason| *reason != RevocationReason::Unspecified);
     let mut change = Change::new(world, vault, env);
     let issuers: BTreeSet<&str> = targets.iter().map(|target| target.issued.issuer.as_str()).collect();
-    issuers.iter().try_for_each(|issuer| change.recover(issuer))?;
+    issuers.into_iter().try_for_each(|issuer| change.recover(issuer))?;
     let recovered = !change.is_empty();
     let mut items = Vec::new();
     for target in targets {

@@ -7,7 +7,8 @@ use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::profile::nearest;
-use crate::store::{self, layout, seal::SealTo, seal::SealedTo};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{self, seal::SealTo, seal::SealedTo};
 use crate::ui::{self, Table};
 
 /// Encrypt authority keys with age, to a passphrase or to recipients
@@ -47,6 +48,9 @@ struct Changed<'a> {
 #[derive(Debug, Serialize)]
 struct Item {
     authority: String,
+    /// During a rotation, of the key beside the one that signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<&'static str>,
     key: &'static str,
     sealed_to: Vec<String>,
 }
@@ -57,7 +61,8 @@ pub(crate) fn run(args: SealArgs, env: &mut Env) -> Result<Answer> {
     }
     let (mut world, mut locked) = World::lock("seal", env)?;
     let names = wanted(&args.authorities, &world)?;
-    let sealed_before = names.iter().any(|n| world.authority_state(n) == AuthorityState::Sealed);
+    let keys: Vec<_> = names.iter().flat_map(|name| world.keys_here(name)).collect();
+    let sealed_before = keys.iter().any(|ca| world.authority_state(ca) == AuthorityState::Sealed);
     let to = match &args.new_passphrase_file {
         Some(path) => SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?),
         None if !args.recipient.is_empty() => to_recipients(&args.recipient)?,
@@ -70,9 +75,10 @@ pub(crate) fn run(args: SealArgs, env: &mut Env) -> Result<Answer> {
     let mut vault = Vault::new(&args.unlock);
     {
         let mut change = Change::new(&mut world, &mut vault, env);
-        for name in &names {
-            change.seal_authority(name, &to)?;
+        for ca in &keys {
+            change.seal_key(ca.into(), &to)?;
         }
+        names.iter().try_for_each(|name| change.sealed(name, &to))?;
         change.commit(&mut locked)?;
     }
     for name in &names {
@@ -88,19 +94,20 @@ fn list(args: &SealArgs, env: &mut Env) -> Result<Answer> {
         known(name, &world)?;
     }
     let mut items = Vec::new();
-    for name in world.authority_names() {
-        if !args.authorities.is_empty() && !args.authorities.iter().any(|a| a == name) {
+    for (ca, _) in world.authorities() {
+        if !args.authorities.is_empty() && !args.authorities.iter().any(|name| name == ca.name) {
             continue;
         }
-        let state = world.authority_state(name);
+        let state = world.authority_state(ca);
         let sealed_to = match state {
             AuthorityState::Sealed => {
-                let path = layout::ca_key_sealed(name)?;
-                sealed_to(name, &world.store.read(&path)?, &ui::path(&path), &world)?
+                let path = layout::ca_key_sealed(ca)?;
+                sealed_to(ca.name, &world.store.read(&path)?, &ui::path(&path), &world)?
             }
             _ => Vec::new(),
         };
-        items.push(Item { authority: name.to_owned(), key: shared::authority_key(state), sealed_to });
+        let generation = (ca.generation != Generation::Present).then(|| ca.generation.as_str());
+        items.push(Item { authority: ca.name.to_owned(), generation, key: shared::authority_key(state), sealed_to });
     }
     if env.json {
         ui::items(env, &items)?;
@@ -109,7 +116,8 @@ fn list(args: &SealArgs, env: &mut Env) -> Result<Answer> {
     let mut table = Table::new(&["AUTHORITY", "KEY", "SEALED TO"]);
     for item in &items {
         let to = if item.sealed_to.is_empty() { "-".to_owned() } else { item.sealed_to.join(", ") };
-        table.row([ui::plain(&item.authority), item.key.to_owned(), ui::plain(&to)]);
+        let beside = item.generation.map_or_else(String::new, |generation| format!(" ({generation})"));
+        table.row([ui::plain(&item.authority) + &beside, item.key.to_owned(), ui::plain(&to)]);
     }
     table.print(env)?;
     Ok(Answer::Yes)
@@ -150,7 +158,7 @@ pub(crate) fn wanted(named: &[String], world: &World) -> Result<Vec<String>> {
     }
     let here: Vec<String> = world
         .authority_names()
-        .filter(|n| world.authority_state(n) != AuthorityState::Elsewhere)
+        .filter(|n| world.authority_state(*n) != AuthorityState::Elsewhere)
         .map(str::to_owned)
         .collect();
     if here.is_empty() {
@@ -198,14 +206,14 @@ fn sealed_to(name: &str, file: &[u8], shown: &str, world: &World) -> Result<Vec<
 }
 
 impl Change<'_> {
-    /// Seals the key of `name`, whatever it is now.
-    fn seal_authority(&mut self, name: &str, to: &SealTo) -> Result<()> {
-        let pem = self.vault.key_pem(self.world, name, self.env)?;
+    /// Seals a key, whatever it is now.
+    fn seal_key(&mut self, ca: Ca<'_>, to: &SealTo) -> Result<()> {
+        let pem = self.vault.key_pem(self.world, ca, self.env)?;
         let sealed = store::seal::seal(&pem, to)?;
-        self.put_secret(layout::ca_key_sealed(name)?, sealed);
-        if self.world.authority_state(name) == AuthorityState::Here {
-            self.removals.push(layout::ca_key(name)?);
+        self.put_secret(layout::ca_key_sealed(ca)?, sealed);
+        if self.world.authority_state(ca) == AuthorityState::Here {
+            self.removals.push(layout::ca_key(ca)?);
         }
-        self.sealed(name, to)
+        Ok(())
     }
 }

@@ -119,9 +119,10 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
     if Manifest::lone_entry(role, name, &alone).is_err() { fault.as_usage() } else { fault }
 }
 
-/// How an authority gets a successor. Both stand in the bundles while `trust` names the one that does not sign.
-pub(crate) const SUCCESSOR: &str =
-    "certgen issue authority NEWNAME, then trust and issuer in certgen.toml (certgen.toml(5))";
+/// How an authority gets a successor.
+pub(crate) fn rotate(authority: &str) -> String {
+    format!("certgen rotate start {}", ui::shell(authority))
+}
 
 /// A repeatable flag: absent where it was not given.
 pub(crate) fn list(values: &[String]) -> Option<Vec<String>> {
@@ -157,14 +158,12 @@ pub(crate) fn select<T>(wanted: &[String], items: Vec<T>, key: impl Fn(&T) -> (&
     }
     let names = |word: &str, item: &T| {
         let (role, name) = key(item);
-        match split_role(word) {
-            (Some(r), n) => r == role && (n == name || n.is_empty()),
-            (None, word) => word == role || word == name,
-        }
+        let of_role = word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/'));
+        word == role || of_role.map_or(word == name, |n| n == name || n.is_empty())
     };
     for word in wanted {
         // A role is a filter, and a filter may leave nothing.
-        if matches!(word.as_str(), "authority" | "server" | "node" | "client") {
+        if matches!(word.as_str(), "authority" | "crl" | "server" | "node" | "client" | "external") {
             continue;
         }
         if !items.iter().any(|item| names(word, item)) {
@@ -216,11 +215,8 @@ pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
         let shown = ui::path(env.shown(path));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
     }
-    let pki = env.pki.clone();
-    let target = |path: &PathBuf| {
-        path.strip_prefix(&pki).map_or_else(|_| String::new(), |path| target_of(&path.to_string_lossy()).to_owned())
-    };
-    let mut targets: Vec<String> = files.iter().map(target).collect();
+    let mut targets: Vec<&str> =
+        files.iter().map(|path| target_of(path.strip_prefix(&env.pki).unwrap_or(path))).collect();
     targets.dedup();
     if !files.is_empty() {
         env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));
@@ -247,14 +243,19 @@ pub(crate) fn authority_key(state: AuthorityState) -> &'static str {
     }
 }
 
-/// Completes names of the inventory.
+/// Completes identities, as ROLE/NAME.
 pub(crate) fn complete_names() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, true))
+    completer(|role, name| (role != layout::AUTHORITY).then(|| format!("{role}/{name}")))
 }
 
 /// Completes names of authorities.
 pub(crate) fn complete_authorities() -> ArgValueCompleter {
-    ArgValueCompleter::new(|typed: &std::ffi::OsStr| names_starting_with(typed, false))
+    completer(|role, name| (role == layout::AUTHORITY).then(|| name.to_owned()))
+}
+
+/// Completes identities and authorities, as ROLE/NAME and authority/NAME.
+pub(crate) fn complete_all_names() -> ArgValueCompleter {
+    completer(|role, name| Some(format!("{role}/{name}")))
 }
 
 fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
@@ -268,22 +269,19 @@ fn complete_key_types(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Completes the bare names of clients.
-pub(crate) fn complete_clients(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
-    let typed = typed.to_string_lossy();
-    let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
-    let clients = disk.entries.into_iter().filter(|entry| entry.role == Role::Client.as_str());
-    clients.map(|entry| entry.name).filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+pub(crate) fn complete_clients() -> ArgValueCompleter {
+    completer(|role, name| (role == Role::Client.as_str()).then(|| name.to_owned()))
 }
 
-/// Completion must neither fail nor print: where there is no PKI, there is nothing to offer.
-fn names_starting_with(typed: &std::ffi::OsStr, identities: bool) -> Vec<CompletionCandidate> {
-    let typed = typed.to_string_lossy();
-    let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
-    let names = disk.entries.into_iter().filter_map(|entry| match entry.role == layout::AUTHORITY {
-        true => (!identities).then_some(entry.name),
-        false => identities.then(|| format!("{}/{}", entry.role, entry.name)),
-    });
-    names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+/// Completion must neither fail nor print: where there is no PKI, there is nothing to offer. `offer` says how an entry is
+/// written on the line, if it fits there.
+fn completer(offer: fn(role: &str, name: &str) -> Option<String>) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |typed: &std::ffi::OsStr| {
+        let typed = typed.to_string_lossy();
+        let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
+        let names = disk.entries.iter().filter_map(|entry| offer(&entry.role, &entry.name));
+        names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+    })
 }
 
 /// Where the command that is being typed will look: the shell hands its words to us as they stand.
@@ -313,30 +311,41 @@ pub(crate) enum Thing {
 /// # Errors
 /// It is none of these.
 pub(crate) fn find_thing(text: &str, env: &mut Env) -> Result<Thing> {
+    known_thing(text, env)?.ok_or_else(|| no_such_thing(text))
+}
+
+/// `text` is none of the things that are known.
+pub(crate) fn no_such_thing(text: &str) -> Error {
+    Error::failed(format!("there is no identity and no file {}", ui::quote(text)))
+        .hint("name a file, or an identity that certgen list shows")
+}
+
+/// The same as [`find_thing`] where `text` may be something else.
+///
+/// # Errors
+/// It is known and cannot be read.
+pub(crate) fn known_thing(text: &str, env: &mut Env) -> Result<Option<Thing>> {
     if text == "-" {
-        return Ok(Thing::Stream(store::read_limited(std::path::Path::new("-"), store::INPUT_LIMIT)?));
+        return store::read_limited(std::path::Path::new("-"), store::INPUT_LIMIT)
+            .map(|bytes| Some(Thing::Stream(bytes)));
     }
     let path = env.cwd.join(text);
     if Store::open(&env.pki).exists() {
         if let Some((role, name)) = identity_at(&path, env) {
-            return Ok(Thing::Identity(role, name));
+            return Ok(Some(Thing::Identity(role, name)));
         }
         let (role, name) = split_role(text);
         if role.is_some() || !path.exists() {
             let world = World::read(env)?;
             if Role::ALL.into_iter().any(|r| role.is_none_or(|w| w == r.as_str()) && world.knows(r, name)) {
-                return identity(&world, text).map(|(role, name)| Thing::Identity(role, name));
+                return identity(&world, text).map(|(role, name)| Some(Thing::Identity(role, name)));
             }
             if role == Some(layout::AUTHORITY) || (role.is_none() && world.authority(name).is_some()) {
-                return world.authority_certificate(name).map(|_| Thing::Authority(name.to_owned()));
+                return world.authority_certificate(name).map(|_| Some(Thing::Authority(name.to_owned())));
             }
         }
     }
-    if path.exists() {
-        return Ok(Thing::File(path));
-    }
-    Err(Error::failed(format!("there is no identity and no file {}", ui::quote(text)))
-        .hint("name a file, or an identity that certgen list shows"))
+    Ok(path.exists().then_some(Thing::File(path)))
 }
 
 /// The identity whose certificate `path` is, however it was typed.

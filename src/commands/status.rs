@@ -9,6 +9,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{Standing, SurveyOptions, World};
+use crate::commands::rotate::{self, RotationItem};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
@@ -20,15 +21,16 @@ use crate::x509::Duration;
 /// Say what expires, what is due, what is broken and what nobody checks
 ///
 /// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
-/// below it and 30 days, a revocation list when a third of its 30 days is left. With --scan, certificates in any
+/// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
+/// damaged. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
                         certgen status --prometheus certgen.prom\n  \
                         certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
-    /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
-    #[arg(value_name = "ROLE|NAME", add = shared::complete_names(), conflicts_with = "scan")]
+    /// Only these: a role (authority, crl, server, node, client, external), NAME or ROLE/NAME
+    #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
     what: Vec<String>,
     /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged
     #[arg(long, value_name = "DUR")]
@@ -70,6 +72,16 @@ struct Item {
     path: Option<String>,
 }
 
+/// A broker whose clients are on their way from plain to TLS.
+#[derive(Debug, Serialize)]
+struct MigrationItem {
+    broker: Option<String>,
+    phase: &'static str,
+    #[serde(skip)]
+    standing: &'static str,
+    next: String,
+}
+
 pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     if !args.scan.is_empty() {
         return scan::run(args, env);
@@ -84,6 +96,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
     let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
     let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
+    let (rotations, migrations) = (rotate::in_progress(&world, env)?, migrations(&world.manifest));
     if env.json {
         let revocation_checked = world.manifest.brokers().iter().any(|broker| broker.revocation);
         #[derive(Serialize)]
@@ -91,12 +104,21 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             version: u32,
             items: &'a [Item],
             revocation_checked: bool,
+            rotations: Vec<RotationItem>,
+            migrations: Vec<MigrationItem>,
         }
-        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked })?;
+        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, rotations, migrations })?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         env.say(who_checks(&world.manifest));
-        next_steps(&items, args.due_within, env);
+        for MigrationItem { broker, standing, next, .. } in migrations {
+            let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
+            env.say(format!("migration{whose}: {standing}: {next}"));
+        }
+        for RotationItem { authority, phase, next } in &rotations {
+            env.say(format!("rotation of authority {}: {phase}: {next}", ui::plain(authority)));
+        }
+        next_steps(&items, rotations.is_empty(), args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -151,8 +173,17 @@ fn who_checks(manifest: &Manifest) -> String {
     }
 }
 
+/// Where plain is open, and what comes next.
+fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
+    let on_their_way = manifest.brokers().iter().filter_map(|broker| {
+        let (standing, next) = super::emit::standing(broker)?;
+        Some(MigrationItem { broker: broker.name.clone(), phase: broker.migration?.as_str(), standing, next })
+    });
+    on_their_way.collect()
+}
+
 /// What to type about what is not well.
-fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -161,8 +192,9 @@ fn next_steps(items: &[Item], due_within: Option<Duration>, env: &mut Env) {
         let within = due_within.map_or_else(String::new, |within| format!(" --due-within {within}"));
         env.say(format!("to renew what is due: certgen renew --due{within}"));
     }
-    for item in items.iter().filter(|i| is(i, State::Due, authority) || is(i, State::Expired, authority)) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::SUCCESSOR));
+    let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
+    for item in items.iter().filter(runs_out).filter(|_| names_rotation) {
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

@@ -4,7 +4,8 @@ use crate::apply::{AuthorityState, Change, Unlock, Vault, World};
 use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::Result;
-use crate::store::{Action, layout};
+use crate::store::Action;
+use crate::store::layout::{self, Ca};
 use crate::ui;
 
 /// Store authority keys in the clear again, readable by their owner alone
@@ -23,7 +24,9 @@ pub(crate) struct UnsealArgs {
 pub(crate) fn run(args: UnsealArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("unseal", env)?;
     let mut names = seal::wanted(&args.authorities, &world)?;
-    names.retain(|n| world.authority_state(n) == AuthorityState::Sealed);
+    let mut keys: Vec<_> = names.iter().flat_map(|name| world.keys_here(name)).collect();
+    keys.retain(|ca| world.authority_state(ca) == AuthorityState::Sealed);
+    names.retain(|name| keys.iter().any(|(sealed, _)| sealed == name));
     if names.is_empty() {
         env.say("nothing to do: no such key is sealed");
         seal::tell("unsealed", &[], env)?;
@@ -32,8 +35,12 @@ pub(crate) fn run(args: UnsealArgs, env: &mut Env) -> Result<Answer> {
     let mut vault = Vault::new(&args.unlock);
     {
         let mut change = Change::new(&mut world, &mut vault, env);
+        for ca in &keys {
+            change.unseal_key(ca.into())?;
+        }
         for name in &names {
-            change.unseal_authority(name)?;
+            let event = change.event(Action::Unsealed, layout::AUTHORITY, name)?;
+            change.events.push(event);
         }
         change.commit(&mut locked)?;
     }
@@ -45,12 +52,10 @@ pub(crate) fn run(args: UnsealArgs, env: &mut Env) -> Result<Answer> {
 }
 
 impl Change<'_> {
-    fn unseal_authority(&mut self, name: &str) -> Result<()> {
-        let pem = self.vault.key_pem(self.world, name, self.env)?;
-        self.put_secret(layout::ca_key(name)?, pem.to_vec());
-        self.removals.push(layout::ca_key_sealed(name)?);
-        let event = self.event(Action::Unsealed, layout::AUTHORITY, name)?;
-        self.events.push(event);
+    fn unseal_key(&mut self, ca: Ca<'_>) -> Result<()> {
+        let pem = self.vault.key_pem(self.world, ca, self.env)?;
+        self.put_secret(layout::ca_key(ca)?, pem.to_vec());
+        self.removals.push(layout::ca_key_sealed(ca)?);
         Ok(())
     }
 }

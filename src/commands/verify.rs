@@ -28,7 +28,7 @@ const LIST_LIMIT: u64 = 256 << 20;
                         certgen verify client/celery_worker --at 2027-03-01 --json")]
 pub(crate) struct VerifyArgs {
     /// An identity or authority (NAME or ROLE/NAME), a file, or - for standard input
-    #[arg(value_name = "THING", required = true, add = shared::complete_names())]
+    #[arg(value_name = "THING", required = true, add = shared::complete_all_names())]
     things: Vec<String>,
     /// Trust anchors (repeatable)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]

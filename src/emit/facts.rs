@@ -4,6 +4,7 @@
 //! where they are as the broker sees them. Secrets are here only where somebody asked for them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -29,10 +30,13 @@ pub struct Facts {
     pub bundles: Bundles,
     /// The brokers, in the order of the manifest; one alone where `--broker` named it.
     pub brokers: Vec<Broker>,
-    /// The clients that are users of one of these brokers; only those that `--for` named, if it did.
+    /// The clients that are users of these brokers; only those that `--for` named, if it did. One that talks to several
+    /// is here once, with the first of them.
     pub clients: Vec<Client>,
     /// `--for` named the clients.
     pub narrowed: bool,
+    /// `--broker` named one of several, whose files get a directory of their own.
+    pub one_of_several: bool,
 }
 
 /// An authority.
@@ -154,6 +158,7 @@ impl Facts {
         let mut facts = Cow::Borrowed(self);
         if let Some(name) = &consumer.broker {
             let facts = facts.to_mut();
+            facts.one_of_several = facts.brokers.len() > 1;
             facts.brokers.retain(|broker| broker.config.name.as_ref() == Some(name));
             if facts.brokers.is_empty() {
                 let names: Vec<&str> = self.brokers.iter().filter_map(|b| b.config.name.as_deref()).collect();
@@ -161,6 +166,9 @@ impl Facts {
                     .hint(format!("the brokers are {}", names.join(", "))));
             }
             facts.clients.retain(|client| client.broker.as_ref() == Some(name));
+        } else if self.brokers.len() > 1 {
+            let mut known = BTreeSet::new();
+            facts.to_mut().clients.retain(|client| known.insert(client.identity.name.clone()));
         }
         if !consumer.clients.is_empty() {
             let facts = facts.to_mut();

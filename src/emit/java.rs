@@ -14,7 +14,7 @@ pub(super) const TARGET: Target = Target {
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 
-const VERSIONS: &str = "com.rabbitmq:amqp-client 5 (Java 8 and later; encrypted keys from Java 17)";
+const VERSIONS: &str = "com.rabbitmq:amqp-client 5 and Java 17";
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
     let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;

@@ -83,7 +83,7 @@ pub enum Holds {
 /// Whose files a target writes.
 #[derive(Debug, Clone, Copy)]
 enum Write {
-    /// One set for the whole PKI.
+    /// One set for the whole PKI; for one of several brokers in a directory of its name.
     Once(fn(&Facts, &Settings) -> Result<Vec<OutputFile>>),
     /// One set for each client, in a directory of its name. The first function says which clients it is meant for: if any
     /// of them are, the others are left out unless somebody asks for them.
@@ -159,7 +159,13 @@ impl Target {
     pub fn emit(&self, facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
         let doing = |e: Error| e.context(format!("emit {}", self.name));
         let (fits, write) = match self.write {
-            Write::Once(write) => return write(facts, settings).map_err(doing),
+            Write::Once(write) => {
+                let files = write(facts, settings).map_err(doing)?;
+                return match facts.brokers.as_slice() {
+                    [only] if facts.one_of_several => in_directory(only.config.name.as_deref(), files),
+                    _ => Ok(files),
+                };
+            }
             Write::ForEachClient(fits, write) => (fits, write),
         };
         let meant = |client: &&Client| facts.narrowed || fits(client);
@@ -176,14 +182,20 @@ impl Target {
         }
         let mut files = Vec::new();
         for client in clients {
-            let directory = crate::store::directory_name(&client.identity.name)?;
             let of_client = |e: Error| doing(e.context(format!("client {}", ui::quote(&client.identity.name))));
-            for file in write(facts, client, settings).map_err(of_client)? {
-                files.push(OutputFile { path: format!("{directory}/{}", file.path), ..file });
-            }
+            let own = write(facts, client, settings).map_err(of_client)?;
+            files.extend(in_directory(Some(&client.identity.name), own)?);
         }
         Ok(files)
     }
+}
+
+/// The same files in a directory of this name.
+fn in_directory(name: Option<&str>, files: Vec<OutputFile>) -> Result<Vec<OutputFile>> {
+    let Some(name) = name else { return Ok(files) };
+    let directory = crate::store::directory_name(name)?;
+    let below = |file: OutputFile| OutputFile { path: format!("{directory}/{}", file.path), ..file };
+    Ok(files.into_iter().map(below).collect())
 }
 
 /// One file to be written.

@@ -15,7 +15,7 @@ pub(super) const TARGET: Target = Target {
     write: Write::ForEachClient(|_| true, emit),
 };
 
-const VERSIONS: &str = "OpenSSL 1.1.1 and later, curl 7.60 and later";
+const VERSIONS: &str = "OpenSSL 3 and curl 7.88";
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
     let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{CertificateFacts, CrlFacts, Facts, PrivateKeyFacts, PublicKeyFacts, RequestFacts};
+use super::{CertificateFacts, CrlFacts, Facts, PrivateKeyFacts, PublicKeyFacts, RequestFacts, ServerFacts};
 use crate::ui;
 
 /// So many names are listed in one line.
@@ -47,6 +47,7 @@ pub fn describe(facts: &Facts, now: OffsetDateTime) -> Description {
             key_lines(&mut description, public_key);
             description
         }
+        Facts::Server(facts) => server(facts),
         Facts::Container { format } => Description::titled(*format),
         Facts::Unreadable { label, reason } => {
             let mut description = Description::titled(format!("{} that cannot be read", ui::plain(label)));
@@ -234,6 +235,21 @@ fn private_key(facts: &PrivateKeyFacts) -> Description {
         Some(key) => key_lines(&mut description, key),
         None => description.line("key", "not known without the password"),
     }
+    description
+}
+
+fn server(facts: &ServerFacts) -> Description {
+    let mut description = Description::titled("TLS server");
+    description.line("address", facts.address.clone());
+    description.line("protocol", facts.protocol);
+    let clients = match (facts.client_certificate_requested, facts.client_authorities.as_slice()) {
+        (false, _) => "not asked for a certificate".to_owned(),
+        (true, []) => "asked for a certificate; the server does not say of which authorities".to_owned(),
+        (true, names) => {
+            format!("asked for a certificate of {}", listed(names))
+        }
+    };
+    description.line("clients", clients);
     description
 }
 

@@ -5,7 +5,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Foreign, Thing};
-use crate::x509::{Certificate, Crl, Csr, PublicKey, PublicKeyAlgorithm};
+use crate::verify::probe::Sighting;
+use crate::x509::{Certificate, Crl, Csr, DistinguishedName, PublicKey, PublicKeyAlgorithm, X509Error};
 
 /// So many entries of a revocation list are shown; the count tells the rest.
 pub const REVOKED_SHOWN: usize = 20;
@@ -21,6 +22,7 @@ pub enum Facts {
     Crl(Box<CrlFacts>),
     PrivateKey(PrivateKeyFacts),
     PublicKey { public_key: PublicKeyFacts },
+    Server(Box<ServerFacts>),
     Container { format: &'static str },
     Unreadable { label: String, reason: String },
 }
@@ -121,6 +123,19 @@ pub struct PrivateKeyFacts {
     pub public_key: Option<PublicKeyFacts>,
 }
 
+/// A TLS server. The certificates that it serves are things of their own.
+#[derive(Clone, Debug, Serialize)]
+pub struct ServerFacts {
+    /// The address that answered.
+    pub address: String,
+    /// `TLS 1.3` or `TLS 1.2`.
+    pub protocol: &'static str,
+    /// It asks for a client certificate.
+    pub client_certificate_requested: bool,
+    /// The authorities whose client certificates it wants; empty also where it names none.
+    pub client_authorities: Vec<String>,
+}
+
 /// A public key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PublicKeyFacts {
@@ -156,6 +171,7 @@ impl Facts {
             Thing::Crl(crl) => Self::Crl(Box::new(CrlFacts::of(crl))),
             Thing::PrivateKey(facts) => Self::PrivateKey(facts.clone()),
             Thing::PublicKey(key) => Self::PublicKey { public_key: PublicKeyFacts::of(key) },
+            Thing::Server(sighting) => Self::Server(Box::new(ServerFacts::of(sighting))),
             Thing::Foreign(foreign) => Self::Container { format: Foreign::as_str(*foreign) },
             Thing::Unreadable { label, reason } => Self::Unreadable { label: label.clone(), reason: reason.clone() },
         }
@@ -195,6 +211,23 @@ impl CertificateFacts {
             self_signed: certificate.is_self_issued() && certificate.is_signed_by(certificate),
             public_key: PublicKeyFacts::of(certificate.public_key()),
             fingerprint_sha256: certificate.sha256_hex(),
+        }
+    }
+}
+
+impl ServerFacts {
+    /// The facts about a server.
+    pub fn of(sighting: &Sighting) -> Self {
+        let authorities = sighting.client_authorities.iter().flatten();
+        let in_words = |name: &Result<_, _>| match name {
+            Ok(name) => DistinguishedName::to_string(name),
+            Err(fault) => X509Error::to_string(fault),
+        };
+        Self {
+            address: sighting.address.to_string(),
+            protocol: sighting.protocol,
+            client_certificate_requested: sighting.client_authorities.is_some(),
+            client_authorities: authorities.map(in_words).collect(),
         }
     }
 }

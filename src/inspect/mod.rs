@@ -1,7 +1,8 @@
 //! What is this? Certificates, requests, revocation lists and keys, recognised by their bytes and told in people's words.
 //!
-//! The room is pure: it gets bytes, never a file name, and believes none of them. It tells facts and what an eye stumbles
-//! over; judging a chain is the business of `verify`. Of a private key it tells everything but the key.
+//! The room is pure: it gets bytes, never a file name, or what a server said, and believes none of them. It tells facts
+//! and what an eye stumbles over; judging a chain is the business of `verify`. Of a private key it tells everything but
+//! the key.
 
 mod describe;
 mod detect;
@@ -14,10 +15,11 @@ pub use describe::{Description, describe};
 pub use detect::{LARGEST, read, read_with_password};
 pub use facts::{
     BasicConstraintsFacts, CertificateFacts, CrlFacts, Facts, NameConstraintsFacts, PrivateKeyFacts, PublicKeyFacts,
-    REVOKED_SHOWN, RequestFacts, RevokedFacts,
+    REVOKED_SHOWN, RequestFacts, RevokedFacts, ServerFacts,
 };
 pub use scan::{Found, scan};
 
+use crate::verify::probe::Sighting;
 use crate::x509::{Certificate, Crl, Csr, PublicKey};
 
 /// Something that was recognised.
@@ -34,6 +36,8 @@ pub enum Thing {
     PrivateKey(PrivateKeyFacts),
     /// A bare public key.
     PublicKey(PublicKey),
+    /// A TLS server.
+    Server(Box<Sighting>),
     /// A container of another kind, named and not opened.
     Foreign(Foreign),
     /// One block of several that cannot be read.

@@ -109,7 +109,7 @@ impl Issuer for LocalIssuer {
             Some(rehearsed) => {
                 let (serial, first) = (SerialNumber::random()?, Some(&rehearsed.certificate));
                 let tbs = rehearsed.shape.to_be_signed(&particulars(request, &serial), first)?;
-                refuse_if_wrong(lint::check_beside(first, &self.context(tbs.unsigned(), request)), request)?;
+                self.refuse_if_wrong(lint::check_beside(first, &self.context(tbs.unsigned(), request)), request)?;
                 tbs.sign(&self.key)?
             }
             None => self.issue_first(request)?,
@@ -127,13 +127,20 @@ impl LocalIssuer {
         let shape = template.shape(&self.signer()?)?;
         let tbs = shape.to_be_signed(&particulars(request, &template.serial), None)?;
         let rehearsal = tbs.sign_with_throwaway()?;
-        refuse_if_wrong(lint::check(&self.context(&rehearsal, request)), request)?;
+        self.refuse_if_wrong(lint::check(&self.context(&rehearsal, request)), request)?;
         *self.rehearsed() = Some(Arc::new(Rehearsed {
             request: PreparedRequest { csr: None, ..request.clone() },
             shape,
             certificate: rehearsal,
         }));
         Ok(tbs.sign(&self.key)?)
+    }
+
+    /// The rules that somebody's wish can break are those about what this authority may sign.
+    fn refuse_if_wrong(&self, findings: Vec<lint::Finding>, request: &PreparedRequest) -> Result<()> {
+        let name = crate::ui::shell(&self.name);
+        refuse_if_wrong(findings, request)
+            .map_err(|e| e.hint(format!("what this authority may sign says certgen inspect authority/{name}")))
     }
 
     fn context<'a>(&'a self, certificate: &'a Certificate, request: &PreparedRequest) -> lint::Context<'a> {

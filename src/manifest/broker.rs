@@ -7,10 +7,13 @@ use super::broker_keys::{
     administrator, certificates, directories, directory, inter_node_tls, is_exact_host, management, nodes, plugin,
     ports, tls_versions, user_names, word,
 };
-use super::broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Platform, TlsVersion};
+use super::broker_words::{
+    BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Migration, Platform, TlsVersion,
+};
 use super::entry::{Entry, check_name};
 use super::message::Problem;
 use super::schema;
+use super::settings::one_of;
 use super::spec::BrokerSpec;
 use super::user::{unique, vhost_names};
 use crate::profile::Role;
@@ -41,8 +44,10 @@ pub struct Broker {
     pub client_certificates: ClientCertificates,
     /// What of a certificate is the user's name.
     pub login_from: LoginFrom,
-    /// Users that log in with a password and are not certgen's: no client may take such a name.
-    pub login_users: Vec<String>,
+    /// Users that log in with a password and are not certgen's: no client may take such a name. `None`: nobody has said.
+    pub login_users: Option<Vec<String>>,
+    /// Clients are on their way from plain to TLS; `None`: TLS is all there is.
+    pub migration: Option<Migration>,
     /// The versions of TLS, newest first.
     pub tls_versions: Vec<TlsVersion>,
     /// The ports of the TLS listeners.
@@ -84,6 +89,29 @@ pub struct Ports {
     pub prometheus: u16,
     pub web_mqtt: u16,
     pub web_stomp: u16,
+}
+
+impl Ports {
+    /// Where RabbitMQ listens without TLS, which a migration leaves as it is.
+    pub const PLAIN: Self = Self {
+        amqp: 5672,
+        mqtt: 1883,
+        stomp: 61613,
+        stream: 5552,
+        prometheus: 15692,
+        web_mqtt: 15675,
+        web_stomp: 15674,
+    };
+
+    fn all(self) -> [u16; 7] {
+        let Self { amqp, mqtt, stomp, stream, prometheus, web_mqtt, web_stomp } = self;
+        [amqp, mqtt, stomp, stream, prometheus, web_mqtt, web_stomp]
+    }
+}
+
+impl Management {
+    /// Where the management UI listens without TLS.
+    pub const PLAIN_PORT: u16 = 15672;
 }
 
 impl Default for Ports {
@@ -143,7 +171,16 @@ impl Broker {
                 LoginFrom::words(),
                 LoginFrom::CommonName,
             )?,
-            login_users: user_names(schema::LOGIN_USERS.name, spec.login_users.as_deref().unwrap_or_default())?,
+            login_users: spec
+                .login_users
+                .as_deref()
+                .map(|names| user_names(schema::LOGIN_USERS.name, names))
+                .transpose()?,
+            migration: spec
+                .migration
+                .as_deref()
+                .map(|text| one_of(schema::MIGRATION.name, text, Migration::words()))
+                .transpose()?,
             tls_versions: tls_versions(spec)?,
             ports: ports(spec).map_err(|p| p.inside(schema::PORTS.name))?,
             plugins: unique(schema::PLUGINS.name, spec.plugins.as_deref().unwrap_or_default(), plugin)?,
@@ -161,12 +198,18 @@ impl Broker {
         };
         broker.check_inter_node(entries)?;
         broker.check_contradictions()?;
+        broker.check_plain_ports(spec)?;
         Ok(broker)
     }
 
     /// The first certificate, for facts that are the same on every host.
     pub fn certificate(&self) -> Option<&EntryRef> {
         self.certificates.first()
+    }
+
+    /// Whether somebody else's user has this name.
+    pub fn has_login_user(&self, name: &str) -> bool {
+        self.login_users.iter().flatten().any(|user| user == name)
     }
 
     /// Whether a plugin is on because the manifest asks for it.
@@ -225,6 +268,25 @@ impl Broker {
             return Err(refuse(message).hint(format!("add it to the node's names: san = [{host:?}]")));
         }
         Ok(())
+    }
+
+    /// Where a listener without TLS stays open there is no room for another.
+    fn check_plain_ports(&self, spec: &BrokerSpec) -> Result<(), Problem> {
+        if self.migration.is_none() {
+            return Ok(());
+        }
+        let open = |port: u16| port == Management::PLAIN_PORT || Ports::PLAIN.all().contains(&port);
+        let refuse = |key: &'static str, port: u16, section: &'static str| {
+            let message = format!("{key} = {port} is a port without TLS, which a migration leaves open");
+            Err(Problem::of(key, message).hint("choose another, such as that of the default").inside(section))
+        };
+        if open(self.management.port) {
+            return refuse(schema::PORT.name, self.management.port, schema::MANAGEMENT.name);
+        }
+        match spec.ports.iter().find_map(|(key, port)| Some((*key, u16::try_from(*port).ok().filter(|p| open(*p))?))) {
+            Some((key, port)) => refuse(key, port, schema::PORTS.name),
+            None => Ok(()),
+        }
     }
 
     fn check_contradictions(&self) -> Result<(), Problem> {

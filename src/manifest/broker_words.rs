@@ -49,6 +49,18 @@ pub enum ClientCertificates {
     None,
 }
 
+/// How far the clients have come on their way from plain to TLS. The files are the same in all three: listeners without
+/// TLS stay open beside those with it, and certificates are optional.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Migration {
+    /// They may have begun: nobody has looked.
+    Open,
+    /// At the last look somebody still came without TLS or by password.
+    Used,
+    /// At the last look nobody did.
+    Unused,
+}
+
 /// What of a certificate is the user's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LoginFrom {
@@ -99,6 +111,7 @@ macro_rules! words {
 words!(BrokerVersion: "any" Any, "3.10" V3_10, "3.11" V3_11, "3.12" V3_12, "3.13" V3_13, "4.0" V4_0, "4.1" V4_1, "4.2" V4_2, "4.3" V4_3);
 words!(Platform: "unix" Unix, "windows" Windows);
 words!(ClientCertificates: "required" Required, "optional" Optional, "none" None);
+words!(Migration: "open" Open, "used" Used, "unused" Unused);
 words!(LoginFrom: "common_name" CommonName, "distinguished_name" DistinguishedName, "san dns" SanDns, "san email" SanEmail, "san uri" SanUri);
 words!(TlsVersion: "1.3" V1_3, "1.2" V1_2);
 words!(InterNodeTls: "false" Off, "true" File, "flags" Flags);

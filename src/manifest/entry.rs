@@ -230,7 +230,7 @@ fn all_names(
     }
     let long = !fits_common_name(name);
     if role.serves() && (all.is_empty() || (long && own_names(role, name).is_empty())) {
-        let why = GeneralName::parse(name).err().map(|e| e.to_string()).unwrap_or_default();
+        let why = DnsName::parse(name).err().map(|e| e.to_string()).unwrap_or_default();
         let quoted = ui::quote(name);
         let message = match long {
             true => format!("{quoted} is too long for a common name and not a host name either: {why}"),

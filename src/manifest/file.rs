@@ -289,6 +289,7 @@ fn read_broker(r: &mut Reader<'_>) -> Result<BrokerSpec, ManifestError> {
         client_certificates: r.string(schema::CLIENT_CERTIFICATES)?,
         login_from: r.string(schema::LOGIN_FROM)?,
         login_users: r.strings(schema::LOGIN_USERS)?,
+        migration: r.string(schema::MIGRATION)?,
         tls_versions: r.strings(schema::TLS_VERSIONS)?,
         ports: read_ports(r)?,
         plugins: r.strings(schema::PLUGINS)?,

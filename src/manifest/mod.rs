@@ -35,7 +35,7 @@ use std::path::PathBuf;
 
 pub use authority::{AUTHORITY_COMMON_NAME_MAX, Authority};
 pub use broker::{Broker, EntryRef, Management, Ports};
-pub use broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Platform, TlsVersion};
+pub use broker_words::{BrokerVersion, ClientCertificates, InterNodeTls, LoginFrom, Migration, Platform, TlsVersion};
 pub use consumer::Consumer;
 pub use edit::{Editor, Value};
 pub use entry::Entry;

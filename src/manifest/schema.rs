@@ -84,6 +84,7 @@ keys! {
     CLIENT_CERTIFICATES "client_certificates" "client_certificates = \"required\"";
     LOGIN_FROM "login_from" "login_from = \"common_name\"";
     LOGIN_USERS "login_users" "login_users = [\"alice\"]";
+    MIGRATION "migration" "migration = \"open\"";
     TLS_VERSIONS "tls_versions" "tls_versions = [\"1.3\", \"1.2\"]";
     PORTS "ports" "ports = { amqp = 5671 }";
     PLUGINS "plugins" "plugins = [\"rabbitmq_mqtt\"]";
@@ -208,6 +209,7 @@ pub(crate) const BROKER_KEYS: Keys = &[
     CLIENT_CERTIFICATES,
     LOGIN_FROM,
     LOGIN_USERS,
+    MIGRATION,
     TLS_VERSIONS,
     PORTS,
     PLUGINS,

@@ -113,6 +113,7 @@ pub(crate) struct BrokerSpec {
     pub(crate) client_certificates: Option<String>,
     pub(crate) login_from: Option<String>,
     pub(crate) login_users: Option<Vec<String>>,
+    pub(crate) migration: Option<String>,
     pub(crate) tls_versions: Option<Vec<String>>,
     pub(crate) ports: Vec<(&'static str, i64)>,
     pub(crate) plugins: Option<Vec<String>>,

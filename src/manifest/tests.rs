@@ -161,6 +161,13 @@ fn faults_say_where_they_are_and_what_was_meant() {
         ("[client.guest]", "5:9: [client.guest]: its name is that of a user with a password"),
         ("[broker]\n[client.administrator]", "6:9: [client.administrator]: its name is that of a user with a password"),
         ("[client.a]\n[broker]\nlogin_users = [\"a\"]", "5:9: [client.a]: its name is that of a user"),
+        ("[broker]\nmigration = 1", r#"certgen.toml:6:13: "migration" in [broker] must be a string, not an integer"#),
+        ("[broker]\nmigration = \"closed\"", "6:13: [broker]: "),
+        (
+            "[broker]\nmigration = \"open\"\nports = { mqtt = 8883, amqp = 5672 }",
+            "7:31: [broker]: amqp = 5672 is a port without TLS, which a migration leaves open",
+        ),
+        ("[broker]\nmigration = \"open\"\nmanagement = { port = 15672 }", "7:23: [broker]: port = 15672 is a port"),
         ("[client.\"\"]", "cannot be the name of a client: it is empty"),
         (
             "[client.\"a\\u001B[31m\"]",
@@ -328,7 +335,7 @@ fn a_broker_with_everything() {
         "[node.\"a.b.c\"]\n[server.ui]\n[broker]\nversion = \"4.1\"\nplatform = \"windows\"\ncerts_dir = 'D:\\certs\\'\n",
         "certificate = [\"node/a.b.c\"]\nmanagement = { certificate = \"ui\" }\ninter_node_tls = \"flags\"\nrevocation = true\n",
         "client_certificates = \"optional\"\nlogin_from = \"san dns\"\nlogin_users = [\"alice\"]\ntls_versions = [\"1.2\", \"tlsv1.3\"]\n",
-        "ports = { mqtt = 1884 }\nplugins = [\"rabbitmq_mqtt\"]\nnodes = [\"a.b.c\"]\nlongnames = true\nadministrator = false\n",
+        "migration = \"used\"\nports = { mqtt = 1884 }\nplugins = [\"rabbitmq_mqtt\"]\nnodes = [\"a.b.c\"]\nlongnames = true\nadministrator = false\n",
         "erl_ssl_path = \"C:/erl/ssl\"\nvhosts = [\"/\", \"x\"]\n",
     ));
     let broker = &manifest.brokers()[0];
@@ -341,6 +348,7 @@ fn a_broker_with_everything() {
     assert_eq!(broker.tls_versions, [TlsVersion::V1_3, TlsVersion::V1_2]);
     assert_eq!((broker.ports.mqtt, broker.ports.amqp, broker.administrator.as_deref()), (1884, 5671, None));
     assert_eq!(broker.nodes, ["rabbit@a.b.c"]);
+    assert!(broker.migration == Some(Migration::Used) && broker.has_login_user("alice"));
 }
 
 #[test]

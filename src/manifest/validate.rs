@@ -324,9 +324,8 @@ fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
         let message = "it does not say which broker it talks to: there are several";
         return Err(Problem::new(message).hint(format!("broker = {0:?}, or a list of them (--broker {0})", names[0])));
     }
-    let of_broker = |broker: &Broker| {
-        broker.administrator.as_deref() == Some(&*entry.name) || broker.login_users.contains(&entry.name)
-    };
+    let of_broker =
+        |broker: &Broker| broker.administrator.as_deref() == Some(&*entry.name) || broker.has_login_user(&entry.name);
     let taken = entry.name == "guest" || manifest.brokers_of(entry).any(of_broker);
     if taken && !user.existing {
         let message = "its name is that of a user with a password: the certificate would make its holder that user";
@@ -347,6 +346,7 @@ fn same_but_for_case<'n>(name: &str, mut taken: impl Iterator<Item = &'n str>) -
 /// Their directories would be one on many file systems.
 fn equal_but_for_case(name: &str, other: &str) -> Problem {
     Problem::new(format!("the names {} and {} are equal but for case", ui::quote(other), ui::quote(name)))
+        .hint("choose another name")
 }
 
 fn unknown_authority(issuer: &str, known: &[&str]) -> Problem {

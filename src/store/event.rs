@@ -32,6 +32,18 @@ pub enum Action {
     Adopted,
     /// A secret was put into another container.
     Exported,
+    /// An authority got a successor, which peers are to trust from now on.
+    RotationStarted,
+    /// The successor signs now; or, after a rotation was given up, the former one again.
+    RotationSwitched,
+    /// The former certificate of an authority is trusted no longer.
+    RotationFinished,
+    /// The successor of an authority was given up before it signed anything.
+    RotationAborted,
+    /// An authority certified its successor.
+    CrossCertified,
+    /// Somebody says that the files of an identity or broker are where they are used.
+    Delivered,
     /// An authority's key was sealed.
     Sealed,
     /// An authority's key was unsealed.

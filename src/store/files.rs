@@ -69,6 +69,11 @@ pub struct FileFacts {
 }
 
 impl FileFacts {
+    /// Others may do more with it than `mode` allows.
+    pub fn is_wider_than(&self, mode: u32) -> bool {
+        cfg!(unix) && self.mode & 0o077 & !mode != 0
+    }
+
     /// Nothing need be changed so that it has this mode, and this owner where one is named.
     pub fn fits(&self, mode: u32, owner: Option<&Owner>) -> bool {
         let has_mode = cfg!(not(unix)) || self.mode == mode;

@@ -71,6 +71,8 @@ pub struct EntryHistory {
     pub removed: bool,
     /// A request is out and not answered: the key's fingerprint, if recorded.
     pub requested: Option<Option<String>>,
+    /// The certificate in use where it is not the newest: the rotation to the newest was given up.
+    in_use: Option<usize>,
     /// A renewal waits for its hook.
     pub awaits_hook: bool,
     /// The key is sealed (authorities).
@@ -84,7 +86,8 @@ pub struct EntryHistory {
 impl EntryHistory {
     /// The certificate in use, unless the identity was taken out.
     pub fn current(&self) -> Option<&Issued> {
-        self.certificates.last().filter(|_| !self.removed)
+        let in_use = self.in_use.map_or_else(|| self.certificates.last(), |at| self.certificates.get(at));
+        in_use.filter(|_| !self.removed)
     }
 }
 
@@ -93,6 +96,8 @@ impl EntryHistory {
 pub struct Inventory {
     /// There is a file.
     pub exists: bool,
+    /// The file is shorter than when certgen wrote it last.
+    pub is_short: bool,
     /// Every event once, in the order of real time.
     pub events: Vec<Event>,
     /// Identities by role and name, authorities excepted.
@@ -240,16 +245,19 @@ impl Inventory {
         };
         history.events.push(index);
         match event.action {
-            Action::Issued | Action::Renewed | Action::AuthorityCreated => {
+            Action::Issued | Action::Renewed | Action::AuthorityCreated | Action::RotationSwitched => {
                 let Some(issued) = issued(index, event) else { return };
                 history.removed = false;
                 history.requested = None;
                 history.awaits_hook = event.hook.unwrap_or(false);
-                if history
+                history.in_use = None;
+                if let Some(known) = history
                     .certificates
                     .iter()
-                    .any(|known| known.serial == issued.serial && known.issuer == issued.issuer)
+                    .position(|known| known.serial == issued.serial && known.issuer == issued.issuer)
                 {
+                    // A rotation that was given up brings an older one back.
+                    history.in_use = (event.action == Action::RotationSwitched).then_some(known);
                     return;
                 }
                 let place = (role.clone(), name.clone(), history.certificates.len());

@@ -94,6 +94,7 @@ pub(super) fn read(path: &Path) -> Result<Inventory> {
     if headers == 0 {
         return Err(garbage(path, "it has no header line"));
     }
+    inventory.is_short = missing;
     if missing {
         inventory.warnings.push(format!(
             "{}: it is shorter than when certgen wrote it last; some events may be missing",

@@ -73,9 +73,73 @@ pub fn gitattributes() -> PathBuf {
     ".gitattributes".into()
 }
 
-/// The directory of an authority.
-pub fn ca_dir(authority: &str) -> Result<PathBuf> {
-    Ok(PathBuf::from("ca").join(directory_name(authority)?))
+/// Which of its certificates: an authority that is rotated has two for a while, each with its key and its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Generation {
+    /// The one that signs.
+    Present,
+    /// The one that will: peers learn to trust it first.
+    Successor,
+    /// The one that did: peers still trust it.
+    Predecessor,
+}
+
+impl Generation {
+    /// All of them; what signs comes first.
+    pub const ALL: [Self; 3] = [Self::Present, Self::Successor, Self::Predecessor];
+
+    /// The word for it, and for its directory.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::Successor => "successor",
+            Self::Predecessor => "predecessor",
+        }
+    }
+}
+
+/// An authority, or one of the two that it is during a rotation. A bare name means the one that signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ca<'a> {
+    /// Its name in the manifest.
+    pub name: &'a str,
+    /// Which of its certificates.
+    pub generation: Generation,
+}
+
+impl<'a> Ca<'a> {
+    /// That certificate of `name`.
+    pub fn new(name: &'a str, generation: Generation) -> Self {
+        Self { name, generation }
+    }
+}
+
+impl<'a> From<&'a str> for Ca<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::new(name, Generation::Present)
+    }
+}
+
+impl<'a> From<&'a String> for Ca<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::new(name, Generation::Present)
+    }
+}
+
+impl<'a> From<&'a (String, Generation)> for Ca<'a> {
+    fn from((name, generation): &'a (String, Generation)) -> Self {
+        Self::new(name, *generation)
+    }
+}
+
+/// The directory of an authority; what it has beside the present certificate lies in a directory below.
+pub fn ca_dir<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
+    let ca = authority.into();
+    let directory = PathBuf::from("ca").join(directory_name(ca.name)?);
+    Ok(match ca.generation {
+        Generation::Present => directory,
+        other => directory.join(other.as_str()),
+    })
 }
 
 /// The files of a consumer other than the broker.
@@ -84,23 +148,29 @@ pub fn emit_dir(target: &str) -> PathBuf {
 }
 
 /// An authority's certificate.
-pub fn ca_certificate(authority: &str) -> Result<PathBuf> {
+pub fn ca_certificate<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
     Ok(ca_dir(authority)?.join("ca_certificate.pem"))
 }
 
 /// An authority's private key, when it is not sealed.
-pub fn ca_key(authority: &str) -> Result<PathBuf> {
+pub fn ca_key<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
     Ok(ca_dir(authority)?.join("ca_key.pem"))
 }
 
 /// An authority's private key in an age file.
-pub fn ca_key_sealed(authority: &str) -> Result<PathBuf> {
+pub fn ca_key_sealed<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
     Ok(ca_dir(authority)?.join("ca_key.pem.age"))
 }
 
 /// An authority's certificate revocation list.
-pub fn crl(authority: &str) -> Result<PathBuf> {
+pub fn crl<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
     Ok(ca_dir(authority)?.join("crl.pem"))
+}
+
+/// The certificate of an authority's successor, signed by the one that it succeeds. It stands in no chain: Erlang/OTP 25 shows
+/// no certificate at all to a peer that trusts the successor alone when its chain ends with this one.
+pub fn cross_certificate<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("cross_certificate.pem"))
 }
 
 /// The directory of one identity, complete in itself. For the role `authority` it is [`ca_dir`].
@@ -192,6 +262,8 @@ mod tests {
     #[test]
     fn the_contract_s_paths() {
         assert_eq!(ca_key("ca").unwrap(), Path::new("ca/ca/ca_key.pem"));
+        let successor = Ca::new("root", Generation::Successor);
+        assert_eq!(ca_key_sealed(successor).unwrap(), Path::new("ca/root/successor/ca_key.pem.age"));
         assert_eq!(key("client", "celery_worker").unwrap(), Path::new("client/celery_worker/client_key.pem"));
         assert_eq!(certificate("node", "*.p").unwrap(), Path::new("node/_wildcard.p/server_certificate.pem"));
         assert_eq!(key("authority", "root").unwrap(), Path::new("ca/root/ca_key.pem"));

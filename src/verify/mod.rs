@@ -1,14 +1,18 @@
 //! Path validation: does this certificate chain to a trust anchor, for this name, this purpose, at this time?
 //!
-//! The room owns the answer and its reasons. It is pure: certificates, names and the time come in as arguments; files,
-//! the PKI directory and the network belong to others. It never takes anchors from the system and never compares a host
-//! name with a common name.
+//! The room owns the answer and its reasons. It is pure but for one file: certificates, names and the time come in as
+//! arguments; files and the PKI directory belong to others. It never takes anchors from the system and never compares a
+//! host name with a common name.
+//!
+//! The one file is [`probe`], which alone uses the network. It looks at a server and judges nothing; what it brings can be
+//! asked about like any other chain.
 //!
 //! Two layers. The walk (`walk`) goes through the chain certificate by certificate and gives one [`Finding`] for each
 //! check that failed, which no library does; `library` then asks rustls-webpki. When either says no, the answer is no.
 //! Both are bounded, because whoever sends a chain chooses it.
 
 mod der;
+mod erlang;
 mod finding;
 mod form;
 mod general_name;
@@ -18,6 +22,7 @@ mod limbo_tests;
 mod name_constraints;
 mod path;
 mod peer_name;
+pub mod probe;
 mod purpose;
 mod revocation;
 #[cfg(test)]
@@ -27,6 +32,7 @@ mod walk;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+pub use erlang::erlang_refuses;
 pub use finding::{Check, Finding, Severity};
 pub use peer_name::PeerName;
 pub use purpose::Purpose;

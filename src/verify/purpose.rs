@@ -35,7 +35,7 @@ impl Purpose {
         }
     }
 
-    fn wanted(self) -> &'static [ExtendedKeyUsage] {
+    pub(super) fn wanted(self) -> &'static [ExtendedKeyUsage] {
         match self {
             Self::Server => &[ExtendedKeyUsage::ServerAuth],
             Self::Client => &[ExtendedKeyUsage::ClientAuth],

@@ -15,17 +15,10 @@ fn with_two() -> World {
     world
 }
 
-fn copy(world: &World) -> World {
-    let other = World::new();
-    let done = std::process::Command::new("cp").arg("-a").arg(world.pki("")).arg(other.pki("")).status();
-    assert!(done.is_ok_and(|s| s.success()));
-    other
-}
-
 #[test]
 fn a_backup_learns_from_the_list_that_the_broker_has() {
     let world = with_two();
-    let backup = copy(&world);
+    let backup = world.copy();
     world.certgen(["revoke", "x", "--reason", "keyCompromise"]).at(LATER).run().success();
     world.certgen(["revoke", "y", "--reason", "certificateHold"]).at(LATER).run().success();
     fs::copy(world.pki("ca/root/crl.pem"), backup.path("crl.pem")).expect("ours");
@@ -56,7 +49,7 @@ fn a_backup_learns_from_the_list_that_the_broker_has() {
 #[test]
 fn what_both_sides_revoked_is_on_one_list() {
     let world = with_two();
-    let other = copy(&world);
+    let other = world.copy();
     world.certgen(["revoke", "x"]).at(LATER).run().success();
     other.certgen(["issue", "client", "stranger"]).at(NOON).run().success();
     other.certgen(["revoke", "y", "stranger"]).at("2026-11-22T14:00:00Z").run().success();
@@ -77,7 +70,7 @@ fn what_both_sides_revoked_is_on_one_list() {
 #[test]
 fn no_key_is_needed_for_a_list_that_knows_more() {
     let world = with_two();
-    let keyless = copy(&world);
+    let keyless = world.copy();
     fs::remove_file(keyless.pki("ca/root/ca_key.pem")).expect("ours");
     let manifest = keyless.read("pki/certgen.toml").replace("revocation = false", "revocation = true");
     keyless.write("pki/certgen.toml", manifest);

@@ -1,6 +1,7 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
 mod crl;
+mod damage;
 mod emit;
 mod faults;
 mod hostile_answers;
@@ -8,10 +9,13 @@ mod hostile_files;
 mod hostile_names;
 mod hostile_world;
 mod import;
+mod inspect;
+mod migration;
 mod recovery;
 mod renew;
 mod repeat;
 mod revoke;
+mod rotate;
 mod status;
 mod together;
 mod usage;

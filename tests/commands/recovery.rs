@@ -44,6 +44,41 @@ fn a_missing_inventory_is_rebuilt_by_the_next_command_that_writes() {
     assert_eq!(list(), 2);
 }
 
+/// An inventory from a backup or an old branch, beside certificates that it does not know: what it does not know could not
+/// be revoked, and what the list revokes was shown as good.
+#[test]
+fn an_inventory_that_is_older_than_the_certificates_learns_of_them() {
+    let world = World::initialised(["--profile", "celery"]);
+    world.certgen(["issue", "client", "old"]).run().success();
+    let backup = world.read("pki/inventory.jsonl");
+    world.certgen(["issue", "client", "new", "gone"]).run().success();
+    world.certgen(["renew", "client/old"]).run().success();
+    world.certgen(["revoke", "client/gone"]).run().success();
+    let states = || {
+        let items = world.certgen(["--json", "status", "client"]).run().success().json()["items"].clone();
+        items.as_array().expect("items").iter().map(|i| (i["name"].clone(), i["state"].clone())).collect::<Vec<_>>()
+    };
+    let listed = states();
+    world.write("pki/inventory.jsonl", &backup);
+    let before = snapshot(&world.pki(""));
+    world.certgen(["status"]).run().success().stderr_has("is older than what lies here, the 3 certificates on disk");
+    assert_eq!(states(), listed);
+    unchanged(&before, &world.pki(""), "a reading command wrote");
+    // Both certificates of the one, and the only one of the other.
+    let output = world.certgen(["revoke", "client/old", "client/new"]).run().success();
+    assert_eq!(output.stdout.matches("revoked   client/").count(), 3, "{}", output.stdout);
+    output.stderr_has("it learned of the 3 certificates on disk");
+    world.certgen(["revoke", "client/gone"]).run().refused().stderr_has("is revoked already");
+    check(&world.pki(""));
+
+    // The cache is gone too, so nobody knows that the file was longer: a directory that it lacks says so.
+    world.write("pki/inventory.jsonl", &backup);
+    fs::remove_file(world.pki("inventory.idx")).expect("a cache");
+    let output = world.certgen(["revoke", "client/new"]).run().success().stdout_has("unchanged client/new");
+    output.stderr_has("it learned of the 3 certificates on disk").stderr_has("had lost: client/old revoked");
+    check(&world.pki(""));
+}
+
 #[test]
 fn a_revoked_certificate_stays_revoked_without_the_inventory() {
     let world = World::initialised([]);

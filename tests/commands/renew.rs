@@ -70,6 +70,34 @@ fn only_what_is_due_is_renewed() {
     at("2026-09-02T00:00:00Z", &["renew", "--due"]).success().stdout_is("");
 }
 
+/// Keys of replaced pairs were kept for ever.
+#[test]
+fn the_key_of_a_replaced_pair_goes_when_it_has_expired() {
+    let world = World::new();
+    let at = |time: &'static str, args: &[&str]| world.certgen(args.iter().copied()).at(time).run().success();
+    at("2026-01-01", &["init", "--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    at("2026-01-01", &["issue", "client", "long"]);
+    at("2026-01-01", &["issue", "client", "short", "--validity", "30d"]);
+    at("2026-01-02", &["renew", "client/long", "client/short"]);
+    let kept = |file: &str| {
+        let all = crate::support::invariants::snapshot(&world.pki("history")).into_keys();
+        all.filter(|path| path.ends_with(file)).count()
+    };
+    assert_eq!((kept("client_key.pem"), kept("client_certificate.pem")), (2, 2));
+    at("2026-01-20", &["renew", "--due", "--due-within", "1d"]);
+    assert_eq!(kept("client_key.pem"), 2, "nothing has expired");
+    // Nothing is due but what is over in history/.
+    let told = "the key of a replaced pair that has expired was erased";
+    at("2026-01-31T12:00:00Z", &["renew", "--due", "--due-within", "1h"]).stderr_has(told).stdout_is("");
+    assert_eq!((kept("client_key.pem"), kept("client_certificate.pem")), (1, 2));
+    at("2027-02-01", &["crl", "--due"]).stderr_has("no revocation list is due").stderr_has(told);
+    assert_eq!((kept("client_key.pem"), kept("client_certificate.pem")), (0, 2));
+    // What has expired before it is replaced is not kept at all.
+    at("2027-02-01", &["renew", "client/long"]);
+    assert_eq!((kept("client_key.pem"), kept("client_certificate.pem")), (0, 3));
+    crate::support::invariants::check(&world.pki(""));
+}
+
 #[test]
 fn what_cannot_be_renewed_here_is_said() {
     let world = celery();
@@ -79,7 +107,7 @@ fn what_cannot_be_renewed_here_is_said() {
     let all = world.certgen(["renew", "--all"]).run().success();
     assert!(!all.stdout.contains("sensor"), "{}", all.stdout);
     all.stderr_has("to be renewed where its key is").stderr_has("client/sensor");
-    world.certgen(["renew", "authority/root"]).run().code(1).stderr_has("certgen issue authority");
+    world.certgen(["renew", "authority/root"]).run().code(1).stderr_has("certgen rotate start root");
     world.certgen(["renew", "nobody"]).run().code(1).stderr_has("certgen list");
     world.certgen(["renew"]).run().code(2);
     world.certgen(["renew", "--due", "--all"]).run().code(2);
@@ -157,4 +185,119 @@ fn watching_looks_at_once_and_ends_at_once() {
     let killed = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
     assert!(killed.expect("kill runs").success());
     assert_eq!(child.wait().expect("it ends").code(), Some(143));
+}
+
+/// A command that stays, its clocks run by libfaketime as `settings` say; ended when it is dropped.
+#[cfg(unix)]
+struct Watching(std::process::Child);
+
+#[cfg(unix)]
+impl Watching {
+    fn start(world: &World, hook: &str, settings: &[(&str, &str)]) -> Self {
+        let library = fs::read_dir("/usr/lib").expect("a system has libraries").flatten();
+        let library = library.map(|entry| entry.path().join("faketime/libfaketime.so.1")).find(|path| path.exists());
+        let library = library.expect("libfaketime is missing: `tests/run --install` brings it");
+        let watch = world.certgen(["renew", "--watch", "--hook", hook]).env("LD_PRELOAD", library);
+        // Only the program's clocks are moved, not those of the hook.
+        Self(settings.iter().fold(watch, |run, (name, value)| run.env(name, value)).start())
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = std::process::Command::new("kill").args([&format!("-{name}"), &self.0.id().to_string()]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Told to go, it goes at once, with the exit code of SIGTERM.
+    #[track_caller]
+    fn ends(mut self) {
+        let told = std::time::Instant::now();
+        self.signal("TERM");
+        assert_eq!(self.0.wait().expect("it ends").code(), Some(143));
+        assert!(told.elapsed() < std::time::Duration::from_secs(1), "{:?}", told.elapsed());
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The lines of a file, once there are so many; how long it took.
+#[cfg(unix)]
+#[track_caller]
+fn lines(world: &World, file: &str, count: usize, limit: u64) -> (Vec<String>, std::time::Duration) {
+    let started = std::time::Instant::now();
+    loop {
+        let text = fs::read_to_string(world.path(file)).unwrap_or_default();
+        let found: Vec<String> = text.lines().map(str::to_owned).collect();
+        if found.len() >= count {
+            return (found, started.elapsed());
+        }
+        assert!(started.elapsed().as_secs() < limit, "{file} has {} lines, wanted {count}\n{text}", found.len());
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+/// Real hours on a clock that runs 600 times as fast: a look every hour and up to ten minutes, and what became due
+/// between two looks is renewed at the second.
+#[cfg(unix)]
+#[test]
+#[ignore = "needs faketime"]
+fn hours_go_by_and_what_becomes_due_is_renewed() {
+    const SPEED: f64 = 600.0;
+    let world = celery();
+    // Five hours, one of them past: due after two and a third, so not at the first look and not at the second.
+    world.certgen(["issue", "client", "short", "--validity", "4h"]).run().success();
+    world.certgen(["issue", "client", "first", "--validity", "1d", "--not-before", "2025-12-31"]).run().success();
+    // What fails is tried again at each look, so its hook tells of each.
+    let hook =
+        "unset LD_PRELOAD; case $CERTGEN_NAME in first) date +%s.%N >> looks; exit 1;; esac; date +%s.%N >> renewed";
+    let watching = Watching::start(&world, hook, &[("FAKETIME", "+0 x600")]);
+    let (looks, _) = lines(&world, "looks", 5, 90);
+    let time = |line: &String| line.parse::<f64>().expect("a time");
+    let times: Vec<f64> = looks.iter().map(time).collect();
+    let intervals: Vec<f64> = times.windows(2).map(|pair| (pair[1] - pair[0]) * SPEED).collect();
+    // A look takes up to two seconds itself, and here a second is ten minutes.
+    let work = 1200.0;
+    assert!(intervals.iter().all(|seconds| (3600.0 - work..4200.0 + work).contains(seconds)), "{intervals:?}");
+    let (renewed, _) = lines(&world, "renewed", 1, 1);
+    let after = (time(&renewed[0]) - times[0]) * SPEED;
+    let due = 8400.0;
+    assert!((due - work..due + 4200.0 + work).contains(&after), "renewed {after} seconds after the first look");
+    watching.ends();
+}
+
+/// A clock that is set while the command sleeps, or stands still with the whole machine: the next nap's end notices.
+#[cfg(unix)]
+#[test]
+#[ignore = "needs faketime"]
+fn a_clock_that_jumps_is_noticed_within_seconds() {
+    for (case, stopped) in [("the clock is set", false), ("the machine sleeps", true)] {
+        let world = celery();
+        world.certgen(["issue", "client", "short", "--validity", "1d", "--not-before", "2025-12-31"]).run().success();
+        world.write("clock", "+0");
+        let clock = world.path("clock").display().to_string();
+        let settings =
+            [("FAKETIME_TIMESTAMP_FILE", &*clock), ("FAKETIME_NO_CACHE", "1"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+        let watching = Watching::start(&world, "echo $CERTGEN_NAME >> renewed", &settings);
+        assert_eq!(lines(&world, "renewed", 1, 60).0, ["short"], "{case}: it looks at once");
+        // By now it sleeps.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        if stopped {
+            watching.signal("STOP");
+        }
+        // Twenty hours later two thirds of its day are over.
+        world.write("clock", "+20h");
+        if stopped {
+            std::thread::sleep(std::time::Duration::from_secs(2));
+            watching.signal("CONT");
+        }
+        let (renewed, took) = lines(&world, "renewed", 2, 60);
+        assert_eq!(renewed, ["short", "short"], "{case}");
+        assert!(took.as_secs() < 25, "{case}: {took:?}");
+        watching.ends();
+    }
 }

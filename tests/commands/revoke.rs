@@ -173,7 +173,7 @@ fn what_cannot_be_revoked_changes_nothing() {
     refused(&["12:34:ab"], "no certificate with the serial number");
     refused(&["\u{202e}x"], "\\u{202e}");
     refused(&["celery_worker", "nobody"], "there is no identity");
-    refused(&["root"], "certgen issue authority");
+    refused(&["root"], "certgen rotate start root");
     refused(&["authority/nobody"], "no authority");
     refused(&["celery_worker", "--reason", "bad"], "keyCompromise");
     refused(&[""], "there is no identity");
@@ -227,7 +227,7 @@ fn an_intermediate_goes_on_its_issuer_s_list_and_signs_nothing_more() {
         .certgen(["revoke", &reference, "--reason", "cACompromise"])
         .run()
         .success()
-        .stderr_has("certgen issue authority");
+        .stderr_has("certgen rotate start");
     assert!(list(&world, issuer).contains("CA Compromise"));
     let listed = world.certgen(["--json", "list", &reference]).run().success().json();
     assert_eq!(listed["items"][0]["state"], "revoked");

@@ -79,13 +79,127 @@ fn what_is_elsewhere_or_withdrawn_is_said() {
     assert_eq!(state(&world, "away", "2027-02-01T00:00:00Z"), "expired");
 }
 
+/// A state, and what is said about it.
+fn told(world: &World, name: &str, at: &str) -> (String, String) {
+    let item = &world.certgen(["status", name, "--json"]).at(at).run().success().json()["items"][0];
+    (item["state"].as_str().expect("a state").to_owned(), item["detail"].as_str().unwrap_or_default().to_owned())
+}
+
+#[test]
+fn what_was_revoked_is_out_of_use() {
+    let world = celery();
+    world.certgen(["issue", "client", "x"]).at(DAY_ONE).run().success();
+    world.certgen(["issue", "authority", "devices", "--issuer", "root"]).at(DAY_ONE).run().success();
+    world.certgen(["revoke", "client/x", "authority/devices"]).at(DAY_ONE).run().success();
+    for name in ["client/x", "authority/devices"] {
+        assert_eq!(state(&world, name, DAY_ONE), "revoked", "{name}");
+        world.certgen(["status", name, "--fail-within", "9000d"]).at(DAY_ONE).run().success();
+    }
+    // The list that says so is a thing with an end of its own.
+    let list = |at: &str| {
+        world.certgen(["status", "crl/root", "--json"]).at(at).run().success().json()["items"][0]["state"].clone()
+    };
+    for (at, wanted) in [(DAY_ONE, "ok"), ("2026-01-21T00:00:00Z", "due"), ("2026-02-01T00:00:00Z", "expired")] {
+        assert_eq!(list(at), wanted, "{at}");
+    }
+    let due = world.certgen(["status"]).at("2026-01-21T00:00:00Z").run().success();
+    due.stderr_has("certgen crl --due");
+    fs::write(world.pki("ca/root/crl.pem"), "-----BEGIN X509 CRL-----\n").expect("ours");
+    assert_eq!(list(DAY_ONE), "damaged");
+}
+
+/// Another authority of the same name in the place of the first, as after a restore of the wrong backup.
+#[test]
+fn what_the_present_authority_did_not_sign_is_superseded() {
+    let (world, other) = (celery(), celery());
+    for file in ["ca_certificate.pem", "ca_key.pem"] {
+        fs::copy(other.pki(format!("ca/root/{file}")), world.pki(format!("ca/root/{file}"))).expect("ours");
+    }
+    assert_eq!(state(&world, "authority/root", DAY_ONE), "ok");
+    let (state, detail) = told(&world, "client/celery_worker", DAY_ONE);
+    assert_eq!(state, "superseded CA");
+    assert!(detail.contains("not signed by the present authority"), "{detail}");
+}
+
+#[test]
+fn what_begins_later_is_not_good_yet() {
+    let world = celery();
+    let later = ["issue", "client", "later", "--not-before", "2026-03-01", "--not-after", "2026-12-01"];
+    world.certgen(later).at(DAY_ONE).run().success();
+    assert_eq!(state(&world, "later", DAY_ONE), "not yet valid");
+    world.certgen(["status", "later", "--fail-within", "1d"]).at(DAY_ONE).run().code(3);
+    assert_eq!(state(&world, "later", "2026-03-02T00:00:00Z"), "ok");
+    // A clock that is wrong by years says so of everything.
+    assert_eq!(state(&world, "authority/root", "2016-01-01T00:00:00Z"), "not yet valid");
+}
+
+/// A pair that somebody else renews is known by its directory, and judged by its dates alone.
+#[test]
+fn what_others_renew_is_external() {
+    let (world, other) = (celery(), celery());
+    other.certgen(["issue", "server", "ui.example.com"]).at(DAY_ONE).run().success();
+    for (from, to) in [("server_certificate.pem", "certificate.pem"), ("server_key.pem", "key.pem")] {
+        let bytes = fs::read(other.pki(format!("server/ui.example.com/{from}"))).expect("ours");
+        world.write(format!("pki/external/ui/{to}"), bytes);
+    }
+    for (at, wanted) in [(DAY_ONE, "external"), ("2026-12-01T00:00:00Z", "due"), ("2027-02-01T00:00:00Z", "expired")] {
+        assert_eq!(state(&world, "external/ui", at), wanted, "{at}");
+    }
+    let table = world.certgen(["status", "external"]).at("2026-12-01T00:00:00Z").run().success();
+    assert!(!table.stderr.contains("renew --due"), "it is not ours to renew: {}", table.stderr);
+    fs::write(world.pki("external/ui/certificate.pem"), "").expect("ours");
+    assert_eq!(state(&world, "ui", DAY_ONE), "damaged");
+}
+
+#[test]
+fn an_authority_or_a_list_that_is_gone_or_broken_is_seen() {
+    let (world, other) = (celery(), celery());
+    world.certgen(["issue", "authority", "devices"]).at(DAY_ONE).run().success();
+    fs::remove_dir_all(world.pki("ca/devices")).expect("ours");
+    assert_eq!(state(&world, "authority/devices", DAY_ONE), "missing");
+    fs::copy(other.pki("ca/root/ca_key.pem"), world.pki("ca/root/ca_key.pem")).expect("ours");
+    let (state, detail) = told(&world, "authority/root", DAY_ONE);
+    assert_eq!((&*state, &*detail), ("damaged", "its key belongs to another certificate"));
+    world.certgen(["status", "authority/root", "--fail-within", "1d"]).at(DAY_ONE).run().code(3);
+}
+
+/// `chmod -R a+r pki`, a copy without modes, a checkout by another tool.
+#[cfg(unix)]
+#[test]
+fn a_key_that_others_may_read_is_not_well() {
+    use std::os::unix::fs::PermissionsExt;
+    let chmod = |path: std::path::PathBuf, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("ours");
+    };
+    let world = celery();
+    world.certgen(["issue", "client", "group", "--key-mode", "0640"]).at(DAY_ONE).run().success();
+    for (name, file, mode) in [
+        ("authority/root", "ca/root/ca_key.pem", 0o644),
+        ("client/celery_worker", "client/celery_worker/client_key.pem", 0o640),
+        ("node/rabbit.example.com", "node/rabbit.example.com/combined_keys.pem", 0o604),
+        ("client/group", "client/group/client_key.pem", 0o644),
+    ] {
+        let before = fs::metadata(world.pki(file)).expect("ours").permissions().mode() & 0o777;
+        assert_eq!(state(&world, name, DAY_ONE), "ok", "{name} with {before:o}");
+        chmod(world.pki(file), mode);
+        let remedy = format!("others may read its key: chmod {before:o} pki/{file}");
+        assert_eq!(told(&world, name, DAY_ONE), ("damaged".to_owned(), remedy), "{name}");
+        world.certgen(["status", name, "--fail-within", "1d"]).at(DAY_ONE).run().code(3);
+        chmod(world.pki(file), before);
+        assert_eq!(state(&world, name, DAY_ONE), "ok", "{name}");
+    }
+}
+
 /// The text must be what the collector reads, whatever the names are.
 #[test]
 fn metrics_are_those_of_the_exporter() {
     let world = celery();
     let hostile = "a\"} 1\\";
     world.certgen(["issue", "client", hostile, "--subject", "O=x\\\"y"]).at(DAY_ONE).run().success();
+    world.certgen(["crl", "root"]).at(DAY_ONE).run().success();
     world.certgen(["status", "--prometheus", "certgen.prom"]).at(DAY_ONE).run().success().stdout_is("");
+    let root = world.certgen(["inspect", "authority/root", "--json"]).run().success().json();
+    let root = root["items"][0]["common_names"][0].as_str().expect("a name").to_owned();
     let text = world.read("certgen.prom");
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let (_, value) = line.rsplit_once(' ').expect("a value");
@@ -98,10 +212,27 @@ fn metrics_are_those_of_the_exporter() {
         r#"certgen_renewal_due_timestamp_seconds{role="client",name="celery_worker"} 1788"#,
         r#"certgen_last_renew_success_timestamp_seconds{role="node",name="rabbit.example.com"} 1767225600"#,
         r#"name="a\"} 1\\""#,
+        "# TYPE x509_crl_next_update gauge",
+        &format!(r#"issuer_CN="{root}",crl_number="1767225600000"}} 1769817600"#),
+        r#"certgen_renewal_due_timestamp_seconds{role="crl",name="root"} 1768953600"#,
+        r#"certgen_last_renew_success_timestamp_seconds{role="crl",name="root"} 1767225600"#,
         "x509_read_errors 0",
     ] {
         assert!(text.contains(needle), "{needle} is not in\n{text}");
     }
+    // A renewal is told as soon as it is done; what failed leaves the old time.
+    world.certgen(["renew", "client/celery_worker"]).at("2026-06-01T00:00:00Z").run().success();
+    world.write("pki/client/celery_client/client_certificate.pem", "no certificate");
+    world.certgen(["status", "--prometheus", "certgen.prom"]).at("2026-06-02T00:00:00Z").run().success();
+    let text = world.read("certgen.prom");
+    let renewed = "certgen_last_renew_success_timestamp_seconds{role=\"client\",name=";
+    for needle in
+        [format!("{renewed}\"celery_worker\"}} 1780272000"), format!("{renewed}\"celery_client\"}} 1767225600")]
+    {
+        assert!(text.contains(&needle), "{needle} is not in\n{text}");
+    }
+    assert!(text.contains("x509_read_errors 1") && text.contains("x509_crl_stale{"), "{text}");
+
     world.certgen(["status", "--prometheus", "nowhere/certgen.prom"]).at(DAY_ONE).run();
     assert_eq!(
         fs::read_dir(world.path(""))
@@ -111,6 +242,32 @@ fn metrics_are_those_of_the_exporter() {
             .count(),
         0
     );
+}
+
+/// The collector reads whenever it likes.
+#[test]
+fn metrics_are_never_half_there() {
+    let world = celery();
+    let write = || world.certgen(["status", "--prometheus", "certgen.prom"]).at(DAY_ONE).run().success();
+    write();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut reads = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let text = world.read("certgen.prom");
+                assert!(
+                    text.starts_with("# HELP x509_cert_not_before") && text.ends_with("x509_read_errors 0\n"),
+                    "{text}"
+                );
+                reads += 1;
+            }
+            reads
+        });
+        (0..20).for_each(|_| drop(write()));
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().expect("the reader saw only whole files") > 20);
+    });
 }
 
 /// A tree that certgen did not make.

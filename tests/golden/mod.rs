@@ -61,6 +61,15 @@ const CASES: &[Case] = &[
         then: &[],
     },
     Case {
+        name: "migration",
+        init: &["--profile", "mqtt", "--set", HOST],
+        manifest: &[(
+            "plugins = [\"rabbitmq_mqtt\"]\n",
+            "plugins = [\"rabbitmq_mqtt\", \"rabbitmq_stream\", \"rabbitmq_prometheus\"]\nlogin_users = [\"guest\"]\n",
+        )],
+        then: &[&["emit", "rabbitmq", "--migration", "1"]],
+    },
+    Case {
         name: "revocation",
         init: &["--profile", "celery", "--set", HOST, "--set", "revocation=true"],
         manifest: &[],

@@ -38,10 +38,15 @@ fn identities_authorities_profiles_and_commands_are_offered() {
     let is = |words: &[&str], wanted: &[&str]| assert_eq!(offered(&world, words), wanted, "{words:?}");
     is(&["certgen", "verify", "cl"], &["client/collector", "client/reporting"]);
     is(&["certgen", "remove", "node/a"], &["node/a.example"]);
+    is(&["certgen", "remove", "a"], &[]);
+    is(&["certgen", "revoke", "a"], &["authority/clients", "authority/nodes"]);
     is(&["certgen", "issue", "client", "x", "--issuer", ""], &["clients", "nodes"]);
     is(&["certgen", "issue", "client", "x", "--key-type", "rsa"], &["rsa-2048", "rsa-3072", "rsa-4096"]);
     is(&["certgen", "seal", "no"], &["nodes"]);
     is(&["certgen", "init", "--profile", "c"], &["celery", "cluster"]);
+    is(&["certgen", "emit", "ai"], &["aio-pika"]);
+    is(&["certgen", "emit", "mqtt", "--for", "co"], &["collector"]);
+    is(&["certgen", "emit", "mqtt", "--set", ""], &["certs=", "host=", "key_password_file=", "port=", "topic="]);
     is(&["certgen", "is"], &["issue"]);
     is(&["certgen", "issue", "au"], &["authority"]);
 }

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::shell::Shell;
-use crate::support::World;
+use crate::support::{World, tls};
+
+/// What an example looks at, on a machine with a broker.
+const BROKER: &str = " localhost:5671";
 
 /// Every command with the words that lead to it: `certgen`, `certgen init`, `certgen issue client` ...
 fn every_command() -> Vec<(Vec<String>, clap::Command)> {
@@ -30,6 +33,8 @@ fn every_help_fits_a_terminal_and_names_only_flags_that_exist() {
         .iter()
         .flat_map(|(_, c)| c.get_arguments().filter_map(|a| a.get_long()).map(|l| format!("--{l}")).collect::<Vec<_>>())
         .chain(["--help".to_owned(), "--version".to_owned()])
+        // rabbitmqctl's own.
+        .chain(["--formatter".to_owned()])
         .collect();
     for (words, _) in &commands {
         for flag in ["--help", "-h"] {
@@ -81,7 +86,11 @@ fn every_example_runs() {
             if example.contains("--owner") && shell.run("id -u").text != "0\n" {
                 continue; // only root may give files away
             }
-            let line = inside(&example, &shell);
+            let mut line = inside(&example, &shell);
+            if line.contains(BROKER) {
+                let port = tls::server(&shell.world.pki("server/rabbit.example.com"));
+                line = line.replace(BROKER, &format!(" localhost:{port}"));
+            }
             let said = shell.run(&line);
             if said.code != Some(0) {
                 wrong +=
@@ -157,10 +166,27 @@ fn prepared(command: &str, example: &str) -> Shell {
         "import" => {
             shell.prepare("certgen issue client reporting && certgen revoke reporting && cp pki/ca/root/crl.pem .");
         }
+        "emit" => {
+            shell.prepare("echo '[{\"user\":\"guest\",\"tags\":[\"administrator\"]}]' > users.json");
+            shell.prepare("echo '[{\"user\":\"a\",\"ssl\":true,\"auth_mechanism\":\"EXTERNAL\"}]' > connections.json");
+        }
         "seal" | "unseal" => seal(&shell, command, example),
+        "rotate" => rotate(&shell, example),
         _ => {}
     }
     shell
+}
+
+/// A rotation that is where the example goes on.
+fn rotate(shell: &Shell, example: &str) {
+    let done_before: &[&str] = match example.split_whitespace().nth(2) {
+        Some("switch" | "abort" | "status") => &["start"],
+        Some("finish") => &["start", "switch --force"],
+        _ => &[],
+    };
+    for phase in done_before {
+        shell.prepare(&format!("certgen rotate {phase} --at \"$(date -u -d '30 minutes ago' +%FT%TZ)\""));
+    }
 }
 
 fn seal(shell: &Shell, command: &str, example: &str) {

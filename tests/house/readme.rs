@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::shell::Shell;
+use crate::support::World;
 use crate::support::redact::{diff, redact};
 
 /// What a transcript may run besides certgen: what reads and moves files, and nothing that varies with the machine.
@@ -42,6 +43,16 @@ fn every_transcript_of_the_readme_is_true() {
     }
     assert!(ran > 10, "the README has transcripts");
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn the_table_of_consumers_has_every_target() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let listed = World::new().certgen(["emit", "--list"]).run().success().stdout;
+    for target in listed.lines().filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "rabbitmq") {
+        let row = readme.lines().find(|line| line.starts_with(&format!("| `{target}` |")));
+        assert!(row.is_some_and(|row| row.split('|').count() == 5), "{target} has no row: target, files, tested with");
+    }
 }
 
 /// A block with what prepares it.

@@ -147,6 +147,8 @@ fn python(host: &Host, world: &World, checks: &mut Checks) {
     checks.holds("a Celery worker from the module does its work", &host.python("celery_emitted.py", arguments));
     let [worker, owner] = ["celery_worker", "owner"].map(|name| emitted(world, "pika", name));
     checks.holds("the worker may do nothing else", &host.python("narrow.py", [&worker, &owner]));
+    let wide = host.python("narrow.py", [&owner, &owner]);
+    checks.refused("a client that may do more is told apart", &wide, &["it can publish to amq.topic"]);
 }
 
 fn node(host: &Host, directory: &Path) -> Verdict {

@@ -17,6 +17,9 @@ pub(crate) fn check(pki: &Path) {
     assert!(violations.is_empty(), "the directory {} is not sound:\n  {}", pki.display(), violations.join("\n  "));
 }
 
+/// The files of an authority.
+const AUTHORITY: [&str; 4] = ["ca_certificate.pem", "ca_key.pem", "ca_key.pem.age", "crl.pem"];
+
 /// Every violation, one line each.
 pub(crate) fn violations(pki: &Path) -> Vec<String> {
     let mut checker = Checker { pki, found: Vec::new(), serials: BTreeMap::new(), anchors: Vec::new() };
@@ -24,7 +27,11 @@ pub(crate) fn violations(pki: &Path) -> Vec<String> {
     list(pki, &mut files);
     checker.anchors = files
         .iter()
-        .filter(|f| f.ends_with("ca_certificate.pem") && checker.relative(f).starts_with("ca/"))
+        // What an authority of before a rotation signed lies in history/, and so does its certificate.
+        .filter(|f| {
+            let place = checker.relative(f);
+            f.ends_with("ca_certificate.pem") && (place.starts_with("ca/") || place.starts_with("history/authority/"))
+        })
         .cloned()
         .collect();
     for file in &files {
@@ -108,7 +115,11 @@ impl Checker<'_> {
         let known = match parts.as_slice() {
             [top] => ["certgen.toml", "inventory.jsonl", "inventory.idx", "lock", ".gitignore", ".gitattributes"]
                 .contains(top),
-            ["ca", _, leaf] => ["ca_certificate.pem", "ca_key.pem", "ca_key.pem.age", "crl.pem"].contains(leaf),
+            ["ca", _, leaf] => AUTHORITY.contains(leaf),
+            // While an authority is rotated.
+            ["ca", _, "successor" | "predecessor", leaf] => {
+                AUTHORITY.contains(leaf) || *leaf == "cross_certificate.pem"
+            }
             ["server" | "node", _, leaf] => [
                 "ca_certificate.pem",
                 "inter_node_ca_certificate.pem",

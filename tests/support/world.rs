@@ -36,6 +36,15 @@ impl World {
         world
     }
 
+    /// Another world with everything that this one has.
+    #[track_caller]
+    pub(crate) fn copy(&self) -> Self {
+        let other = Self::new();
+        let done = Command::new("cp").arg("-a").arg(self.path(".")).arg(other.path("")).status();
+        assert!(done.is_ok_and(|status| status.success()), "copying {}", self.path("").display());
+        other
+    }
+
     /// A path in this world.
     pub(crate) fn path(&self, relative: impl AsRef<Path>) -> PathBuf {
         self.directory.path().join(relative)

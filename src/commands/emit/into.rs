@@ -36,13 +36,18 @@ struct Item {
     action: &'static str,
 }
 
+/// Refuses what stands against ours, and does nothing.
+pub(super) fn check(dir: &Path, prepared: &PreparedBroker, env: &Env) -> Result<()> {
+    must_exist(dir, env)?;
+    let existing = existing(dir)?;
+    let plan = rabbitmq::plan_into(&prepared.facts, &existing, &ours_there(&existing, prepared)?)?;
+    refuse(&plan, dir, prepared, env)
+}
+
 /// Shows the difference, asks on a terminal, and writes.
 pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env: &mut Env) -> Result<Answer> {
     let only_show = args.diff;
-    if !dir.is_dir() {
-        return Err(Error::failed(format!("--into {}: there is no such directory", ui::path(env.shown(dir))))
-            .hint("name the broker's configuration directory, or write a new one with --out DIR"));
-    }
+    must_exist(dir, env)?;
     let existing = existing(dir)?;
     let ours = ours_there(&existing, prepared)?;
     let mut plan = rabbitmq::plan_into(&prepared.facts, &existing, &ours)?;
@@ -64,20 +69,7 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
     for note in &plan.notes {
         env.say(note);
     }
-    let conflicts: Vec<_> = plan.conflicts.iter().filter(|c| !prepared.existing_users.contains(&c.user)).collect();
-    if !plan.contradictions.is_empty() || !conflicts.is_empty() {
-        let mut error = Error::failed(format!(
-            "nothing was written to {}: settings there stand against certgen's",
-            ui::path(env.shown(dir))
-        ));
-        for contradiction in &plan.contradictions {
-            error = error.hint(contradiction.to_string());
-        }
-        for conflict in conflicts {
-            error = error.hint(format!("definitions.json: {conflict}"));
-        }
-        return Err(error.hint("take them out, or set the same in [broker] of certgen.toml, and run this again"));
-    }
+    refuse(&plan, dir, prepared, env)?;
     let action = if only_show { "differs" } else { "wrote" };
     let items: Vec<Item> = plan
         .changes
@@ -103,6 +95,32 @@ pub(super) fn merge(dir: &Path, prepared: &PreparedBroker, args: &EmitArgs, env:
         }
     }
     Ok(Answer::Yes)
+}
+
+fn must_exist(dir: &Path, env: &Env) -> Result<()> {
+    match dir.is_dir() {
+        true => Ok(()),
+        false => Err(Error::failed(format!("--into {}: there is no such directory", ui::path(env.shown(dir))))
+            .hint("name the broker's configuration directory, or write a new one with --out DIR")),
+    }
+}
+
+fn refuse(plan: &rabbitmq::IntoPlan, dir: &Path, prepared: &PreparedBroker, env: &Env) -> Result<()> {
+    let conflicts: Vec<_> = plan.conflicts.iter().filter(|c| !prepared.existing_users.contains(&c.user)).collect();
+    if plan.contradictions.is_empty() && conflicts.is_empty() {
+        return Ok(());
+    }
+    let mut error = Error::failed(format!(
+        "nothing was written to {}: settings there stand against certgen's",
+        ui::path(env.shown(dir))
+    ));
+    for contradiction in &plan.contradictions {
+        error = error.hint(contradiction.to_string());
+    }
+    for conflict in conflicts {
+        error = error.hint(format!("definitions.json: {conflict}"));
+    }
+    Err(error.hint("take them out, or set the same in [broker] of certgen.toml, and run this again"))
 }
 
 /// Files that are certgen's alone, which nothing of somebody else's is merged into.

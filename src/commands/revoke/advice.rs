@@ -110,26 +110,26 @@ impl Advice {
             if about.cli {
                 env.say(format!(
                     "nodes do not read revocation lists among themselves: who has the key of {shown} and the cookie reaches them {until}\n\
-                     if the key leaked, only another authority in the place of {} ends that: {}",
+                     if the key leaked, only another authority in the place of {} ends that: {} --compromised",
                     ui::plain(&about.issuer),
-                    shared::SUCCESSOR
+                    shared::rotate(&about.issuer)
                 ));
             } else if role == Role::Client.as_str() {
                 about.tell_client(name, &shown, &until, ran, env);
             } else if role == layout::AUTHORITY {
                 env.say(format!(
                     "brokers look only the client's own certificate up: what {shown} has signed still opens connections {until}\n\
-                     to end that, put another authority in its place: {}",
-                    shared::SUCCESSOR
+                     to end that, put another authority in its place: {} --compromised",
+                    shared::rotate(name)
                 ));
             } else {
                 env.say(format!(
                     "clients do not read revocation lists: who has the key of {shown} can pose as it {until}\n\
                      a new pair for it: certgen issue {role} {} --force\n\
-                     if the key leaked, only another authority in the place of {} ends that: {}",
+                     if the key leaked, only another authority in the place of {} ends that: {} --compromised",
                     ui::shell(name),
                     ui::plain(&about.issuer),
-                    shared::SUCCESSOR
+                    shared::rotate(&about.issuer)
                 ));
             }
         }

@@ -60,7 +60,7 @@ fn authority(world: &World, name: &str, env: &Env) -> Result<Vec<Target>> {
             "authority {} is a root and cannot be revoked: there is nobody above it whose list could say so",
             ui::quote(name)
         ))
-        .hint(format!("put another in its place: {}", shared::SUCCESSOR)));
+        .hint(format!("put another in its place: {}", shared::rotate(name))));
     }
     certificates(world, layout::AUTHORITY, name, env)
 }

@@ -1,15 +1,30 @@
 //! `--prometheus FILE`: the metrics of x509-certificate-exporter, so that alerts which exist for it fire, and two of
-//! our own.
+//! our own. Those about certificates have the names of its versions 3 and 4, those about revocation lists of version 4.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::apply::{Standing, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::plan::State;
 use crate::store::{OutputFile, Transaction};
 use crate::ui;
 use crate::x509::DistinguishedName;
+
+/// Every metric and what it says, in the exporter's words where it has it.
+const METRICS: [(&str, &str); 9] = [
+    ("x509_cert_not_before", "Indicates the certificate's not before timestamp"),
+    ("x509_cert_not_after", "Indicates the certificate's not after timestamp"),
+    ("x509_cert_expired", "Indicates if the certificate is expired"),
+    ("x509_crl_this_update", "Indicates the CRL's this update timestamp"),
+    ("x509_crl_next_update", "Indicates the CRL's next update timestamp"),
+    ("x509_crl_stale", "Indicates if the CRL is past its next update"),
+    ("certgen_renewal_due_timestamp_seconds", "When the certificate or list should be renewed"),
+    ("certgen_last_renew_success_timestamp_seconds", "When it was issued or renewed last"),
+    ("x509_read_errors", "Indicates the number of read failure(s)"),
+];
 
 /// Attribute types that the exporter has labels for.
 const LABELS: [&str; 6] = ["C", "ST", "L", "O", "OU", "CN"];
@@ -27,37 +42,39 @@ pub(super) fn write(all: &[Standing], world: &World, file: &Path, env: &Env) -> 
 
 /// The metrics in Prometheus' text format.
 fn text(all: &[Standing], world: &World, env: &Env) -> String {
-    let mut metrics: Vec<(&str, &str, Vec<String>)> = vec![
-        ("x509_cert_not_before", "Indicates the certificate's not before timestamp", Vec::new()),
-        ("x509_cert_not_after", "Indicates the certificate's not after timestamp", Vec::new()),
-        ("x509_cert_expired", "Indicates if the certificate is expired", Vec::new()),
-        ("certgen_renewal_due_timestamp_seconds", "When the certificate or list should be renewed", Vec::new()),
-        ("certgen_last_renew_success_timestamp_seconds", "When it was issued or renewed last", Vec::new()),
-    ];
+    let mut samples: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut add = |metric, labels: &str, value: i64| {
+        samples.entry(metric).or_default().push(format!("{{{labels}}} {value}"));
+    };
     for standing in all {
         if let Some(certificate) = &standing.certificate {
             let labels = exporter_labels(standing, world);
             let validity = certificate.validity();
-            let values = [
-                validity.not_before.unix_timestamp(),
-                validity.not_after.unix_timestamp(),
-                i64::from(validity.not_after < env.now),
-            ];
-            for (metric, value) in metrics.iter_mut().zip(values) {
-                metric.2.push(format!("{{{labels}}} {value}"));
+            add("x509_cert_not_before", &labels, validity.not_before.unix_timestamp());
+            add("x509_cert_not_after", &labels, validity.not_after.unix_timestamp());
+            add("x509_cert_expired", &labels, i64::from(validity.not_after < env.now));
+        }
+        if let Some(list) = &standing.list {
+            let labels = exporter_labels(standing, world);
+            add("x509_crl_this_update", &labels, list.this_update().unix_timestamp());
+            if let Some(end) = list.next_update() {
+                add("x509_crl_next_update", &labels, end.unix_timestamp());
+                add("x509_crl_stale", &labels, i64::from(end < env.now));
             }
         }
         let own = labels([("role", standing.role.clone()), ("name", standing.name.clone())]);
-        for (at, time) in [(3, standing.due), (4, standing.renewed)] {
-            if let Some(time) = time {
-                metrics[at].2.push(format!("{{{own}}} {}", time.unix_timestamp()));
-            }
+        if let Some(due) = standing.due {
+            add("certgen_renewal_due_timestamp_seconds", &own, due.unix_timestamp());
+        }
+        if let Some(renewed) = standing.renewed {
+            add("certgen_last_renew_success_timestamp_seconds", &own, renewed.unix_timestamp());
         }
     }
-    let errors = all.iter().filter(|s| matches!(s.state, crate::plan::State::Damaged | crate::plan::State::Missing));
-    metrics.push(("x509_read_errors", "Indicates the number of read failure(s)", vec![format!(" {}", errors.count())]));
+    let errors = all.iter().filter(|s| matches!(s.state, State::Damaged | State::Missing)).count();
+    samples.insert("x509_read_errors", vec![format!(" {errors}")]);
     let mut text = String::new();
-    for (name, help, samples) in metrics.iter().filter(|(.., samples)| !samples.is_empty()) {
+    for (name, help) in METRICS {
+        let Some(samples) = samples.get(name) else { continue };
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for sample in samples {
             let _ = writeln!(text, "{name}{sample}");
@@ -77,6 +94,10 @@ fn exporter_labels(standing: &Standing, world: &World) -> String {
         add_name("issuer", certificate.issuer(), &mut pairs);
         pairs.push(("serial_number".to_owned(), decimal(certificate.serial().as_bytes())));
         add_name("subject", certificate.subject(), &mut pairs);
+    }
+    if let Some(list) = &standing.list {
+        add_name("issuer", list.issuer(), &mut pairs);
+        pairs.extend(list.number().map(|number| ("crl_number".to_owned(), number.to_string())));
     }
     labels(pairs)
 }

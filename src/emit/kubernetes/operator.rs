@@ -104,7 +104,7 @@ fn rabbitmq_cluster(
     spec["tls"] = json!({
         "secretName": cluster.tls_secret(),
         "caSecretName": cluster.object("ca"),
-        "disableNonTLSListeners": true,
+        "disableNonTLSListeners": !config.plain,
     });
     spec["rabbitmq"] = rabbitmq;
     spec["override"] = json!({ "statefulSet": { "spec": { "template": { "spec": pod(cluster, told, config) } } } });

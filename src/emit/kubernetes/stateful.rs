@@ -13,6 +13,7 @@ use crate::emit::rabbitmq::BrokerFacts;
 use crate::emit::syntax::{comment, header, kubernetes};
 use crate::emit::{Facts, OutputFile, Settings};
 use crate::error::Result;
+use crate::manifest::Ports;
 
 const CONFIG: &str = "/etc/rabbitmq";
 const CERTS: &str = "/etc/rabbitmq/certs";
@@ -28,6 +29,7 @@ const STOP: &str = "rabbitmq-upgrade await_online_quorum_plus_one -t 540; rabbit
 pub(super) fn emit(facts: &Facts, cluster: &Cluster, settings: &Settings) -> Result<Vec<OutputFile>> {
     let mut config = in_a_pod(cluster, CERTS, CONFIG);
     config.longnames = true;
+    config.load_definitions = true;
     config.nodes = (0..cluster.replicas()).map(|number| cluster.kubernetes.node_name(number)).collect();
     let mut files = Map::new();
     let (mut option_file, mut definitions) = (String::new(), String::new());
@@ -90,7 +92,7 @@ fn labels(cluster: &Cluster) -> Value {
     json!({ "app.kubernetes.io/name": cluster.kubernetes.cluster(), "app.kubernetes.io/component": "rabbitmq" })
 }
 
-/// The listeners that have TLS, with the names that the operator gives them.
+/// The listeners for clients, with the names that the operator gives them.
 fn ports(config: &BrokerFacts) -> Vec<(&'static str, u16)> {
     let has = |plugin: &str| config.plugins.iter().any(|p| p == plugin);
     let ports = &config.ports;
@@ -103,6 +105,11 @@ fn ports(config: &BrokerFacts) -> Vec<(&'static str, u16)> {
         (has("rabbitmq_stream"), "streams", ports.stream),
         (has("rabbitmq_web_mqtt"), "web-mqtt-tls", ports.web_mqtt),
         (has("rabbitmq_web_stomp"), "web-stomp-tls", ports.web_stomp),
+        // While clients move.
+        (config.plain, "amqp", Ports::PLAIN.amqp),
+        (config.plain && has("rabbitmq_mqtt"), "mqtt", Ports::PLAIN.mqtt),
+        (config.plain && has("rabbitmq_stomp"), "stomp", Ports::PLAIN.stomp),
+        (config.plain && has("rabbitmq_stream"), "stream", Ports::PLAIN.stream),
     ];
     all.into_iter().filter(|(on, ..)| *on).map(|(_, name, port)| (name, port)).collect()
 }

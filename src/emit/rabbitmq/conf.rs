@@ -47,6 +47,11 @@ impl Conf {
         })
     }
 
+    /// Leaves out settings that somebody else makes.
+    pub(super) fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.lines.retain(|line| !matches!(line, Line::Set(key, _) if !keep(key)));
+    }
+
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
         for line in &self.lines {

@@ -73,6 +73,28 @@ pub fn existing_vhosts(definitions: &[u8]) -> Result<BTreeSet<String>> {
     Ok(read::<File>(definitions)?.vhosts.into_iter().map(|vhost| vhost.name).collect())
 }
 
+/// A user as `rabbitmqctl list_users --formatter json` tells it: whether it has a password is not said.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ListedUser {
+    /// The name.
+    #[serde(rename = "user")]
+    pub name: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+}
+
+/// The users of a running broker.
+///
+/// # Errors
+/// It is not what that command prints.
+pub fn listed_users(json: &[u8]) -> Result<Vec<ListedUser>> {
+    serde_json::from_slice(json).map_err(|e| {
+        let why = e.to_string().replace('\n', " ");
+        Error::failed(format!("reading the broker's users: {why}"))
+            .hint("they are what this prints: rabbitmqctl list_users --formatter json")
+    })
+}
+
 fn read<'d, T: Deserialize<'d>>(definitions: &'d [u8]) -> Result<T> {
     serde_json::from_slice(definitions).map_err(|e| {
         Error::failed(format!("reading definitions.json: {e}"))
@@ -89,6 +111,16 @@ mod tests {
         let vhosts = existing_vhosts(br#"{"vhosts":[{"name":"/","tags":[]},{"name":"a"}],"users":1}"#).unwrap();
         assert_eq!(vhosts.into_iter().collect::<Vec<_>>(), ["/", "a"]);
         assert!(existing_vhosts(b"{}").unwrap().is_empty() && existing_vhosts(b"[").is_err());
+    }
+
+    #[test]
+    fn a_running_broker_tells_names_and_tags() {
+        let json = b"[\n{\"user\":\"orders\",\"tags\":[]}\n,{\"user\":\"guest\",\"tags\":[\"administrator\"]}\n]\n";
+        let users = listed_users(json).unwrap();
+        assert_eq!((users[0].name.as_str(), users[1].tags.len()), ("orders", 1));
+        for wrong in ["", "Listing users ...\nuser\ttags\n", "[{\"name\":\"a\",\"tags\":[]}]", "{\"users\":[]}"] {
+            assert!(listed_users(wrong.as_bytes()).is_err(), "{wrong}");
+        }
     }
 
     #[test]

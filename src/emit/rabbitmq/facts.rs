@@ -39,6 +39,10 @@ pub struct BrokerFacts {
     pub tls_versions: Vec<TlsVersion>,
     /// The ports of the listeners that have TLS; a listener exists where its plugin is on.
     pub ports: Ports,
+    /// Whether listeners without TLS stay open beside those, while clients move.
+    pub plain: bool,
+    /// Whether the broker reads definitions.json at boot. It must not where that could replace users of somebody else.
+    pub load_definitions: bool,
     /// Plugins beyond those that follow from the rest (`rabbitmq_mqtt`, `rabbitmq_stream`, ...).
     pub plugins: Vec<String>,
     /// The host names of the cluster's members, or whole node names; empty for a single node.
@@ -202,6 +206,8 @@ impl BrokerFacts {
             login_from: LoginFrom::CommonName,
             tls_versions: Vec::new(),
             ports: Ports::default(),
+            plain: false,
+            load_definitions: true,
             plugins: Vec::new(),
             nodes: Vec::new(),
             longnames: false,

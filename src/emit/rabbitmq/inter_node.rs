@@ -107,6 +107,12 @@ fn argument(platform: Platform, what: &str, path: &str) -> Result<String> {
     }
 }
 
+/// Whether an environment, in either syntax, makes nodes talk TLS to each other.
+pub fn talks_tls(environment: &str) -> bool {
+    let is_comment = |line: &str| line.starts_with('#') || line.to_ascii_lowercase().starts_with("rem ");
+    environment.lines().map(str::trim_start).any(|line| !is_comment(line) && line.contains("inet_tls"))
+}
+
 /// Refuses what inter-node TLS cannot work with.
 pub(super) fn check(facts: &BrokerFacts) -> Result<()> {
     if facts.inter_node == InterNodeTls::Off {

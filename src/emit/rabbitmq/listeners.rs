@@ -2,10 +2,10 @@
 
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
-use super::facts::{BrokerFacts, Naming, Version, protocol, slashes};
-use super::{header, inter_node};
+use super::facts::{BrokerFacts, Naming, protocol, slashes};
+use super::{header, inter_node, plain};
 use crate::error::Result;
-use crate::manifest::{ClientCertificates, LoginFrom};
+use crate::manifest::{ClientCertificates, LoginFrom, Ports};
 
 /// rabbitmq.conf.
 pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
@@ -15,7 +15,6 @@ pub(super) fn conf(facts: &BrokerFacts, title: &str) -> Result<Conf> {
     }
     amqp(&mut conf, facts)?;
     login(&mut conf, facts)?;
-    definitions(&mut conf, facts)?;
     protocols(&mut conf, facts)?;
     http(&mut conf, facts)?;
     cluster(&mut conf, facts)?;
@@ -34,8 +33,8 @@ pub(super) fn operator_conf(facts: &BrokerFacts) -> Result<Conf> {
 
 fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     conf.blank();
-    conf.comment("AMQP: TLS alone.");
-    conf.set("listeners.tcp", "none")?;
+    conf.comment(plain::title(facts, "AMQP: TLS alone.", "AMQP: TLS, and without it while clients move."));
+    plain::listener(conf, facts, "listeners.tcp", Ports::PLAIN.amqp)?;
     conf.set("listeners.ssl.default", facts.ports.amqp.to_string())?;
     conf.blank();
     conf.comment(match facts.naming {
@@ -88,17 +87,17 @@ fn login(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         (true, true) => "The user name comes from the certificate (EXTERNAL), or a user has a password (PLAIN).",
         (false, _) => "Every user has a password.",
     });
-    let mechanisms = [external.then_some("EXTERNAL"), passwords.then_some("PLAIN")];
+    // AMQPLAIN is on by default, so that there are clients that use it.
+    let mechanisms = [external.then_some("EXTERNAL"), passwords.then_some("PLAIN"), facts.plain.then_some("AMQPLAIN")];
     for (index, mechanism) in mechanisms.into_iter().flatten().enumerate() {
         conf.set(format!("auth_mechanisms.{}", index + 1), mechanism)?;
     }
     if external {
         login_from(conf, facts.login_from)?;
     }
-    Ok(())
-}
-
-fn definitions(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
+    if !facts.load_definitions {
+        return Ok(());
+    }
     conf.blank();
     conf.comment(
         "Read at every boot: users, permissions and vhosts in it overwrite what the broker has (also a password, and the\n\
@@ -128,26 +127,33 @@ fn protocols(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     let certificate_login = if facts.client_certificates == ClientCertificates::None { "false" } else { "true" };
     if facts.has_plugin("rabbitmq_mqtt") || facts.has_plugin("rabbitmq_web_mqtt") {
         conf.blank();
-        conf.comment("MQTT: TLS alone, with ssl_options above.");
-        conf.set("mqtt.listeners.tcp", "none")?;
+        protocol_title(conf, facts, "MQTT");
+        plain::listener(conf, facts, "mqtt.listeners.tcp", Ports::PLAIN.mqtt)?;
         conf.set("mqtt.listeners.ssl.default", facts.ports.mqtt.to_string())?;
         conf.set("mqtt.ssl_cert_login", certificate_login)?;
-        conf.set("mqtt.allow_anonymous", "false")?;
+        if !facts.plain {
+            conf.set("mqtt.allow_anonymous", "false")?;
+        }
     }
     if facts.has_plugin("rabbitmq_stomp") || facts.has_plugin("rabbitmq_web_stomp") {
         conf.blank();
-        conf.comment("STOMP: TLS alone, with ssl_options above.");
-        conf.set("stomp.listeners.tcp", "none")?;
+        protocol_title(conf, facts, "STOMP");
+        plain::listener(conf, facts, "stomp.listeners.tcp", Ports::PLAIN.stomp)?;
         conf.set("stomp.listeners.ssl.default", facts.ports.stomp.to_string())?;
         conf.set("stomp.ssl_cert_login", certificate_login)?;
     }
     if facts.has_plugin("rabbitmq_stream") || facts.has_plugin("rabbitmq_stream_management") {
         conf.blank();
-        conf.comment("Streams: TLS alone, with ssl_options above.");
-        conf.set("stream.listeners.tcp", "none")?;
+        protocol_title(conf, facts, "Streams");
+        plain::listener(conf, facts, "stream.listeners.tcp", Ports::PLAIN.stream)?;
         conf.set("stream.listeners.ssl.default", facts.ports.stream.to_string())?;
     }
     Ok(())
+}
+
+fn protocol_title(conf: &mut Conf, facts: &BrokerFacts, protocol: &str) {
+    let how = plain::title(facts, "TLS alone, with", "TLS, and without it while clients move; with");
+    conf.comment(&format!("{protocol}: {how} ssl_options above."));
 }
 
 /// HTTP listeners. `verify` is left out where the versions do not all know it: these then ask for no certificate.
@@ -155,40 +161,28 @@ fn http(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     if facts.management.enabled {
         conf.blank();
         conf.comment("Management UI and HTTP API: https; browsers are not asked for a certificate, people log in with a password.");
+        plain::management(conf, facts)?;
         http_listener(conf, facts, "management", facts.management.port, true)?;
     }
     if facts.has_plugin("rabbitmq_prometheus") {
         conf.blank();
         conf.comment("Metrics: https, no client certificate.");
         http_listener(conf, facts, "prometheus", facts.ports.prometheus, true)?;
-        plain_metrics(conf, facts)?;
+        plain::metrics(conf, facts)?;
     }
     let web = [
-        ("rabbitmq_web_mqtt", "web_mqtt", facts.ports.web_mqtt),
-        ("rabbitmq_web_stomp", "web_stomp", facts.ports.web_stomp),
+        ("rabbitmq_web_mqtt", "web_mqtt", facts.ports.web_mqtt, Ports::PLAIN.web_mqtt),
+        ("rabbitmq_web_stomp", "web_stomp", facts.ports.web_stomp, Ports::PLAIN.web_stomp),
     ];
-    for (plugin, prefix, port) in web {
+    for (plugin, prefix, port, plain_port) in web {
         if facts.has_plugin(plugin) {
             conf.blank();
             conf.comment("WebSockets: https, no client certificate; users log in with a password.");
-            conf.set(format!("{prefix}.tcp.listener"), "none")?;
+            plain::web(conf, facts, prefix, plain_port)?;
             http_listener(conf, facts, prefix, port, false)?;
         }
     }
     Ok(())
-}
-
-/// RabbitMQ 4 keeps the plain listener beside the https one, and 3.10 does not know the key that closes it; both know
-/// where it may listen.
-fn plain_metrics(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
-    match facts.version {
-        Some(version) if version.major >= 4 => conf.set("prometheus.tcp.listener", "none"),
-        Some(Version { major: 3, minor: 10 }) => Ok(()),
-        _ => {
-            conf.comment("Some versions also open a plain listener, so that one stays on this host. From 4.0 on \"none\" closes it.");
-            conf.set("prometheus.tcp.ip", "127.0.0.1")
-        }
-    }
 }
 
 fn http_listener(conf: &mut Conf, facts: &BrokerFacts, prefix: &str, port: u16, verify: bool) -> Result<()> {

@@ -9,6 +9,7 @@
 mod access;
 mod bat;
 mod conf;
+mod connections;
 mod ctl;
 mod definitions;
 mod env;
@@ -20,19 +21,22 @@ mod into;
 mod listeners;
 mod merge;
 mod operator;
+mod plain;
 mod plugins;
 mod reload;
 
 pub(super) use access::escape;
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
+pub use connections::{Connection, list_commands, read_connections};
 pub use ctl::ctl_words;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
-pub use existing::{ExistingUser, existing_users, existing_vhosts};
+pub use existing::{ExistingUser, ListedUser, existing_users, existing_vhosts, listed_users};
 pub use facts::{
     Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Naming, Revocation, RevocationList, TopicFacts,
     UserFacts, Version,
 };
+pub use inter_node::talks_tls;
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
 pub use operator::{Operator, operator};

@@ -33,6 +33,7 @@ pub fn operator(facts: &BrokerFacts) -> Result<Operator> {
     let mut facts = facts.clone();
     let plugins = facts.all_plugins().into_iter().filter(|plugin| !ALWAYS.contains(&plugin.as_str())).collect();
     facts.management.enabled = true;
+    facts.load_definitions = false;
     if !facts.has_plugin("rabbitmq_prometheus") {
         facts.plugins.push("rabbitmq_prometheus".into());
     }

@@ -10,11 +10,18 @@ import aio_pika
 @constants@
 
 
+def key_password():
+    """The password of the key, if it has one."""
+    if not KEY_PASSWORD_FILE:
+        return None
+    with open(KEY_PASSWORD_FILE, encoding="utf-8") as file:
+        return file.readline().rstrip("\r\n")
+
+
 async def connect():
     """A connection that comes back by itself; the user is the name in the certificate."""
-    password = open(KEY_PASSWORD_FILE).readline().rstrip("\r\n") if KEY_PASSWORD_FILE else None
     context = ssl.create_default_context(cafile=CA_FILE)  # trusts these authorities alone, and checks the host name
-    context.load_cert_chain(CERTIFICATE_FILE, KEY_FILE, password)
+    context.load_cert_chain(CERTIFICATE_FILE, KEY_FILE, key_password())
     return await aio_pika.connect_robust(
         host=HOST,
         port=PORT,

@@ -9,11 +9,18 @@ import paho.mqtt.client as mqtt
 @constants@
 
 
+def key_password():
+    """The password of the key, if it has one."""
+    if not KEY_PASSWORD_FILE:
+        return None
+    with open(KEY_PASSWORD_FILE, encoding="utf-8") as file:
+        return file.readline().rstrip("\r\n")
+
+
 def client(client_id=""):
     """A client that is not connected yet; the user is the name in the certificate, so it has no user name of its own."""
-    password = open(KEY_PASSWORD_FILE).readline().rstrip("\r\n") if KEY_PASSWORD_FILE else None
     context = ssl.create_default_context(cafile=CA_FILE)  # trusts these authorities alone, and checks the host name
-    context.load_cert_chain(CERTIFICATE_FILE, KEY_FILE, password)
+    context.load_cert_chain(CERTIFICATE_FILE, KEY_FILE, key_password())
     made = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id=client_id)
     made.tls_set_context(context)
     return made

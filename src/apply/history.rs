@@ -1,0 +1,92 @@
+//! Replaced pairs: what `history/` keeps, and when the keys in it go: when they expire or were compromised, and with their
+//! identity.
+
+use std::path::Path;
+
+use crate::apply::Change;
+use crate::apply::change::NewDirectory;
+use crate::error::Result;
+use crate::manifest::Entry;
+use crate::profile::Role;
+use crate::store::{self, Issued, OutputFile, layout};
+use crate::x509::{Certificate, RevocationReason};
+
+impl Change<'_> {
+    /// Copies the pair that is about to be replaced to `history/`.
+    pub(super) fn keep_in_history(&mut self, entry: &Entry, directory: &Path, old: &Certificate) -> Result<()> {
+        let to = layout::history_dir(entry.role.as_str(), &entry.name, &old.serial().to_string())?;
+        if self.world.store.holds(&to) {
+            return Ok(());
+        }
+        let mut files = Vec::new();
+        for (name, mode) in
+            [(entry.role.certificate_file(), layout::PUBLIC_FILE), (entry.role.key_file(), layout::PRIVATE_FILE)]
+        {
+            // A key that somebody else has, or that is good for nothing any more, is not worth keeping.
+            let is_over = old.validity().not_after < self.env.now;
+            if name == entry.role.key_file() && (is_over || self.is_compromised(old)) {
+                continue;
+            }
+            if let Some(bytes) = self.world.store.read_if_exists(directory.join(name), store::INPUT_LIMIT)? {
+                files.push(OutputFile { path: name.into(), mode, bytes, owner: None });
+            }
+        }
+        self.directories.push(NewDirectory { path: to, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
+        Ok(())
+    }
+
+    fn is_compromised(&self, certificate: &Certificate) -> bool {
+        let serial = certificate.serial().to_string();
+        let revocation = self.world.issuer_of(certificate).and_then(|issuer| self.standing(issuer.name, &serial));
+        revocation.is_some_and(|r| r.reason.as_deref() == Some(RevocationReason::KeyCompromise.as_str()))
+    }
+
+    /// Erases the key of one replaced pair: somebody else has it.
+    pub(crate) fn erase_history_key(&mut self, role: Role, name: &str, serial: &str) -> Result<()> {
+        let key = layout::history_dir(role.as_str(), name, serial)?.join(role.key_file());
+        if self.world.store.holds(&key) {
+            self.removals.push(key);
+        }
+        Ok(())
+    }
+
+    /// Erases the keys of replaced pairs whose certificates have expired: all that they could still do is harm.
+    ///
+    /// # Errors
+    /// A name has no directory name.
+    pub fn erase_expired_keys(&mut self) -> Result<()> {
+        let mut expired = Vec::new();
+        for ((role, name), history) in &self.world.inventory.entries {
+            let Ok(role) = role.parse::<Role>() else { continue };
+            let is_over = |issued: &&Issued| issued.not_after.is_some_and(|end| end < self.env.now);
+            let over = history.certificates.iter().filter(is_over);
+            expired.extend(over.map(|issued| (role, name.clone(), issued.serial.clone())));
+        }
+        let before = self.removals.len();
+        for (role, name, serial) in expired {
+            self.erase_history_key(role, &name, &serial)?;
+        }
+        match self.removals.len() - before {
+            0 => {}
+            1 => self.done.notes.push("the key of a replaced pair that has expired was erased from history/".into()),
+            n => self
+                .done
+                .notes
+                .push(format!("the keys of {n} replaced pairs that have expired were erased from history/")),
+        }
+        Ok(())
+    }
+
+    /// Erases the keys of replaced pairs of an identity: nobody needs them any more.
+    pub(crate) fn erase_history_keys(&mut self, role: Role, name: &str) -> Result<()> {
+        let of_name = layout::history_dir(role.as_str(), name, "0")?;
+        let Some(of_name) = of_name.parent() else { return Ok(()) };
+        for serial in self.world.store.file_names(of_name)? {
+            let key = of_name.join(serial).join(role.key_file());
+            if self.world.store.holds(&key) && !self.removals.contains(&key) {
+                self.removals.push(key);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,172 @@
+//! What a phase of a rotation puts into files that are used somewhere else, and what of that is known to have arrived.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::{Phase, Rotation};
+use crate::apply::{Change, Trust, World};
+use crate::error::{Error, Result};
+use crate::profile::{Role, nearest};
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{Action, Issued, Location};
+use crate::ui;
+use crate::x509::Certificate;
+
+/// What the log calls a broker, to whose hosts revocation lists go.
+const BROKER: &str = "broker";
+
+/// Files that have to be where they are used before the next phase is safe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// The role's word, or `broker`.
+    pub role: String,
+    /// Its name; of a broker without one `rabbitmq`.
+    pub name: String,
+    /// The files, relative to the PKI; none where the identity was written elsewhere and nothing of it lies here.
+    pub files: Vec<PathBuf>,
+    /// The key is not here, or the files were written elsewhere.
+    pub elsewhere: bool,
+    /// Somebody confirmed that they have arrived.
+    pub delivered: bool,
+}
+
+impl World {
+    /// What the present phase of a rotation puts into files.
+    ///
+    /// # Errors
+    /// An authority that the manifest names does not exist, or a name has no directory name.
+    pub fn deliveries(&self, rotation: &Rotation) -> Result<Vec<Delivery>> {
+        let Some((began, _)) = self.last_event_about(&rotation.authority, rotation.phase.begins_with()) else {
+            return self.delivered_since(0, rotation, rotation.phase == Phase::Started);
+        };
+        self.delivered_since(began, rotation, rotation.phase == Phase::Started)
+    }
+
+    /// What the end of the last rotation of an authority left to be put into files: bundles with one authority alone.
+    /// Nothing where it never was rotated.
+    ///
+    /// # Errors
+    /// As [`World::deliveries`].
+    pub fn deliveries_after(&self, authority: &str) -> Result<Vec<Delivery>> {
+        let Some((ended, event)) = self.last_end(authority) else { return Ok(Vec::new()) };
+        let rotation = Rotation {
+            authority: authority.to_owned(),
+            members: vec![authority.to_owned()],
+            phase: Phase::Started,
+            since: event.time.into(),
+            is_read_by_others: true,
+        };
+        self.delivered_since(ended, &rotation, true)
+    }
+
+    fn delivered_since(&self, began: usize, rotation: &Rotation, bundles: bool) -> Result<Vec<Delivery>> {
+        let confirmed = self.last_confirmations();
+        let trust = Trust::of(self)?;
+        let mut all = Vec::new();
+        for (role, name) in self.identities() {
+            let issued = self.inventory.current(role.as_str(), &name);
+            let files = match bundles {
+                true => self.bundles_to_deliver(rotation, role, &name, &trust)?,
+                false => self.pair_to_deliver(rotation, began, role, &name, issued)?,
+            };
+            let Some(files) = files else { continue };
+            let since = issued.map_or(began, |issued| if bundles { began } else { began.max(issued.event) });
+            let key = (role.to_string(), name);
+            let delivered = confirmed.get(&(key.0.as_str(), key.1.as_str())).is_some_and(|at| *at > since);
+            let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
+            all.push(Delivery { role: key.0, name: key.1, files, elsewhere, delivered });
+        }
+        if rotation.phase == Phase::Started {
+            for broker in self.manifest.brokers().iter().filter(|broker| broker.revocation) {
+                let name = broker.name.as_deref().unwrap_or("rabbitmq");
+                let files = vec![layout::rabbitmq_dir(broker.name.as_deref())?.join("crls")];
+                let delivered = confirmed.get(&(BROKER, name)).is_some_and(|at| *at > began);
+                all.push(Delivery { role: BROKER.into(), name: name.into(), files, elsewhere: false, delivered });
+            }
+        }
+        Ok(all)
+    }
+
+    /// The bundles of an identity in which the root of a rotation stands; `None` where there is none.
+    fn bundles_to_deliver(
+        &self,
+        rotation: &Rotation,
+        role: Role,
+        name: &str,
+        trust: &Trust,
+    ) -> Result<Option<Vec<PathBuf>>> {
+        // Whose root stays needs no new bundle.
+        let Some(root) = self.authority(&rotation.authority).filter(|ca| ca.is_self_issued()) else { return Ok(None) };
+        let cli = self.entry(role, name).is_some_and(|entry| entry.cli);
+        let holds = |anchors: &[Certificate]| anchors.contains(root);
+        let bundles: Vec<_> = trust.bundles(role, cli).into_iter().filter(|(_, anchors)| holds(anchors)).collect();
+        if bundles.is_empty() {
+            return Ok(None);
+        }
+        let directory = layout::entry_dir(role.as_str(), name)?;
+        if !self.store.holds(&directory) {
+            return Ok(Some(Vec::new()));
+        }
+        Ok(Some(bundles.into_iter().map(|(file, _)| directory.join(file)).collect()))
+    }
+
+    /// The pair of an identity that the successor signed; `None` where it did not.
+    fn pair_to_deliver(
+        &self,
+        rotation: &Rotation,
+        began: usize,
+        role: Role,
+        name: &str,
+        issued: Option<&Issued>,
+    ) -> Result<Option<Vec<PathBuf>>> {
+        if let Some(Ok(certificate)) = self.pair(role, name)?.map(|pair| pair.certificate) {
+            let by = |ca: &Ca<'_>| {
+                ca.generation == Generation::Present && rotation.members.iter().any(|member| member == ca.name)
+            };
+            // After a rotation was given up, what was never issued again is where it always was.
+            let is_new = issued.is_none_or(|issued| issued.event > began);
+            if !is_new || !self.issuer_of(&certificate).as_ref().is_some_and(by) {
+                return Ok(None);
+            }
+            let directory = layout::entry_dir(role.as_str(), name)?;
+            let names = [Some(role.certificate_file()), Some(role.key_file()), role.combined_file()];
+            let files = names.into_iter().flatten().map(|file| directory.join(file));
+            return Ok(Some(files.filter(|file| self.store.holds(file)).collect()));
+        }
+        let new = issued.is_some_and(|issued| rotation.members.contains(&issued.issuer) && issued.event > began);
+        Ok(new.then(Vec::new))
+    }
+
+    /// Where in the log each identity's delivery was confirmed last.
+    fn last_confirmations(&self) -> HashMap<(&str, &str), usize> {
+        let events = self.inventory.events.iter().enumerate().filter(|(_, event)| event.action == Action::Delivered);
+        events.filter_map(|(at, event)| Some(((event.role.as_deref()?, event.name.as_deref()?), at))).collect()
+    }
+}
+
+impl Change<'_> {
+    /// Records that the files which `named` are about have arrived: `ROLE/NAME`, `NAME`, a role for all of it.
+    ///
+    /// # Errors
+    /// A word names nothing that is to be delivered.
+    pub fn confirm(&mut self, deliveries: &mut [Delivery], named: &[String]) -> Result<()> {
+        for word in named {
+            let means = |d: &Delivery| word == &d.role || word == &d.name || *word == format!("{}/{}", d.role, d.name);
+            if !deliveries.iter().any(means) {
+                let known: Vec<String> = deliveries.iter().map(|d| format!("{}/{}", d.role, d.name)).collect();
+                let mut error = Error::failed(format!("--delivered {}: there is no such delivery", ui::quote(word)));
+                if let Some(near) = nearest(word, known.iter().map(String::as_str)) {
+                    error = error.hint(format!("did you mean {}?", ui::shell(near)));
+                }
+                return Err(error.hint("see what is to be delivered with certgen rotate status"));
+            }
+            let mut events = Vec::new();
+            for delivery in deliveries.iter_mut().filter(|d| means(d) && !d.delivered) {
+                delivery.delivered = true;
+                events.push(self.event(Action::Delivered, &delivery.role, &delivery.name)?);
+            }
+            self.events.extend(events);
+        }
+        Ok(())
+    }
+}
