@@ -1,6 +1,6 @@
 //! `emit celery`: Celery's configuration as a module, for a worker and for whoever sends tasks.
 
-use super::endpoint::{AMQP_SETTINGS, Endpoint, Listener};
+use super::endpoint::{AMQP_SETTINGS_WITHOUT_PASSWORD, Endpoint, Listener};
 use super::syntax::{comment, env_file, fill, python, shell};
 use super::{Client, Facts, Holds, OutputFile, Settings, Target, Write};
 use crate::error::Result;
@@ -9,7 +9,7 @@ use crate::manifest::Access;
 pub(super) const TARGET: Target = Target {
     name: "celery",
     description: "Python, Celery: its configuration as a module, and the same as variables",
-    settings: AMQP_SETTINGS,
+    settings: AMQP_SETTINGS_WITHOUT_PASSWORD,
     holds: Holds::Paths,
     next: |_| Vec::new(),
     write: Write::ForEachClient(is_meant, emit),
@@ -25,8 +25,7 @@ fn is_meant(client: &Client) -> bool {
 }
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
-    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
-    endpoint.refuse_encrypted("Celery")?;
+    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?.without_password("Celery")?;
     let queues = queues(client);
     let header = client.header("#", &TARGET, VERSIONS);
     let usage = comment(

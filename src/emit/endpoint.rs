@@ -20,8 +20,10 @@ pub(super) const CERTS: Setting =
 pub(super) const KEY_PASSWORD_FILE: Setting =
     Setting::of_facts("key_password_file", "file with the password of its key where it runs, for an encrypted key");
 
-/// What can be set for every client that speaks AMQP.
+/// What can be set for a client that speaks AMQP.
 pub(super) const AMQP_SETTINGS: &[Setting] = &[HOST, PORT, VHOST, CERTS, KEY_PASSWORD_FILE];
+/// The same where no key can be encrypted.
+pub(super) const AMQP_SETTINGS_WITHOUT_PASSWORD: &[Setting] = &[HOST, PORT, VHOST, CERTS];
 
 /// A listener of the broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub(super) struct Endpoint {
     pub(super) key: String,
     /// The file with the key's password, for an encrypted key.
     pub(super) key_password_file: Option<String>,
+    takes_password: bool,
 }
 
 impl Endpoint {
@@ -106,18 +109,19 @@ impl Endpoint {
             certificate: file(identity.role.certificate_file()),
             key: file(identity.role.key_file()),
             key_password_file,
+            takes_password: true,
         })
     }
 }
 
 impl Endpoint {
-    /// For programs that cannot be told the password of a key.
+    /// The same for a program that cannot be told the password of a key.
     ///
     /// # Errors
     /// The key is encrypted.
-    pub(super) fn refuse_encrypted(&self, program: &str) -> Result<()> {
-        match &self.key_password_file {
-            None => Ok(()),
+    pub(super) fn without_password(self, program: &str) -> Result<Self> {
+        match self.key_password_file {
+            None => Ok(Self { takes_password: false, ..self }),
             Some(_) => Err(Error::failed(format!("its key is encrypted, and {program} cannot be told the password"))
                 .hint("take key_password_file out of certgen.toml, then issue the client again with --force")),
         }
@@ -138,8 +142,10 @@ impl Endpoint {
             ("CA_FILE", self.ca.clone()),
             ("CERTIFICATE_FILE", self.certificate.clone()),
             ("KEY_FILE", self.key.clone()),
-            ("KEY_PASSWORD_FILE", self.key_password_file.clone().unwrap_or_default()),
         ]);
+        if self.takes_password {
+            all.push(("KEY_PASSWORD_FILE", self.key_password_file.clone().unwrap_or_default()));
+        }
         all.into_iter().map(|(name, value)| (format!("{prefix}_{name}"), value)).collect()
     }
 

@@ -1,6 +1,6 @@
 //! `emit rust`: a module with the connection of one client, for lapin.
 
-use super::endpoint::{AMQP_SETTINGS, Endpoint, Listener};
+use super::endpoint::{AMQP_SETTINGS_WITHOUT_PASSWORD, Endpoint, Listener};
 use super::syntax::{fill, rust};
 use super::{Client, Facts, Holds, OutputFile, Settings, Target, Write};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::error::Result;
 pub(super) const TARGET: Target = Target {
     name: "rust",
     description: "Rust, lapin: a module that connects",
-    settings: AMQP_SETTINGS,
+    settings: AMQP_SETTINGS_WITHOUT_PASSWORD,
     holds: Holds::Paths,
     next: |_| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
@@ -17,8 +17,7 @@ pub(super) const TARGET: Target = Target {
 const VERSIONS: &str = "lapin 4";
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
-    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
-    endpoint.refuse_encrypted("lapin")?;
+    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?.without_password("lapin")?;
     let mut constants = format!("const PORT: u16 = {};\n", endpoint.port);
     for (name, value) in [
         ("HOST", &endpoint.host),

@@ -64,11 +64,10 @@ pub(crate) fn kubernetes() -> Facts {
 pub(crate) fn hostile() -> Facts {
     let node = identity(Role::Node, "rabbit.example.com", &["rabbit.example.com"]);
     let vhost = r#"it's "a" ${HOME} {{ x }} $(id) `id` \n %s # : é 😀"#;
-    let mut facts = facts_of(
-        BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq"),
-        node,
-        vec![client(r#"o'brien "$(id)" {{x}}"#, vhost, "all")],
-    );
+    let mut config = BrokerFacts::single("/etc/rabbitmq/certs", "/etc/rabbitmq");
+    config.plugins = vec!["rabbitmq_mqtt".into()];
+    let name = r#"o'brien "$(id)" {{x}}"#;
+    let mut facts = facts_of(config, node, vec![client(name, vhost, "all"), client("-p $HOME; #", "/", "mqtt")]);
     facts.clients[0].identity.directory = "/srv/it's \"my\" $pki/client/x".into();
     facts
 }
