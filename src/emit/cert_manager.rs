@@ -303,7 +303,7 @@ mod tests {
         let text = certificates(&facts, &[("clients_namespace", "apps")]).unwrap();
         assert!(text.contains(r#"commonName: "o'brien \"$(id)\" {{x}}""#), "{text}");
         assert!(text.contains("  secretName: orders-client-o-brien-id-x-"), "{text}");
-        assert_eq!(text.matches("kind: Certificate").count(), 2);
+        assert_eq!(text.matches("kind: Certificate").count(), 1 + facts.clients.len());
     }
 
     #[test]
