@@ -261,6 +261,7 @@ impl Gather<'_> {
             key_password_file: password.transpose()?,
             certificate: read(entry.role.certificate_file(), Holds::Certificates)?.map(|pem| pem.to_string()),
             key: read(entry.role.key_file(), Holds::Keys)?,
+            issuer: entry.issuer.clone(),
         })
     }
 

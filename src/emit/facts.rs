@@ -112,6 +112,8 @@ pub struct Identity {
     pub certificate: Option<String>,
     /// Its private key as its file has it, PEM; only with `--with-keys`, and only where it is here.
     pub key: Option<Zeroizing<String>>,
+    /// The authority that signs it.
+    pub issuer: String,
 }
 
 /// A client: an identity that is a user.

@@ -25,6 +25,10 @@ const SET: &[(&str, &[&str])] = &[
     ("ingress", &["ui_host=ui.example.com"]),
 ];
 
+/// Settings that make a target write other files; they are shown of the cluster on Kubernetes.
+const VARIANTS: &[(&str, &str)] =
+    &[("kubernetes", "mode=statefulset"), ("cert-manager", "issuer=vault vault=https://vault.example.com:8200")];
+
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
 }
@@ -71,13 +75,17 @@ fn every_file_with_comments_says_what_made_it() {
 
 fn written(target: &Target) -> String {
     let mut text = String::new();
-    for Case(case, facts, with_keys) in CASES {
+    let plain = CASES.iter().map(|case| (case, None));
+    let variants = VARIANTS.iter().filter(|(name, _)| *name == target.name).map(|(_, set)| (&CASES[1], Some(*set)));
+    for (Case(case, facts, with_keys), set) in plain.chain(variants) {
         let mut consumer = Consumer { target: target.name.to_owned(), ..Consumer::default() };
         consumer.with_keys = target.holds == super::Holds::Keys && *with_keys;
         for set in SET.iter().filter(|(name, _)| *name == target.name).flat_map(|(_, set)| *set) {
             consumer.settings.push(Consumer::setting(set).expect("a key and a value"));
         }
-        let _ = writeln!(text, "######## {case}");
+        let words = set.unwrap_or_default().split_whitespace().filter_map(|word| word.split_once('='));
+        consumer.settings.extend(words.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        let _ = writeln!(text, "######## {case}{}", set.map(|set| format!(", --set {set}")).unwrap_or_default());
         let facts = facts();
         let facts = facts.narrowed(&consumer).expect("nothing is narrowed");
         match target.check(&consumer).and_then(|settings| target.emit(&facts, &settings)) {

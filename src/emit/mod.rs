@@ -11,12 +11,17 @@
 
 mod aio_pika;
 mod celery;
+mod cert_manager;
+mod cluster;
 mod compose;
+mod cron;
 mod diff;
 mod edge;
 mod endpoint;
 mod facts;
 mod federation;
+mod github_actions;
+mod gitlab_ci;
 mod go;
 #[cfg(test)]
 mod golden_tests;
@@ -24,12 +29,16 @@ mod haproxy;
 mod ingress;
 mod java;
 mod kombu;
+mod kubernetes;
 mod link;
+mod loki;
 mod mqtt;
 mod nginx;
 mod node;
 mod openssl;
 mod pika;
+mod pipeline;
+mod prometheus;
 pub mod rabbitmq;
 mod rabbitmq_edge;
 mod rabbitmqctl;
@@ -40,6 +49,7 @@ mod settings;
 mod shovel;
 mod syntax;
 mod systemd;
+mod vault;
 
 use std::fmt;
 
@@ -109,7 +119,15 @@ pub const TARGETS: &[&Target] = &[
     &nginx::TARGET,
     &ingress::TARGET,
     &compose::TARGET,
+    &kubernetes::TARGET,
+    &cert_manager::TARGET,
+    &vault::TARGET,
+    &prometheus::TARGET,
+    &loki::TARGET,
     &systemd::TARGET,
+    &cron::TARGET,
+    &github_actions::TARGET,
+    &gitlab_ci::TARGET,
 ];
 
 /// What `emit --list` calls the broker's own files.
@@ -231,8 +249,20 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 10] =
-        ["diff", "edge", "endpoint", "facts", "golden_tests", "link", "rabbitmq", "sample", "settings", "syntax"];
+    const OTHERS: [&str; 12] = [
+        "cluster",
+        "diff",
+        "edge",
+        "endpoint",
+        "facts",
+        "golden_tests",
+        "link",
+        "pipeline",
+        "rabbitmq",
+        "sample",
+        "settings",
+        "syntax",
+    ];
 
     #[test]
     fn names_are_unique_and_every_member_is_listed() {

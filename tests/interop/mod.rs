@@ -1,6 +1,7 @@
 //! Real peers as judges. The brokers start from exactly the files that `certgen` wrote; the control group starts them
 //! from files made by openssl, so that a broken test host is not mistaken for a broken product.
 
+mod alerts;
 mod celery;
 mod cluster;
 mod compose;
@@ -8,12 +9,15 @@ mod consumers;
 mod containers;
 mod control;
 mod edge;
+mod kubernetes;
 mod links;
 mod lists;
 mod load;
+mod loki;
 mod management;
 mod migration;
 mod mqtt;
+mod pipelines;
 mod pki;
 mod probe;
 mod renew;
@@ -22,6 +26,7 @@ mod rotate;
 mod rotate_below;
 mod sealing;
 mod units;
+mod vault;
 
 use std::fs;
 

@@ -102,10 +102,12 @@ impl Lab {
     }
 }
 
-/// What goes to `/etc/rabbitmq`: directories and files, each with the place it takes.
+/// What goes to `/etc/rabbitmq`: directories and files, each with the place it takes; below `/` where that begins with a
+/// slash (nothing outside `/etc`).
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Etc {
     parts: Vec<(PathBuf, String)>,
+    variables: Vec<(String, String)>,
 }
 
 impl Etc {
@@ -120,9 +122,18 @@ impl Etc {
         self
     }
 
-    fn lay_out(&self, etc: &Path) {
+    /// In the environment of the broker and of its tools, as a container has it.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    fn lay_out(&self, stage: &Path) {
         for (from, to) in &self.parts {
-            let to = etc.join(to);
+            let to = match to.strip_prefix('/') {
+                Some(below_root) => stage.join("files").join(below_root),
+                None => stage.join("etc").join(to),
+            };
             fs::create_dir_all(if from.is_dir() { &to } else { to.parent().expect("below etc") })
                 .expect("a stage is writable");
             let source = if from.is_dir() { from.join(".") } else { from.clone() };
@@ -140,6 +151,7 @@ pub(crate) struct Host {
     pid: u32,
     /// The broker's file system, seen from the machine's root inside the host.
     root: PathBuf,
+    variables: Vec<(String, String)>,
     stage: TempDir,
 }
 
@@ -149,7 +161,7 @@ impl Host {
         fs::write(stage.path().join("hosts"), hosts_file).expect("a stage is writable");
         fs::write(stage.path().join("cookie"), "CERTGENTESTCOOKIE").expect("a stage is writable");
         if !etc.parts.is_empty() {
-            etc.lay_out(&stage.path().join("etc"));
+            etc.lay_out(stage.path());
         }
         let root = version.root();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/host.sh");
@@ -169,7 +181,7 @@ impl Host {
         let pid = fs::read_to_string(&children).ok().and_then(|c| c.trim().parse().ok());
         let pid = pid.unwrap_or_else(|| panic!("{children} names the first process of the host"));
         let root = if root == Path::new("/") { root } else { stage.path().join("root") };
-        Self { name: name.to_owned(), init, pid, root, stage }
+        Self { name: name.to_owned(), init, pid, root, variables: etc.variables.clone(), stage }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -219,6 +231,7 @@ impl Host {
             .arg("ulimit -n 65536 2>/dev/null; exec \"$@\"")
             .arg("sh");
         command.arg(program);
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

@@ -143,8 +143,9 @@ fn anchored(alternatives: &[&str], queues: &[String]) -> String {
     format!("^({})$", names.join("|"))
 }
 
-/// `name` as a regular expression that matches it alone. RabbitMQ uses Erlang's `re` (PCRE) without `unicode`.
-fn escape(name: &str) -> String {
+/// `name` as a regular expression that matches it alone. RabbitMQ uses Erlang's `re` (PCRE) without `unicode`; Prometheus'
+/// RE2 means the same by it.
+pub(in crate::emit) fn escape(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if r"\.^$|()[]{}*+?".contains(c) {

@@ -19,6 +19,8 @@ pub struct BrokerFacts {
     pub platform: Platform,
     /// The directory with the node's or the server's files, as the broker sees it (`/etc/rabbitmq/certs`).
     pub certs_dir: String,
+    /// What the files there are called.
+    pub naming: Naming,
     /// The directory with its configuration, as the broker sees it (`/etc/rabbitmq`).
     pub config_dir: String,
     /// Whether the certificate there has the role node; one of the role server cannot talk to peers.
@@ -75,6 +77,17 @@ pub struct Proxy {
     pub amqp_port: u16,
     /// The port for MQTT, in the clear.
     pub mqtt_port: u16,
+}
+
+/// What the files in the broker's directory of certificates are called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Naming {
+    /// As in the PKI: `combined_keys.pem`, `ca_certificate.pem`, `inter_node_ca_certificate.pem`.
+    #[default]
+    Pki,
+    /// As in Kubernetes' Secrets: `tls.crt`, `tls.key`, `ca.crt`. The bundle of the peers is no secret and lies beside the
+    /// configuration.
+    Kubernetes,
 }
 
 /// A version of RabbitMQ.
@@ -198,6 +211,7 @@ impl BrokerFacts {
             version: None,
             platform: Platform::Unix,
             certs_dir: certs_dir.into(),
+            naming: Naming::Pki,
             config_dir: config_dir.into(),
             certificate_is_node: true,
             certificate_names: Vec::new(),
@@ -228,12 +242,33 @@ impl BrokerFacts {
         newest_first(&self.tls_versions)
     }
 
-    pub(super) fn certs(&self, file: &str) -> String {
+    fn certs(&self, file: &str) -> String {
         join(self.platform, &self.certs_dir, file)
     }
 
     pub(super) fn config(&self, file: &str) -> String {
         join(self.platform, &self.config_dir, file)
+    }
+
+    /// The certificate that it shows, with the intermediates.
+    pub(super) fn certfile(&self) -> String {
+        self.certs(if self.naming == Naming::Pki { "combined_keys.pem" } else { "tls.crt" })
+    }
+
+    /// The key of that certificate.
+    pub(super) fn keyfile(&self) -> String {
+        self.certs(if self.naming == Naming::Pki { "combined_keys.pem" } else { "tls.key" })
+    }
+
+    /// The bundle of those who may connect as clients.
+    pub(super) fn cacertfile(&self) -> String {
+        self.certs(if self.naming == Naming::Pki { "ca_certificate.pem" } else { "ca.crt" })
+    }
+
+    /// The bundle of those who may be peers.
+    pub(super) fn inter_node_cacertfile(&self) -> String {
+        let file = "inter_node_ca_certificate.pem";
+        if self.naming == Naming::Pki { self.certs(file) } else { self.config(file) }
     }
 
     pub(super) fn all_plugins(&self) -> Vec<String> {

@@ -30,11 +30,10 @@ pub(super) fn option_file(facts: &BrokerFacts) -> String {
                 .into(),
         );
     }
-    let combined = facts.certs("combined_keys.pem");
     let mut common = vec![
-        pair("cacertfile", text(&facts.certs("inter_node_ca_certificate.pem"))),
-        pair("certfile", text(&combined)),
-        pair("keyfile", text(&combined)),
+        pair("cacertfile", text(&facts.inter_node_cacertfile())),
+        pair("certfile", text(&facts.certfile())),
+        pair("keyfile", text(&facts.keyfile())),
     ];
     common.extend(facts.key_password.as_ref().map(|password| pair("password", text(password))));
     common.push(pair("verify", atom("verify_peer")));
@@ -83,8 +82,8 @@ pub(super) fn arguments(facts: &BrokerFacts) -> Result<Vec<String>> {
         all.push(format!("-ssl_dist_optfile {}", path("config_dir", facts.config("inter_node_tls.config"))?));
         return Ok(all);
     }
-    let combined = path("certs_dir", facts.certs("combined_keys.pem"))?;
-    let bundle = path("certs_dir", facts.certs("inter_node_ca_certificate.pem"))?;
+    let combined = path("certs_dir", facts.certfile())?;
+    let bundle = path("certs_dir", facts.inter_node_cacertfile())?;
     for side in ["server", "client"] {
         all.push(format!("-ssl_dist_opt {side}_certfile {combined}"));
         all.push(format!("-ssl_dist_opt {side}_cacertfile {bundle}"));

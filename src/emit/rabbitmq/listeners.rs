@@ -2,7 +2,7 @@
 
 use super::conf::Conf;
 use super::erlang::{self, Term, atom, pair, text};
-use super::facts::{BrokerFacts, protocol, slashes};
+use super::facts::{BrokerFacts, Naming, protocol, slashes};
 use super::{header, inter_node, plain, proxied};
 use crate::error::Result;
 use crate::manifest::{ClientCertificates, LoginFrom, Ports, TlsVersion};
@@ -21,6 +21,16 @@ pub(super) fn conf(facts: &BrokerFacts, comments: &[String]) -> Result<Conf> {
     Ok(conf)
 }
 
+/// The part of it that the Cluster Operator takes: it forms the cluster itself, and has its own way to users.
+pub(super) fn operator_conf(facts: &BrokerFacts) -> Result<Conf> {
+    let mut conf = Conf::default();
+    amqp(&mut conf, facts)?;
+    login(&mut conf, facts)?;
+    protocols(&mut conf, facts)?;
+    http(&mut conf, facts)?;
+    Ok(conf)
+}
+
 fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     conf.blank();
     match &facts.proxy {
@@ -32,15 +42,20 @@ fn amqp(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
         }
     }
     conf.blank();
-    conf.comment(
-        "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
-         holds certificate and key, so that one rename replaces both. A renewed pair is noticed within two minutes, or at once\n\
-         after: rabbitmqctl eval 'ssl:clear_pem_cache().'",
-    );
-    let combined = facts.certs("combined_keys.pem");
-    conf.set("ssl_options.cacertfile", facts.certs("ca_certificate.pem"))?;
-    conf.set("ssl_options.certfile", combined.as_str())?;
-    conf.set("ssl_options.keyfile", combined)?;
+    conf.comment(match facts.naming {
+        Naming::Pki => {
+            "Shared by AMQP, MQTT, STOMP and streams. ca_certificate.pem holds those who may connect as clients; combined_keys.pem\n\
+             holds certificate and key, so that one rename replaces both. A renewed pair is noticed within two minutes, or at once\n\
+             after: rabbitmqctl eval 'ssl:clear_pem_cache().'"
+        }
+        Naming::Kubernetes => {
+            "Shared by AMQP, MQTT, STOMP and streams. ca.crt holds those who may connect as clients. A Secret that was replaced\n\
+             comes to the pods within a minute or two, and is then noticed within two minutes; no pod is restarted."
+        }
+    });
+    conf.set("ssl_options.cacertfile", facts.cacertfile())?;
+    conf.set("ssl_options.certfile", facts.certfile())?;
+    conf.set("ssl_options.keyfile", facts.keyfile())?;
     if let Some(password) = &facts.key_password {
         conf.set("ssl_options.password", password.as_str())?;
     }
@@ -208,9 +223,8 @@ fn http_listener(conf: &mut Conf, facts: &BrokerFacts, prefix: &str, port: u16, 
             conf.set(format!("{prefix}.ssl.keyfile"), slashes(facts.platform, &files.keyfile))?;
         }
         None => {
-            let combined = facts.certs("combined_keys.pem");
-            conf.set(format!("{prefix}.ssl.certfile"), combined.as_str())?;
-            conf.set(format!("{prefix}.ssl.keyfile"), combined)?;
+            conf.set(format!("{prefix}.ssl.certfile"), facts.certfile())?;
+            conf.set(format!("{prefix}.ssl.keyfile"), facts.keyfile())?;
             if let Some(password) = &facts.key_password {
                 conf.set(format!("{prefix}.ssl.password"), password.as_str())?;
             }
@@ -274,11 +288,10 @@ pub(super) fn advanced_snippet(facts: &BrokerFacts) -> Option<String> {
 fn ssl_options(facts: &BrokerFacts) -> Option<Term> {
     let revocation = facts.revocation.as_ref()?;
     let (verify, required) = verification(facts);
-    let combined = facts.certs("combined_keys.pem");
     let mut options = vec![
-        pair("cacertfile", text(&facts.certs("ca_certificate.pem"))),
-        pair("certfile", text(&combined)),
-        pair("keyfile", text(&combined)),
+        pair("cacertfile", text(&facts.cacertfile())),
+        pair("certfile", text(&facts.certfile())),
+        pair("keyfile", text(&facts.keyfile())),
     ];
     options.extend(facts.key_password.as_ref().map(|password| pair("password", text(password))));
     let directory = pair("dir", text(&slashes(facts.platform, &revocation.crls_dir)));

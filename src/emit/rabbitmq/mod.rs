@@ -20,11 +20,13 @@ mod inter_node;
 mod into;
 mod listeners;
 mod merge;
+mod operator;
 mod plain;
 mod plugins;
 mod proxied;
 mod reload;
 
+pub(super) use access::escape;
 pub use access::{Permissions, permissions};
 pub use conf::unfit;
 pub use connections::{Connection, list_commands, read_connections};
@@ -32,12 +34,13 @@ pub use ctl::ctl_words;
 pub use definitions::{Definitions, Permission, TopicPermission, User, password_hash};
 pub use existing::{ExistingUser, ListedUser, existing_users, existing_vhosts, listed_users};
 pub use facts::{
-    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Proxy, Revocation, RevocationList, TopicFacts,
-    UserFacts, Version,
+    Administrator, BrokerFacts, CertificateFiles, CliFacts, Management, Naming, Proxy, Revocation, RevocationList,
+    TopicFacts, UserFacts, Version,
 };
 pub use inter_node::talks_tls;
 pub use into::{Change, Contradiction, IntoPlan, plan_into};
 pub use merge::{Conflict, Merged, merge_definitions};
+pub use operator::{Operator, operator};
 pub use reload::reload_commands;
 
 use super::OutputFile;
@@ -122,8 +125,14 @@ fn plugins_file(facts: &BrokerFacts) -> Result<String> {
 
 /// What made a file, for which versions, and what to change where.
 fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
-    header_of(facts, title, "rabbitmq")
+    let target = match facts.naming {
+        Naming::Pki => "rabbitmq",
+        Naming::Kubernetes => "kubernetes",
+    };
+    header_of(facts, title, target)
 }
+
+/// The same for a file that another target writes.
 
 fn header_of(facts: &BrokerFacts, title: &str, target: &str) -> Vec<String> {
     let versions = match facts.version {

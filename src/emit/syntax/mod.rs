@@ -9,6 +9,7 @@ pub(super) mod go;
 pub(super) mod haproxy;
 pub(super) mod java;
 pub(super) mod javascript;
+pub(super) mod kubernetes;
 pub(super) mod line;
 pub(super) mod nginx;
 pub(super) mod python;

@@ -1,0 +1,7 @@
+set -eu
+secret() {
+  directory=$1
+  shift
+  echo ---
+  (cd -- "$directory" && kubectl create secret generic "$@" --dry-run=client --output yaml)
+}

@@ -1,0 +1,13 @@
+"""The scripts of a pipeline, each ended by NUL: steps.py github|gitlab FILE."""
+import sys
+
+import yaml
+
+with open(sys.argv[2], encoding="utf-8") as stream:
+    pipeline = yaml.safe_load(stream)
+if sys.argv[1] == "github":
+    scripts = [step["run"] for step in pipeline["jobs"]["renew"]["steps"] if "run" in step]
+else:
+    scripts = pipeline["certgen"]["script"]
+for script in scripts:
+    sys.stdout.write(script + "\0")
