@@ -133,7 +133,6 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
 }
 
 /// The same for a file that another target writes.
-
 fn header_of(facts: &BrokerFacts, title: &str, target: &str) -> Vec<String> {
     let versions = match facts.version {
         None => "RabbitMQ 3.10 to 4.3 (Erlang/OTP 25 to 29)".into(),
