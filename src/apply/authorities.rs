@@ -1,6 +1,6 @@
-//! Authorities in the making: who signs whom, with which key, sealed to whom.
+//! Authorities: which are here and who signed whom; and in the making, with which key, sealed to whom.
 
-use crate::apply::{Change, Dates, Written, request};
+use crate::apply::{AuthorityState, Change, Dates, World, Written, request};
 use crate::error::{Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::Authority;
@@ -10,6 +10,111 @@ use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
 
 use super::change::NewDirectory;
+
+impl World {
+    /// The names of the authorities that have a certificate here.
+    pub fn authority_names(&self) -> impl Iterator<Item = &str> {
+        self.authorities().filter(|(ca, _)| ca.generation == Generation::Present).map(|(ca, _)| ca.name)
+    }
+
+    /// Every certificate of an authority here: during a rotation some have two.
+    pub fn authorities(&self) -> impl Iterator<Item = (Ca<'_>, &Certificate)> {
+        self.authorities.iter().map(|(ca, certificate)| (ca.into(), certificate))
+    }
+
+    /// The certificate of an authority, if it has one.
+    pub fn authority<'a>(&self, ca: impl Into<Ca<'a>>) -> Option<&Certificate> {
+        let ca = ca.into();
+        self.authorities.get(&(ca.name.to_owned(), ca.generation))
+    }
+
+    /// The certificate of an authority.
+    ///
+    /// # Errors
+    /// It has none here.
+    pub fn authority_certificate<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<&Certificate> {
+        let ca = ca.into();
+        let name = ca.name;
+        self.authority(ca).ok_or_else(|| {
+            if let Ok(path) = layout::ca_certificate(ca)
+                && layout::ca_dir(ca).is_ok_and(|directory| self.store.holds(directory))
+            {
+                return Error::failed(format!(
+                    "authority {} cannot be used: {} is missing",
+                    ui::quote(name),
+                    ui::path(&self.store.path(path))
+                ))
+                .hint("put the file back, from version control or a backup");
+            }
+            let mut error = Error::failed(format!("there is no authority {}", ui::quote(name)));
+            let known: Vec<String> = self.authority_names().map(ui::quote).collect();
+            if !known.is_empty() {
+                error = error.hint(format!("the authorities here are {}", known.join(", ")));
+            }
+            if self.inventory.authorities.get(name).is_some_and(|history| history.current().is_some()) {
+                return error.hint("it existed: restore its directory in ca/ from a backup");
+            }
+            error.hint(format!("make it with certgen issue authority {}", ui::shell(name)))
+        })
+    }
+
+    /// Where the key of an authority is.
+    pub fn authority_state<'a>(&self, ca: impl Into<Ca<'a>>) -> AuthorityState {
+        let ca = ca.into();
+        let holds = |path: Result<std::path::PathBuf>| path.is_ok_and(|path| self.store.holds(path));
+        if holds(layout::ca_key(ca)) {
+            AuthorityState::Here
+        } else if holds(layout::ca_key_sealed(ca)) {
+            AuthorityState::Sealed
+        } else {
+            AuthorityState::Elsewhere
+        }
+    }
+
+    /// What an authority is at present and, during a rotation, the one beside it: those whose keys are here.
+    pub fn keys_here(&self, name: &str) -> Vec<(String, Generation)> {
+        let all = Generation::ALL.into_iter().map(|generation| (name.to_owned(), generation));
+        all.filter(|ca| self.authority(ca).is_some() && self.authority_state(ca) != AuthorityState::Elsewhere).collect()
+    }
+
+    pub(super) fn set_authority(&mut self, ca: Ca<'_>, certificate: Option<Certificate>) {
+        let key = (ca.name.to_owned(), ca.generation);
+        match certificate {
+            Some(certificate) => drop(self.authorities.insert(key, certificate)),
+            None => drop(self.authorities.remove(&key)),
+        }
+    }
+
+    /// The authority here that signed `certificate`.
+    pub fn issuer_of(&self, certificate: &Certificate) -> Option<Ca<'_>> {
+        let signed =
+            |ca: &Certificate| ca.subject().der() == certificate.issuer().der() && certificate.is_signed_by(ca);
+        self.authorities().find(|(_, ca)| signed(ca)).map(|(ca, _)| ca)
+    }
+
+    /// The certificates from an authority up to its root, both included.
+    ///
+    /// # Errors
+    /// One of them is not here.
+    pub fn chain_from<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<Vec<Certificate>> {
+        let ca = ca.into();
+        let mut chain = vec![self.authority_certificate(ca)?.clone()];
+        while let Some(last) = chain.last().filter(|c| !c.is_self_issued()) {
+            let above = self.issuer_of(last).and_then(|above| self.authority(above)).ok_or_else(|| {
+                Error::failed(format!(
+                    "the chain above authority {} is incomplete: {} is not here",
+                    ui::quote(ca.name),
+                    ui::quote(&last.issuer().to_string())
+                ))
+            })?;
+            if chain.contains(above) {
+                return Err(Error::failed(format!("the authorities above {} go in a circle", ui::quote(ca.name))));
+            }
+            chain.push(above.clone());
+        }
+        Ok(chain)
+    }
+}
 
 impl Change<'_> {
     /// The authorities of the manifest, each after its issuer.

@@ -1,6 +1,7 @@
 //! `certgen rotate`
 
 mod check;
+mod standing;
 mod tell;
 
 use crate::apply::{Batch, Change, Delivery, Done, Phase, Rotation, Unlock, Vault, World};
@@ -10,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::profile::Role;
 use crate::ui;
 
+pub(super) use standing::{RotationItem, in_progress};
 use tell::Told;
-pub(super) use tell::{RotationItem, in_progress};
 
 /// Replace an authority in phases that refuse no connection
 ///
@@ -335,13 +336,13 @@ fn status(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     let authority = args.authority.as_deref().map(|name| shared::split_role(name).1);
     if !args.delivered.names.is_empty() {
         let (mut world, mut locked) = World::lock("rotate", env)?;
-        let mut deliveries = tell::open_deliveries(&world, authority, env)?;
+        let mut deliveries = standing::open_deliveries(&world, authority, env)?;
         let mut vault = Vault::new(&Unlock::default());
         let mut change = Change::new(&mut world, &mut vault, env);
         change.confirm(&mut deliveries, &args.delivered.names)?;
         change.commit(&mut locked)?;
     }
-    tell::status(authority, env)
+    standing::status(authority, env)
 }
 
 fn open(deliveries: &[Delivery]) -> Vec<Delivery> {
