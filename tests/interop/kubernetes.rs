@@ -53,13 +53,15 @@ fn an_api_server_would_take_every_object_and_no_other_field() {
     let world = world();
     let vault = "vault=https://vault.example.com:8200";
     let image = "image=registry.example.com/rabbitmq@sha256:0f";
-    let sets: [&[&str]; 6] = [
+    let sets: [&[&str]; 7] = [
         &["kubernetes", "--set", OPERATOR, "--with-keys"],
         &["kubernetes", "--set", STATEFUL, "--with-keys"],
         &["kubernetes", "--set", OPERATOR, "--set", image, "--set", "storage_class=fast"],
         &["kubernetes", "--set", STATEFUL, "--set", "clients_namespace=apps", "--set", "storage=1.5Ti"],
         &["cert-manager", "--set", "clients_namespace=apps"],
         &["cert-manager", "--set", "issuer=vault", "--set", vault],
+        // Kubernetes itself has no definition of a TLSRoute.
+        &["ingress", "--set", "ui_host=ui.example.com", "--set", "routes=tcp"],
     ];
     let directories: Vec<String> = (0..sets.len()).map(|number| format!("out-{number}")).collect();
     for (directory, words) in directories.iter().zip(sets) {
@@ -67,7 +69,9 @@ fn an_api_server_would_take_every_object_and_no_other_field() {
     }
     let said = check(&world, &directories);
     let said = said.accepted();
-    for kind in ["Secret", "ConfigMap", "Service", "StatefulSet", "PodDisruptionBudget", "ServiceAccount", "Role"] {
+    for kind in
+        ["Secret", "ConfigMap", "Service", "StatefulSet", "PodDisruptionBudget", "ServiceAccount", "Role", "Ingress"]
+    {
         assert!(said.contains(&format!("valid {kind} ")), "{kind}\n{said}");
     }
     said.lines().filter(|line| line.starts_with("skipped")).for_each(|line| println!("{line}"));
