@@ -444,6 +444,29 @@ fn a_lost_inventory_does_not_lose_the_rotation() {
     }
 }
 
+/// A proxy or a scrape job has the bundle in files of its own.
+#[test]
+fn the_files_of_consumers_are_delivered_too() {
+    let world = celery();
+    let at = |time: &'static str, args: &[&str]| world.certgen(args.iter().copied()).at(time).run();
+    let manifest = world.read("pki/certgen.toml");
+    world.write("pki/certgen.toml", format!("emit = [\"haproxy\"]\n{manifest}"));
+    at(DAY_ONE, &["emit", "haproxy", "celery"]).success();
+    let bundle = "emit/haproxy/servers_ca.pem";
+    assert_eq!(count(&world, bundle), 1);
+    let started = at(DAY_ONE, &["rotate", "start"]).success().stdout_has("deliver   emit/haproxy  pki/emit/haproxy/");
+    assert!(!started.stdout.contains("emit/celery"), "it holds paths alone: {}", started.stdout);
+    assert!(!started.stderr.contains("certgen emit haproxy"), "it is listed: {}", started.stderr);
+    assert_eq!(count(&world, bundle), 2);
+    at(LATER, &["rotate", "status", "--delivered", "emit/haproxy"]).success();
+    // One that the manifest does not list stays as it was, and is named.
+    world.write("pki/certgen.toml", manifest);
+    at(LATER, &["rotate", "switch"]).success();
+    at(LAST, &["rotate", "finish"]).success().stderr_has("certgen emit haproxy writes it anew");
+    at(LAST, &["emit", "haproxy"]).success();
+    assert_eq!(count(&world, bundle), 1);
+}
+
 /// Machines read the same facts.
 #[test]
 fn status_is_json_that_says_what_to_do_next() {

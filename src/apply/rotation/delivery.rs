@@ -1,6 +1,6 @@
 //! What a phase of a rotation puts into files that are used somewhere else, and what of that is known to have arrived.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 use super::{Phase, Rotation};
@@ -8,19 +8,21 @@ use crate::apply::{Change, Trust, World};
 use crate::error::{Error, Result};
 use crate::profile::{Role, nearest};
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{Action, Issued, Location};
+use crate::store::{self, Action, Issued, Location};
 use crate::ui;
 use crate::x509::Certificate;
 
 /// What the log calls a broker, to whose hosts revocation lists go.
 const BROKER: &str = "broker";
+/// And a consumer, whose files have a bundle in them.
+const CONSUMER: &str = "emit";
 
 /// Files that have to be where they are used before the next phase is safe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// The role's word, or `broker`.
+    /// The role's word, `broker`, or `emit` for a consumer.
     pub role: String,
-    /// Its name; of a broker without one `rabbitmq`.
+    /// Its name; of a broker without one `rabbitmq`, of a consumer its target.
     pub name: String,
     /// The files, relative to the PKI; none where the identity was written elsewhere and nothing of it lies here.
     pub files: Vec<PathBuf>,
@@ -90,7 +92,32 @@ impl World {
                 all.push(Delivery { role: BROKER.into(), name: name.into(), files, elsewhere: false, delivered });
             }
         }
+        if bundles {
+            for (target, files) in self.consumers_that_hold(rotation)? {
+                let delivered = confirmed.get(&(CONSUMER, target.as_str())).is_some_and(|at| *at > began);
+                all.push(Delivery { role: CONSUMER.into(), name: target, files, elsewhere: false, delivered });
+            }
+        }
         Ok(all)
+    }
+
+    /// The files of consumers, by target, in which the root of a rotation stands.
+    fn consumers_that_hold(&self, rotation: &Rotation) -> Result<BTreeMap<String, Vec<PathBuf>>> {
+        let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        let Some(root) = self.authority(&rotation.authority).filter(|ca| ca.is_self_issued()) else {
+            return Ok(found);
+        };
+        // A line of its own PEM, however much a syntax indents it.
+        let pem = root.pem();
+        let Some(mark) = pem.lines().nth(2) else { return Ok(found) };
+        for path in self.inventory.emitted.keys() {
+            let Some((target, _)) = path.strip_prefix("emit/").and_then(|rest| rest.split_once('/')) else { continue };
+            let bytes = self.store.read_if_exists(path, store::INPUT_LIMIT)?;
+            if bytes.is_some_and(|bytes| String::from_utf8_lossy(&bytes).contains(mark)) {
+                found.entry(target.to_owned()).or_default().push(path.into());
+            }
+        }
+        Ok(found)
     }
 
     /// Whether the command that wrote the event at `began` issued this, too.

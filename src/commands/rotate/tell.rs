@@ -210,6 +210,10 @@ fn explain(
     {
         env.say(bundle);
     }
+    let listed = |target: &str| world.manifest.emit().iter().any(|consumer| consumer.target == target);
+    for delivery in deliveries.iter().filter(|d| d.role == "emit" && !listed(&d.name)) {
+        env.say(format!("what emit/{0} holds is as it was: certgen emit {0} writes it anew", delivery.name));
+    }
     if told == Told::Started && world.manifest.brokers().iter().any(|broker| broker.management.enabled) {
         let path = layout::ca_certificate(Ca::new(&was.authority, Generation::Successor))?;
         if root.is_some_and(|root| trust.servers.contains(root)) {
