@@ -4,8 +4,8 @@
 //! How a certificate comes to be, and who does what on the way. A [`profile`] is a manifest to start from; the
 //! [`manifest`] says what should exist; [`plan`] compares that with what does. [`apply`] carries the difference out: it
 //! asks an [`issuer`] for each certificate, which is built by [`x509`] and judged by [`lint`] before it is signed, lets
-//! [`emit`] write the configuration of the broker, and hands everything to [`store`], which makes the whole change or
-//! none of it. [`verify`] and [`inspect`] look at certificates wherever they come from. [`ui`] is the terminal, [`env`]
+//! [`emit`] write the configuration of the broker and of the systems around it, and hands everything to [`store`], which
+//! makes the whole change or none of it. An authority is replaced on the same path, in phases. [`verify`] and [`inspect`] look at certificates wherever they come from. [`ui`] is the terminal, [`env`]
 //! the rest of the world outside, [`error`] what is said when something cannot be done. The `commands` read arguments,
 //! call the rooms and say what happened; no room calls a command.
 //!

@@ -62,19 +62,6 @@ impl Settings {
         self.said.get(key).map(String::as_str).or_else(|| self.defaults.get(key).copied())
     }
 
-    #[allow(dead_code, reason = "no target has one yet")]
-    /// A setting that is yes or no; no where nothing says otherwise.
-    ///
-    /// # Errors
-    /// It is neither `true` nor `false`.
-    pub(super) fn switch(&self, key: &str) -> Result<bool> {
-        match self.get(key) {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(other) => Err(Error::usage(format!("--set {key}={}: it is true or false", ui::quote(other)))),
-        }
-    }
-
     /// A setting that is a port.
     ///
     /// # Errors
