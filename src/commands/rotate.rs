@@ -99,8 +99,8 @@ struct SwitchArgs {
     /// Only so many identities, or only these (with commas between them)
     #[arg(long, value_name = "N|NAME,...")]
     batch: Option<String>,
-    /// Go on when this listener knows the successor, however short the bundles have been out (repeatable)
-    #[arg(long, value_name = "HOST:PORT")]
+    /// Go on when these listeners know the successor, however short the bundles have been out
+    #[arg(long, value_name = "HOST:PORT", num_args = 1..)]
     check: Vec<String>,
     /// Do not wait for bundles to be read
     #[arg(long)]

@@ -410,6 +410,10 @@ fn a_listener_says_whether_it_knows_the_successor() {
     world.certgen(late).at(LATER).run().code(1).stderr_has("does not know the successor");
     unchanged(&unread, &world.pki(""), "a refused check changed something");
     let after = tls::server(&world.pki(NODE));
+    let both = ["rotate", "switch", "root", "--check", &format!("localhost:{after}"), &format!("localhost:{before}")];
+    let one_knows = world.certgen(both).at(DAY_ONE).run().code(1).stderr_has(&format!("localhost:{after} knows"));
+    one_knows.stderr_has(&format!("localhost:{before} does not know the successor"));
+    unchanged(&unread, &world.pki(""), "a refused check changed something");
     switch(after).success().stderr_has("knows the successor").stdout_has("renewed   client/celery_worker");
 }
 
