@@ -160,10 +160,10 @@ impl Change<'_> {
             ..Facts::default()
         };
         for (config, broker) in brokers.into_iter().zip(self.world.manifest.brokers()) {
-            facts.brokers.push(gather.broker(config, broker)?);
             for entry in self.clients_of(broker) {
-                facts.clients.push(gather.client(entry, broker)?);
+                facts.clients.push(gather.client(entry, broker, &config)?);
             }
+            facts.brokers.push(gather.broker(config, broker)?);
         }
         Ok(facts)
     }
@@ -236,12 +236,16 @@ impl Gather<'_> {
         Ok(Broker { config, directory, identities, management: other.map(of).transpose()?.flatten() })
     }
 
-    fn client(&self, entry: &Entry, broker: &manifest::Broker) -> Result<Client> {
+    fn client(&self, entry: &Entry, broker: &manifest::Broker, config: &BrokerFacts) -> Result<Client> {
         let access = match entry.user.as_ref().map(|user| &user.permissions) {
             Some(Permissions::Access(access)) => access.clone(),
             _ => Vec::new(),
         };
-        Ok(Client { identity: self.identity(entry)?, user: user(entry, broker)?, access, broker: broker.name.clone() })
+        let mut user = user(entry, broker)?;
+        // Whether it has a password, the broker's own facts know.
+        let known = config.users.iter().find(|known| known.name == user.name);
+        user.password_hash = known.and_then(|known| known.password_hash.clone());
+        Ok(Client { identity: self.identity(entry)?, user, access, broker: broker.name.clone() })
     }
 
     fn identity(&self, entry: &Entry) -> Result<Identity> {

@@ -148,6 +148,9 @@ impl World {
         standing.detail = match ca.generation {
             Generation::Present => None,
             Generation::Successor => Some("the successor: it signs nothing yet".to_owned()),
+            Generation::Predecessor if self.went_back(name) => {
+                Some("given up, and still trusted until the rotation is finished".to_owned())
+            }
             Generation::Predecessor => Some("still trusted, until the rotation is finished".to_owned()),
         };
         let key = layout::ca_key(ca)?;

@@ -323,6 +323,13 @@ fn ask_to_finish(unconfirmed: &[Delivery], env: &Env) -> Result<()> {
 fn abort(args: &AbortArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("rotate", env)?;
     let rotation = world.rotation(args.authority.as_deref())?;
+    if rotation.goes_back && world.dependents(&rotation, env.now)?.is_empty() {
+        return Err(Error::failed(format!(
+            "the rotation of authority {} is given up already: the old one signs",
+            ui::quote(&rotation.authority)
+        ))
+        .hint(format!("when the files are in use: certgen rotate finish {}", ui::shell(&rotation.authority))));
+    }
     let mut vault = Vault::new(&args.unlock);
     let mut change = Change::new(&mut world, &mut vault, env);
     change.abort_rotation(&rotation)?;

@@ -185,10 +185,14 @@ fn vhost(client: &Client, said: Option<&str>) -> Result<String> {
     match (said, own.as_slice()) {
         (Some(said), _) if own.iter().any(|vhost| vhost == said) => Ok(said.to_owned()),
         (None, [only]) => Ok(only.clone()),
-        (_, []) => Err(Error::failed(format!("client {name} has no virtual host")).hint(format!(
-            "give it one: certgen issue client {} --vhost VHOST --access WHAT --force",
-            ui::shell(&client.identity.name)
-        ))),
+        // What a user may that the broker had before is not known here.
+        (Some(said), []) => Ok(said.to_owned()),
+        (None, []) => Err(Error::failed(format!("client {name} has no virtual host"))
+            .hint(format!(
+                "give it one: certgen issue client {} --vhost VHOST --access WHAT --force",
+                ui::shell(&client.identity.name)
+            ))
+            .hint("or, where the broker had the user before, name its own: --set vhost=VHOST")),
         (Some(said), _) => {
             Err(Error::failed(format!("client {name} may not use the virtual host {}", ui::quote(said)))
                 .hint(format!("it has {}", list())))

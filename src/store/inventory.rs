@@ -89,6 +89,11 @@ impl EntryHistory {
         let in_use = self.in_use.map_or_else(|| self.certificates.last(), |at| self.certificates.get(at));
         in_use.filter(|_| !self.removed)
     }
+
+    /// An older certificate is in use again, because the rotation to the newest was given up.
+    pub fn went_back(&self) -> bool {
+        self.in_use.is_some()
+    }
 }
 
 /// The inventory as read.

@@ -203,7 +203,10 @@ fn it_goes_back_before_and_after_the_switch() {
     assert_eq!(root, world.read("pki/ca/root/ca_certificate.pem"), "the old one signs again");
     assert_eq!(count(&world, "client/celery_worker/ca_certificate.pem"), 2, "somebody may show what the other signed");
     check(&world.pki(""));
-    at(LAST, &["rotate", "finish"]).success();
+    at(LATER, &["rotate", "status"]).success().stdout_has("authority/root  going back");
+    at(LATER, &["status"]).success().stdout_has("superseded CA: given up");
+    at(LATER, &["rotate", "abort"]).code(1).stderr_has("is given up already").stderr_has("certgen rotate finish root");
+    at(LAST, &["rotate", "finish"]).success().stderr_has("that was given up is trusted by nobody");
     assert_eq!(world.read(format!("pki/{NODE}/ca_certificate.pem")), root);
     check(&world.pki(""));
     at(LAST, &["verify", NODE, WORKER]).success();

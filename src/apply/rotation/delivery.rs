@@ -58,6 +58,7 @@ impl World {
             members,
             phase: Phase::Started,
             since: event.time.into(),
+            goes_back: false,
             is_read_by_others: true,
         };
         self.delivered_since(ended, &rotation, true)

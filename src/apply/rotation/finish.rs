@@ -93,6 +93,10 @@ impl Change<'_> {
     /// # Errors
     /// A certificate cannot be issued, or somebody would be refused who is accepted now.
     pub fn abort_rotation(&mut self, rotation: &Rotation) -> Result<()> {
+        if rotation.goes_back {
+            // Broken off on its way: what is left to be issued again.
+            return self.reissue(rotation, &Batch::All);
+        }
         if rotation.phase == Phase::Switched {
             return self.switch_back(rotation);
         }

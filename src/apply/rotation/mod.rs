@@ -43,6 +43,8 @@ pub struct Rotation {
     pub phase: Phase,
     /// Since when, by the clock of the command that did it.
     pub since: OffsetDateTime,
+    /// It was given up after the switch: what it came from signs again, and what it led to is being forgotten.
+    pub goes_back: bool,
     /// Others must have read files of the first phase before the second: bundles with another root, or revocation lists. An
     /// intermediate comes along with what it signed.
     pub is_read_by_others: bool,
@@ -84,6 +86,11 @@ impl Phase {
 }
 
 impl Rotation {
+    /// The word for how far it is.
+    pub fn stage(&self) -> &'static str {
+        if self.goes_back { "going back" } else { self.phase.as_str() }
+    }
+
     /// How long it is until the bundles are known to be read everywhere; nothing when they are.
     pub fn left_to_wait(&self, now: OffsetDateTime) -> Option<Duration> {
         let waited = now - self.since;
@@ -107,7 +114,15 @@ impl World {
                 members.extend(below.into_iter().filter(|name| has_other(name)));
                 let since = self.began(name, phase);
                 let is_read_by_others = self.is_read_by_others(name);
-                found.push(Rotation { authority: name.to_owned(), members, phase, since, is_read_by_others });
+                let goes_back = phase == Phase::Switched && self.went_back(name);
+                found.push(Rotation {
+                    authority: name.to_owned(),
+                    members,
+                    phase,
+                    since,
+                    goes_back,
+                    is_read_by_others,
+                });
             }
         }
         found.sort_by(|a, b| a.authority.cmp(&b.authority));
@@ -136,6 +151,15 @@ impl World {
                 Err(Error::failed(format!("more than one authority is being rotated: {}", names.join(", ")))
                     .hint("name one of them"))
             }
+        }
+    }
+
+    /// Whether an authority signs with the older of its keys. Where the log is lost, the certificates say which that is.
+    pub(super) fn went_back(&self, name: &str) -> bool {
+        let begins = |generation| self.authority(Ca::new(name, generation)).map(|ca| ca.validity().not_before);
+        match self.inventory.authorities.get(name) {
+            Some(history) if self.last_event_about(name, Action::RotationSwitched).is_some() => history.went_back(),
+            _ => begins(Generation::Predecessor) > begins(Generation::Present),
         }
     }
 

@@ -51,7 +51,14 @@ impl Change<'_> {
         }
         let is_read_by_others = self.world.is_read_by_others(authority);
         let authority = authority.to_owned();
-        Ok(Rotation { authority, members, phase: Phase::Started, since: self.env.now, is_read_by_others })
+        Ok(Rotation {
+            authority,
+            members,
+            phase: Phase::Started,
+            since: self.env.now,
+            goes_back: false,
+            is_read_by_others,
+        })
     }
 
     fn refuse_second_rotation(&self, authority: &str) -> Result<()> {
@@ -77,7 +84,7 @@ impl Change<'_> {
         }
         let Some(busy) = related.iter().find(|name| rotated.contains(name.as_str())) else { return Ok(()) };
         let rotation = self.world.rotation(Some(busy))?;
-        let (shown, phase) = (ui::quote(&rotation.authority), rotation.phase.as_str());
+        let (shown, phase) = (ui::quote(&rotation.authority), rotation.stage());
         let next = match rotation.phase {
             Phase::Started => "switch",
             Phase::Switched => "finish",

@@ -223,7 +223,8 @@ impl About {
             let commands: Vec<String> =
                 self.users.iter().map(|user| format!("\n  {}", shared::deletion_line(user))).collect();
             env.say(format!(
-                "to cut it off now, with its open connections, on the broker's host:{}",
+                "to cut it off now, with its open connections, on the broker's host:{}\n\
+                 give the broker the new definitions.json too: with the old one its next boot brings the user back",
                 commands.concat()
             ));
         }

@@ -107,7 +107,7 @@ pub(super) fn status(authority: Option<&str>, env: &mut Env) -> Result<Answer> {
                     Phase::Switched => world.dependents(&rotation, env.now)?,
                 };
                 StatusItem {
-                    phase: rotation.phase.as_str(),
+                    phase: rotation.stage(),
                     since: rotation.since,
                     wait_seconds: rotation.left_to_wait(env.now).map(Duration::whole_seconds),
                     next: Some(next(&rotation, &waiting, env.now)),
@@ -192,7 +192,7 @@ pub(in crate::commands) fn in_progress(world: &World, env: &Env) -> Result<Vec<R
     let mut items = Vec::new();
     for rotation in world.rotations() {
         let waiting = world.dependents(&rotation, env.now)?;
-        let (phase, next) = (rotation.phase.as_str(), next(&rotation, &waiting, env.now));
+        let (phase, next) = (rotation.stage(), next(&rotation, &waiting, env.now));
         items.push(RotationItem { authority: rotation.authority, phase, next });
     }
     Ok(items)

@@ -79,7 +79,8 @@ pub(super) fn phase(told: Told, was: &Rotation, done: &Done, env: &mut Env) -> R
     }
     // A pair that was made just now is listed as such.
     let is_listed = |d: &Delivery| done.issued.iter().any(|w| w.role == d.role && w.name == d.name);
-    items.extend(deliveries.iter().filter(|d| !d.delivered && !is_listed(d)).map(|d| delivery(d, &world, env)));
+    let told_apart = |d: &&Delivery| !d.delivered && (env.json || !is_listed(d));
+    items.extend(deliveries.iter().filter(told_apart).map(|d| delivery(d, &world, env)));
     if env.json {
         ui::items(env, &items)?;
     } else {
@@ -90,11 +91,9 @@ pub(super) fn phase(told: Told, was: &Rotation, done: &Done, env: &mut Env) -> R
         env.say(note);
     }
     shared::warn_of_edited(&done.edited, env);
-    if done.meetings > 0 {
+    if done.meetings > 0 && told != Told::Replaced {
         let meetings = if done.meetings == 1 { "one meeting".into() } else { format!("{} meetings", done.meetings) };
-        env.say(format!(
-            "{meetings} of old and new files verified, by openssl's rules and Erlang's: nobody is refused"
-        ));
+        env.say(format!("{meetings} of old and new files verified, by openssl's rules and Erlang's: they get along"));
     }
     explain(told, was, rotation.as_ref(), &deliveries, &world, env)?;
     Ok(Answer::Yes)
@@ -172,6 +171,9 @@ fn explain(
         (Told::Started, false) => format!("nothing is issued by the successor of {shown} yet; no bundle changes"),
         (Told::Switched, true) => format!("{shown} signs with its new key; every bundle still holds both"),
         (Told::Switched, false) => format!("{shown} signs with its new key; no bundle changes"),
+        (Told::Finished, _) if was.goes_back => {
+            format!("the successor of {shown} that was given up is trusted by nobody any more, and its key is erased")
+        }
         (Told::Finished, true) => format!("the old {shown} is in no bundle any more, and its key is erased"),
         (Told::Finished, false) => format!("the old key of {shown} is erased; no bundle changes"),
         (Told::Aborted, _) => {
@@ -193,12 +195,13 @@ fn explain(
         if told == Told::Replaced && between_nodes {
             // The tool has the new files at once, and the node that it talks to has not.
             env.say(
-                "put the files where they are used; brokers read them after two minutes, or when they are restarted: until \
-                 then rabbitmqctl on their hosts and the other nodes are refused",
+                "put the files where they are used; clients read them when they start, brokers after two minutes, or when they \
+                 are restarted: until then rabbitmqctl on their hosts and the other nodes are refused",
             );
         } else {
             env.say(
-                "put the files where they are used; brokers read them after two minutes, or at once after, on their hosts:",
+                "put the files where they are used; clients read them when they start, brokers after two minutes, or at once \
+                 after, on their hosts:",
             );
             for line in reloads(world) {
                 env.say(format!("  {line}"));
