@@ -102,6 +102,13 @@ impl Step {
             return Ok(());
         }
         editor.set(&table(broker), "migration", &word(Migration::Open))?;
+        if broker.longnames {
+            taken.warned.push(
+                "longnames = true renames the nodes of a cluster that has short names, and a renamed node does not find its \
+                 data: if rabbitmqctl status shows rabbit@HOST without a dot, set it to false, and nodes by their first labels"
+                    .to_owned(),
+            );
+        }
         if broker.inter_node_tls != InterNodeTls::Off && !self.keeps_inter_node {
             editor.set(&table(broker), "inter_node_tls", &Value::Boolean(false))?;
             let was = if broker.inter_node_tls == InterNodeTls::Flags { "\"flags\"" } else { "true" };
@@ -193,13 +200,13 @@ fn told_open(world: &World, broker: &Broker, args: &EmitArgs, env: &Env) -> Vec<
             into(args)
         ));
     }
-    lines.extend(where_files_go(world, broker, args.into.is_none(), env));
     if args.into.is_none() {
         lines.push(format!(
-            "where a configuration is there already, on its host instead: certgen emit rabbitmq --into {}",
+            "to merge it into the configuration that is there, on its host: certgen emit rabbitmq --into {}",
             ui::shell(&broker.config_dir)
         ));
     }
+    lines.extend(where_files_go(world, broker, args.into.is_none(), env));
     lines.push(restart(broker, "listeners open with the broker's restart"));
     lines.push(format!("then, as often as clients come and go, who still has to move: {}", look_command(broker)));
     lines
