@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certgen::verify::probe::{PATIENCE, ProbeError, Target, probe};
 use certgen::x509::Certificate;
@@ -108,6 +108,7 @@ fn a_wider_bundle_is_seen(version: Version) {
     let identity = only_node(&world);
     let lab = Lab::cluster(version, &[(NODE, Etc::of_pki(&world.pki(""), &identity))]);
     let host = lab.host();
+    let launched = Instant::now();
     host.boot_broker();
     let successor = world.read("pki/ca/successor/ca_certificate.pem");
     let successor_name = Certificate::from_pem(successor.as_bytes()).expect("a certificate").subject().to_string();
@@ -133,7 +134,10 @@ fn a_wider_bundle_is_seen(version: Version) {
     }
     for (own, (port, _)) in first.iter().zip(ports) {
         let named = authorities(&world, host, port);
-        checks.that(&format!("{port} goes on as before"), named == Ok(vec![own.clone()]), &format!("{named:?}"));
+        // Erlang looks at its files every two minutes; on a busy machine that may be now.
+        let by_itself = launched.elapsed() > Duration::from_secs(100) && named.as_ref().is_ok_and(|all| all.len() == 2);
+        let as_before = named == Ok(vec![own.clone()]) || by_itself;
+        checks.that(&format!("{port} goes on as before"), as_before, &format!("{named:?}"));
     }
     let renewed = world.certgen(["renew", &identity, "--reload", "rabbitmq"]).run().success();
     for line in renewed.stdout.lines().filter(|line| line.starts_with("rabbitmqctl ")) {

@@ -1,5 +1,7 @@
 //! A renewed pair reaches running brokers: listeners and inter-node links, without a restart.
 
+use std::time::{Duration, Instant};
+
 use super::credentials;
 use crate::support::World;
 use crate::support::broker::{Checks, Etc, Host, Lab, Version};
@@ -28,6 +30,7 @@ fn renewed_pairs_are_served(version: Version) {
     let hosts: Vec<(&str, Etc)> =
         NODES.iter().map(|name| (*name, Etc::of_pki(&world.pki(""), &format!("node/{name}")))).collect();
     let lab = Lab::cluster(version, &hosts);
+    let launched = Instant::now();
     lab.hosts().iter().for_each(Host::launch);
     lab.hosts().iter().for_each(Host::await_boot);
     let mut checks = Checks::default();
@@ -49,8 +52,11 @@ fn renewed_pairs_are_served(version: Version) {
     for file in ["server_certificate.pem", "server_key.pem", "combined_keys.pem"] {
         first.install(&world.pki(format!("{identity}/{file}")), &format!("/etc/rabbitmq/certs/{file}"));
     }
-    checks.that("without a word the listener goes on as before", listener() == old, &listener());
-    checks.that("and the inter-node port too", link() == old, &link());
+    // Erlang looks at its files every two minutes; on a busy machine that may be now.
+    let (shown, between) = (listener(), link());
+    let by_itself = launched.elapsed() > Duration::from_secs(100);
+    checks.that("without a word the listener goes on as before", shown == old || by_itself && shown == new, &shown);
+    checks.that("and the inter-node port too", between == old || by_itself && between == new, &between);
     let lines: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("rabbitmqctl ")).collect();
     checks.that("both caches are named", lines.len() == 2, &output.transcript());
     for line in lines {
