@@ -196,7 +196,7 @@ fn dates_between(
 fn issuer_is_current(bounds: Validity, now: OffsetDateTime) -> Result<()> {
     if now > bounds.not_after {
         return Err(Error::failed(format!("its issuer expired on {}", ui::date(bounds.not_after)))
-            .hint("make a new authority with certgen issue authority NAME, and name it with --issuer NAME"));
+            .hint("put another in its place with certgen rotate start AUTHORITY"));
     }
     if now < bounds.not_before {
         return Err(Error::failed(format!(

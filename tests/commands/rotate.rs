@@ -366,6 +366,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         unchanged(&before, &world.pki(""), &args.join(" "));
     };
     refuse(DAY_ONE, &["rotate", "start", "rooot"], "there is no authority \"rooot\"");
+    refuse("1970-01-02T00:00:00Z", &["rotate", "start"], "and the clock says 1970-01-02 00:00");
     for phase in ["switch", "finish", "abort"] {
         refuse(DAY_ONE, &["rotate", phase], "no authority is being rotated");
         refuse(DAY_ONE, &["rotate", phase, "root"], "is not being rotated");

@@ -70,6 +70,9 @@ impl World {
         let mut all = Vec::new();
         for (role, name) in self.identities() {
             let issued = self.inventory.current(role.as_str(), &name);
+            if issued.is_some_and(|issued| issued.revoked.is_some()) {
+                continue; // nobody is to be let in with it
+            }
             let mut files = None;
             if bundles {
                 files = self.bundles_to_deliver(rotation, role, &name, &trust)?;

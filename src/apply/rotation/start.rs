@@ -30,6 +30,16 @@ impl Change<'_> {
     /// The successors of an authority and of those below it, each signed by its issuer's.
     pub(super) fn make_successors(&mut self, authority: &str) -> Result<Rotation> {
         self.refuse_second_rotation(authority)?;
+        let begins = self.world.authority_certificate(authority)?.validity().not_before;
+        if self.env.now < begins {
+            return Err(Error::failed(format!(
+                "authority {} is valid from {} on, and the clock says {}",
+                ui::quote(authority),
+                ui::date(begins),
+                ui::date(self.env.now)
+            ))
+            .hint("set the machine's clock, or give the right time with --at TIME"));
+        }
         let mut members = vec![authority.to_owned()];
         members.extend(self.world.authorities_below(authority));
         let specs: Vec<Authority> = members.iter().map(|name| self.manifest_authority(name)).collect::<Result<_>>()?;

@@ -31,6 +31,10 @@ all() {
 for name in rabbitmq.conf advanced.config enabled_plugins definitions.json inter_node_tls.config rabbitmq-env.conf; do
   if [ -f "/pki/rabbitmq/$name" ]; then put "$broker_owner" "/pki/rabbitmq/$name" "$config/$name"; else rm -f "$config/$name"; fi
 done
+# A list that stays behind would keep an authority alive that was replaced.
+for list in "$config"/crls/*; do
+  if [ ! -f "/pki/rabbitmq/crls/${list##*/}" ]; then rm -f "$list"; fi
+done
 if [ -d /pki/rabbitmq/crls ]; then all "$broker_owner" /pki/rabbitmq/crls "$config/crls"; fi
 all "$broker_owner" /pki/broker "$certs"
 put "$broker_owner" /servers_ca.pem "$certs/servers_ca.pem"
