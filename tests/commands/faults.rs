@@ -218,7 +218,7 @@ fn rotation_survives(calls: &str, fault: &str) {
                 let item = &status["items"][0];
                 let next = match item["phase"].as_str() {
                     Some("started") => "switch",
-                    Some("switched") => "finish",
+                    Some("switched" | "going back") => "finish",
                     _ => break,
                 };
                 world.certgen(rotate(next)).run().success();
