@@ -59,7 +59,15 @@ impl Load {
     /// Lets it come to its end, and says what it reported.
     pub(super) fn end(&mut self) -> Value {
         fs::write(self.report.with_extension("json.stop"), "").expect("a world is writable");
-        self.child.wait().expect("a child of ours can be waited for");
+        let mut ended = || self.child.try_wait().expect("a child of ours can be waited for").is_some();
+        let started = Instant::now();
+        while !ended() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if !ended() {
+            self.child.kill().expect("a child of ours can be ended");
+            panic!("{} did not come to its end; it told {}", self.name, self.told());
+        }
         println!("{}: {}", self.name, self.told());
         self.told()
     }

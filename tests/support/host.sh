@@ -5,8 +5,9 @@
 #
 # ROOT is the file system of the broker: / for the machine's own, or the root of another Debian. STAGE is a directory of
 # the test: STAGE/hosts becomes /etc/hosts, STAGE/etc becomes /etc/rabbitmq (owned by the broker's user, modes as they
-# are), STAGE/files what lies beside it in /etc, STAGE/cookie the Erlang cookie. Says "ready" and lives until its standard input closes; then everything that was
-# started here dies with it, and the mounts and the network go too.
+# are), STAGE/files what lies beside it in /etc, STAGE/cookie the Erlang cookie. Says "ready" and lives until its standard
+# input closes, half an hour at most, so that no test waits for ever on something here; then everything that was started
+# here dies with it, and the mounts and the network go too.
 set -euo pipefail
 root=$1 stage=$2 name=$3
 
@@ -51,5 +52,5 @@ if chroot "$root" id rabbitmq >/dev/null 2>&1; then
 fi
 
 echo ready
-cat >/dev/null || true
+timeout 1800 cat >/dev/null || true
 exit 0

@@ -1,11 +1,14 @@
 """Publish numbers and consume them on one connection for a long time: steady.py HOST OTHER DIRECTORY REPORT
 
 The queue is replicated, and led by OTHER: what HOST is told goes over the links between the nodes. A number is
-published when its confirm has come, and the next one after that; each delivery is acknowledged. REPORT is replaced all
-the time by what happened so far; the end comes when REPORT.stop is there and the queue is empty.
+published when its confirm has come, and the next one after that; each delivery is acknowledged. A confirm that does not
+come (a link that breaks between the nodes can swallow one) is waited for no longer than STALL: the number is published
+again on another channel of the same connection, as a careful publisher does. REPORT is replaced all the time by what
+happened so far; the end comes when REPORT.stop is there and the queue is empty.
 """
 import json
 import os
+import signal
 import ssl
 import sys
 import time
@@ -15,6 +18,7 @@ import pika
 host, other, directory, report = sys.argv[1:]
 QUEUE = "numbers"
 PATIENCE = 30
+STALL = 15
 
 
 def connect(to):
@@ -37,7 +41,7 @@ first = connect(other)
 first.channel().queue_declare(QUEUE, durable=True, arguments={"x-queue-type": "quorum"})
 first.close()
 
-told = {"published": 0, "done": 0, "redelivered": 0, "twice": [], "lost": [], "failed": []}
+told = {"published": 0, "done": 0, "redelivered": 0, "stalled": [], "twice": [], "lost": [], "failed": []}
 seen = set()
 
 
@@ -45,11 +49,34 @@ def receive(channel, method, _properties, body):
     number = int(body)
     if method.redelivered:
         told["redelivered"] += 1
-    elif number in seen:
+    elif number in seen and number not in told["stalled"]:
         told["twice"].append(number)
     seen.add(number)
     told["done"] = len(seen)
     channel.basic_ack(method.delivery_tag)
+
+
+class Stalled(Exception):
+    pass
+
+
+def stall(_signal, _frame):
+    raise Stalled
+
+
+def publish(connection, channel, number):
+    """Returns the channel to go on with."""
+    signal.alarm(STALL)
+    try:
+        channel.basic_publish("", QUEUE, str(number).encode(), mandatory=True)
+        return channel
+    except Stalled:
+        told["stalled"].append(number)
+        again = connection.channel()
+        again.confirm_delivery()
+        return publish(connection, again, number)
+    finally:
+        signal.alarm(0)
 
 
 def tell():
@@ -59,6 +86,7 @@ def tell():
 
 
 try:
+    signal.signal(signal.SIGALRM, stall)
     connection = connect(host)
     incoming, outgoing = connection.channel(), connection.channel()
     incoming.basic_qos(prefetch_count=20)
@@ -66,7 +94,7 @@ try:
     incoming.add_on_cancel_callback(lambda _: told["failed"].append("the consumer was cancelled"))
     outgoing.confirm_delivery()
     while not os.path.exists(report + ".stop"):
-        outgoing.basic_publish("", QUEUE, str(told["published"] + 1).encode(), mandatory=True)
+        outgoing = publish(connection, outgoing, told["published"] + 1)
         told["published"] += 1
         connection.process_data_events(time_limit=0)
         tell()
