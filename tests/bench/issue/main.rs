@@ -5,46 +5,63 @@
 //! to be kept must be encoded as well, and `PKCS#8` is the ratio to `raw` with the crypto library's encoding. Rounds take
 //! turns and are shorter than the scheduler's slices, so that whatever else the machine does slows all, or a few rounds
 //! only. The ratios are those of the medians; `fastest` divides the fastest round of each: a quiet machine.
+//!
+//! `memory` prints the first rows alone; `raw` and `plain` are what [`baseline`] says, for `tests/bench/table`.
 #![allow(clippy::print_stdout)]
+
+mod baseline;
+mod raw;
+mod steps;
 
 use std::hint::black_box;
 use std::sync::Barrier;
 use std::thread;
 use std::time::Instant;
 
-use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, RSA_PKCS1_SHA256, RsaKeyPair,
-};
-use certgen::issuer::{Issuer, LocalIssuer, PreparedRequest, Publication};
-use certgen::lint::{self, Purpose};
+use certgen::issuer::{Issued, Issuer, LocalIssuer, PreparedRequest, Publication};
+use certgen::lint::Purpose;
 use certgen::x509::{
-    BasicConstraints, Certificate, DistinguishedName, ExtendedKeyUsage, GeneralName, KeyType, KeyUsage, Label,
-    Particulars, PrivateKey, SerialNumber, Signer, Validity, write_pem,
+    BasicConstraints, Certificate, DistinguishedName, ExtendedKeyUsage, GeneralName, KeyType, KeyUsage, PrivateKey,
+    Validity,
 };
 use time::macros::datetime;
 
+use raw::{Keep, Raw};
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // `cargo test --benches` asks whether it runs, not how fast.
-    let quick = !std::env::args().any(|argument| argument == "--bench");
+    let quick = !matches!(arguments[..], ["--bench" | "memory", ..]);
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(800);
     let rounds = if quick { 1 } else { rounds };
+    match arguments[..] {
+        ["memory"] => in_memory(&[(KeyType::EcdsaP256, 25, rounds)]),
+        ["raw" | "plain", ..] => baseline::run(&arguments),
+        _ => {
+            in_memory(&[
+                (KeyType::EcdsaP256, 25, rounds),
+                (KeyType::Ed25519, 25, rounds),
+                (KeyType::Rsa2048, 1, (rounds / 10).max(1)),
+            ]);
+            println!();
+            steps::where_it_goes(if quick { 1 } else { 25 }, rounds);
+            println!();
+            start_up();
+        }
+    }
+}
+
+/// Each kind with so many certificates in a round and so many rounds.
+fn in_memory(kinds: &[(KeyType, u32, usize)]) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{:<34}{:>10}{:>10}{:>8}{:>9}{:>8}", "certificates a second", "ours", "raw", "ratio", "fastest", "PKCS#8");
     let counts = if cores > 1 { vec![1, cores] } else { vec![1] };
-    for (key_type, batch, rounds) in
-        [(KeyType::EcdsaP256, 25, rounds), (KeyType::Ed25519, 25, rounds), (KeyType::Rsa2048, 1, rounds / 10)]
-    {
+    for &(key_type, batch, rounds) in kinds {
         for &threads in &counts {
-            compare(key_type, threads, batch, rounds.max(1));
+            compare(key_type, threads, batch, rounds);
         }
     }
-    println!();
-    where_it_goes(if quick { 1 } else { 25 }, rounds);
-    println!();
-    start_up();
 }
 
 fn compare(key_type: KeyType, threads: usize, batch: u32, rounds: usize) {
@@ -133,7 +150,7 @@ impl Bench {
         (key.to_pem(), issued.certificate.pem())
     }
 
-    fn one(&self) -> certgen::issuer::Issued {
+    fn one(&self) -> Issued {
         self.issuer.issue(&client(0, &PrivateKey::generate(self.key_type).unwrap())).unwrap()
     }
 }
@@ -151,144 +168,5 @@ fn client(number: u32, key: &PrivateKey) -> PreparedRequest {
         name_constraints: None,
         public_key: key.public_key().clone(),
         csr: None,
-    }
-}
-
-/// The crypto library alone.
-struct Raw {
-    pair: Pair,
-    message: Vec<u8>,
-}
-
-enum Pair {
-    Ecdsa(EcdsaKeyPair),
-    Ed25519(Ed25519KeyPair),
-    Rsa(RsaKeyPair),
-}
-
-impl Pair {
-    fn generate(key_type: KeyType) -> Self {
-        match key_type {
-            KeyType::EcdsaP256 => Self::Ecdsa(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap()),
-            KeyType::Ed25519 => Self::Ed25519(Ed25519KeyPair::generate().unwrap()),
-            _ => Self::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()),
-        }
-    }
-
-    fn key_type(&self) -> KeyType {
-        match self {
-            Self::Ecdsa(_) => KeyType::EcdsaP256,
-            Self::Ed25519(_) => KeyType::Ed25519,
-            Self::Rsa(_) => KeyType::Rsa2048,
-        }
-    }
-
-    fn encode(&self) {
-        match self {
-            Self::Ecdsa(pair) => drop(black_box(pair.to_pkcs8v1().unwrap())),
-            Self::Ed25519(pair) => drop(black_box(pair.to_pkcs8v1().unwrap())),
-            Self::Rsa(pair) => drop::<Pkcs8V1Der<'_>>(black_box(pair.as_der().unwrap())),
-        }
-    }
-}
-
-/// What becomes of the key besides.
-#[derive(Clone, Copy, PartialEq)]
-enum Keep {
-    Nothing,
-    Pkcs8,
-}
-
-impl Raw {
-    fn new(key_type: KeyType, length: usize) -> Self {
-        Self { pair: Pair::generate(key_type), message: vec![0x5a; length] }
-    }
-
-    fn one(&self, keep: Keep) {
-        let made = Pair::generate(self.pair.key_type());
-        if keep == Keep::Pkcs8 {
-            made.encode();
-        }
-        match &self.pair {
-            Pair::Ecdsa(pair) => {
-                black_box(pair.sign(&SystemRandom::new(), &self.message).unwrap());
-            }
-            Pair::Ed25519(pair) => {
-                black_box(pair.sign(&self.message));
-            }
-            Pair::Rsa(pair) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), &self.message, &mut signature).unwrap();
-            }
-        }
-    }
-}
-
-/// The steps of an ECDSA P-256 certificate, one thread, medians of the rounds.
-fn where_it_goes(batch: u32, rounds: usize) {
-    let bench = Bench::new(KeyType::EcdsaP256);
-    let raw = Raw::new(bench.key_type, bench.one().certificate.tbs().len());
-    let Pair::Ecdsa(pair) = &raw.pair else { return };
-    let key = PrivateKey::generate(bench.key_type).unwrap();
-    let request = client(0, &key);
-    let signer = Signer::authority(&bench.root_key, &bench.root).unwrap();
-    let serial = SerialNumber::random().unwrap();
-    let one = Particulars {
-        serial: &serial,
-        subject: &request.subject,
-        subject_alt_names: &request.subject_alt_names,
-        public_key: &request.public_key,
-    };
-    let template = certgen::x509::CertificateTemplate {
-        subject: request.subject.clone(),
-        subject_alt_names: request.subject_alt_names.clone(),
-        validity: request.validity,
-        serial: serial.clone(),
-        key_usage: request.key_usage,
-        extended_key_usage: request.extended_key_usage.clone(),
-        basic_constraints: request.basic_constraints,
-        name_constraints: None,
-        crl_distribution_points: Vec::new(),
-        authority_info_access: Default::default(),
-        policies: Vec::new(),
-        public_key: request.public_key.clone(),
-    };
-    let shape = template.shape(&signer).unwrap();
-    let first = shape.to_be_signed(&one, None).unwrap();
-    let first = Some(first.unsigned());
-    let tbs = shape.to_be_signed(&one, first).unwrap();
-    let certificate = tbs.sign(&bench.root_key).unwrap();
-    let context =
-        lint::Context { certificate: tbs.unsigned(), issuer: Some(&bench.root), above: &[], role: Purpose::Client };
-    let random = SystemRandom::new();
-    let generate = || EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).unwrap();
-    let made = generate();
-    type Step<'a> = (&'a str, &'a dyn Fn());
-    let steps: &[Step<'_>] = &[
-        ("raw: key pair", &|| drop(black_box(generate()))),
-        ("raw: PKCS#8", &|| drop(black_box(made.to_pkcs8v1().unwrap()))),
-        ("raw: signature", &|| assert!(black_box(pair.sign(&random, &raw.message)).is_ok())),
-        ("ours: key pair and PKCS#8", &|| drop(black_box(PrivateKey::generate(bench.key_type).unwrap()))),
-        ("ours: the request", &|| drop(black_box(client(0, &key)))),
-        ("ours: serial number", &|| drop(black_box(SerialNumber::random().unwrap()))),
-        ("ours: DER, and reading it for lint", &|| drop(black_box(shape.to_be_signed(&one, first).unwrap()))),
-        ("ours: lint", &|| assert!(lint::check_beside(first, black_box(&context)).is_empty())),
-        ("ours: signature", &|| drop(black_box(tbs.sign(&bench.root_key).unwrap()))),
-        ("ours: PEM of the key", &|| drop(black_box(key.to_pem()))),
-        ("ours: PEM of the certificate", &|| drop(black_box(write_pem(&Label::Certificate, certificate.der())))),
-        ("once for a shape: encoding by rcgen", &|| drop(black_box(template.shape(&signer).unwrap()))),
-        ("once for a shape: reading", &|| drop(black_box(Certificate::from_der(certificate.der()).unwrap()))),
-        ("once for a shape: lint, all rules", &|| assert!(lint::check(black_box(&context)).is_empty())),
-        ("once for a shape: throwaway signature", &|| drop(black_box(tbs.sign_with_throwaway().unwrap()))),
-    ];
-    println!("{:<40}{:>10}{:>10}", "microseconds, ecdsa-p256, 1 thread", "median", "lowest");
-    let mut times = vec![Vec::new(); steps.len()];
-    for _ in 0..rounds {
-        for ((_, step), times) in steps.iter().zip(&mut times) {
-            times.push(timed(batch, |_| step()));
-        }
-    }
-    for ((name, _), times) in steps.iter().zip(&times) {
-        println!("{name:<40}{:>10.2}{:>10.2}", median(times), lowest(times));
     }
 }
