@@ -3,6 +3,7 @@
 mod bulk;
 mod deliver;
 mod differences;
+mod subordinate;
 
 use std::path::PathBuf;
 
@@ -59,6 +60,7 @@ enum What {
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
     #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority site-a --csr request.pem --issuer root --permit site-a.example.com\n  \
                             certgen issue authority web --permit example.com --validity 5y")]
     Authority(AuthorityArgs),
 }
@@ -200,6 +202,12 @@ struct AuthorityArgs {
     /// Name constraint: what it may not certify (repeatable)
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
+    /// Sign this request of a site: its key stays there (one NAME, with --issuer)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["key_type", "seal", "recipient"])]
+    csr: Option<PathBuf>,
+    /// Sign the request again although its certificate is not due
+    #[arg(long, requires = "csr")]
+    force: bool,
     /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
     #[arg(long)]
     seal: bool,
@@ -498,6 +506,9 @@ fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
 
 fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
+    if let Some(csr) = &args.csr {
+        return subordinate::run(args, csr, dates, env);
+    }
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     keep_only_issuer(&world.manifest, &mut editor)?;

@@ -12,10 +12,16 @@ use super::platform;
 
 /// Writes a new file: owner and mode are settled on the empty file, before the first byte. It is left open for [`sync`].
 pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Owner>) -> io::Result<File> {
-    fault::point()?;
-    let mut file = platform::create_new(path)?;
-    platform::set_owner_and_mode(&file, mode, owner)?;
+    let mut file = create_file(path, mode, owner)?;
     write(&mut file, bytes)?;
+    Ok(file)
+}
+
+/// The same for a file that is filled in pieces.
+pub(super) fn create_file(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
+    fault::point()?;
+    let file = platform::create_new(path)?;
+    platform::set_owner_and_mode(&file, mode, owner)?;
     Ok(file)
 }
 

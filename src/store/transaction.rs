@@ -199,6 +199,24 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// Gives a file or directory that was made beside the PKI, on the same disk and durable, its place in it.
+    pub(super) fn place(&mut self, from: &Path, to: impl AsRef<Path>) -> Result<()> {
+        let (root, path) = self.resolve_own(to.as_ref(), "writing")?;
+        let shown = self.shown(root, &path);
+        if self.will_exist(root, &path)? {
+            return Err(Error::failed(format!("writing {}: it exists already", ui::path(&shown))));
+        }
+        let n = self.next(root)?;
+        let is_directory = from.is_dir();
+        disk::rename(from, &self.ground.new_file(root, n)).map_err(|e| writing_failed(&shown, &e, None))?;
+        self.created.insert((root, path.clone()));
+        self.operations.push(match is_directory {
+            true => Operation::Create { n, root, path, parent: false },
+            false => Operation::Put { n, root, path },
+        });
+        Ok(())
+    }
+
     /// Records what happened, in the same step as the files it speaks of.
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) {
         self.events.extend(events);

@@ -98,6 +98,12 @@ pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A path from the bytes of its name.
+pub(super) fn path_of(name: &[u8]) -> Option<&Path> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(Path::new(std::ffi::OsStr::from_bytes(name)))
+}
+
 /// Is the open file still the one that has this name?
 pub(super) fn is_still(file: &File, path: &Path) -> bool {
     let (Ok(ours), Ok(theirs)) = (file.metadata(), fs::symlink_metadata(path)) else { return false };

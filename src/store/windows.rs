@@ -56,6 +56,11 @@ pub(super) fn sync_file_system(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A path from the bytes of its name, which an archive has in UTF-8. What Windows takes for more than a name is none.
+pub(super) fn path_of(name: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(name).ok().filter(|name| !name.contains(['\\', ':'])).map(Path::new)
+}
+
 pub(super) fn is_still(_: &File, path: &Path) -> bool {
     path.exists()
 }

@@ -151,6 +151,13 @@ impl PublicKey {
         super::sha256_hex(&self.spki)
     }
 
+    /// The beginning of the fingerprint: what stands behind the common name of an authority and tells it from every other.
+    pub fn mark(&self) -> String {
+        let mut mark = self.sha256_hex();
+        mark.truncate(8);
+        mark
+    }
+
     /// The key identifier of RFC 5280 section 4.2.1.2, method (1): 160 bits, the form that every tool computes. SHA-1 is
     /// only a name here; nothing rests on its strength.
     pub fn key_identifier(&self) -> [u8; 20] {
