@@ -98,7 +98,7 @@ pub struct Change<'a> {
     pub(crate) files: Vec<OutputFile>,
     pub(crate) directories: Vec<NewDirectory>,
     /// Directories that exist, with the mode and owner that they get.
-    opened: Vec<(PathBuf, u32, Option<Owner>)>,
+    pub(super) opened: Vec<(PathBuf, u32, Option<Owner>)>,
     pub(crate) removals: Vec<PathBuf>,
     pub(crate) events: Vec<Event>,
     archived: Vec<NewDirectory>,

@@ -106,7 +106,7 @@ fn build(
     name: Option<&str>,
 ) -> Result<()> {
     change.initialized(profile, settings, name)?;
-    for authority in change.authorities_in_order() {
+    for authority in change.world.authorities_in_order() {
         change.authority(&authority, Dates::default(), to)?;
     }
     let trust = change.trust()?;

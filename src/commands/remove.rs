@@ -10,7 +10,6 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Editor, Manifest};
 use crate::profile::Role;
-use crate::store::{Action, layout};
 use crate::ui;
 
 /// Take an identity out: its directory, its entry in certgen.toml, its user
@@ -145,20 +144,5 @@ fn identity(world: &World, text: &str) -> Result<(Role, String)> {
                 Err(_) => "write server/NAME, node/NAME or client/NAME".to_owned(),
             },
         )),
-    }
-}
-
-impl Change<'_> {
-    fn remove_identity(&mut self, role: Role, name: &str) -> Result<()> {
-        let directory = layout::entry_dir(role.as_str(), name)?;
-        if self.world.store.holds(&directory) {
-            self.removals.push(directory);
-        }
-        self.erase_history_keys(role, name)?;
-        let mut event = self.event(Action::Removed, role.as_str(), name)?;
-        event.serial = self.world.inventory.current_serial(role.as_str(), name).map(str::to_owned);
-        self.events.push(event);
-        self.world.forget_entry(role, name);
-        Ok(())
     }
 }
