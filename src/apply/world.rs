@@ -230,7 +230,7 @@ impl World {
         if !self.store.holds(&path) {
             let elsewhere =
                 self.inventory.current(role.as_str(), name).is_some_and(|issued| issued.location != Location::Pki);
-            return if elsewhere { Key::Elsewhere } else { Key::Missing };
+            return if elsewhere || self.is_checked_out(directory) { Key::Elsewhere } else { Key::Missing };
         }
         let Ok(pem) = self.store.read(&path) else { return Key::Damaged };
         match PrivateKey::from_pem(&pem, None) {
@@ -239,6 +239,12 @@ impl World {
             Err(X509Error::Encrypted) => Key::Encrypted,
             Err(_) => Key::Damaged,
         }
+    }
+
+    /// Keys are not kept in version control, and git makes directories that others may enter, which certgen never does
+    /// where there is a key: the key of such a one is in another checkout.
+    fn is_checked_out(&self, directory: &Path) -> bool {
+        store::facts(&self.store.path(directory)).is_some_and(|is| is.is_wider_than(0o770))
     }
 
     /// Why `entry` should be issued again, empty when all is well; and the certificate that it shows now, if that can be

@@ -3,6 +3,7 @@
 mod crl;
 mod damage;
 mod emit;
+mod export;
 mod faults;
 mod hostile_answers;
 mod hostile_files;
@@ -16,6 +17,7 @@ mod renew;
 mod repeat;
 mod revoke;
 mod rotate;
+mod sites;
 mod status;
 mod together;
 mod usage;
