@@ -19,7 +19,8 @@ fn archive(entries: &[(u8, &str, u32, &[u8])]) -> Vec<u8> {
         // Written as it stands: the crate's own writer would refuse some of them.
         header.as_gnu_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
         header.set_mode(*mode);
-        (header.set_uid(nix::unistd::getuid().as_raw().into()), header.set_gid(nix::unistd::getgid().as_raw().into()));
+        header.set_uid(nix::unistd::getuid().as_raw().into());
+        header.set_gid(nix::unistd::getgid().as_raw().into());
         header.set_size(content.len() as u64);
         if matches!(kind, b'1' | b'2') {
             header.as_gnu_mut().unwrap().linkname[..11].copy_from_slice(b"/etc/passwd");
