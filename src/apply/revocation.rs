@@ -14,7 +14,7 @@ use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{Action, Event, Issued, OutputFile, Revocation};
+use crate::store::{Action, Event, Issued, Location, OutputFile, Revocation};
 use crate::ui;
 use crate::x509::{Crl, CrlTemplate, RevocationReason, RevokedCertificate, SerialNumber};
 
@@ -59,9 +59,17 @@ impl World {
     pub fn authorities_of_clients(&self) -> Result<Vec<(String, Generation)>> {
         let roots = self.client_anchors()?;
         let leads_there = |(ca, _): &(Ca<'_>, _)| {
-            self.chain_from(*ca).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
+            !self.is_only_above(*ca)
+                && self.chain_from(*ca).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
         };
         Ok(self.authorities().filter(leads_there).map(|(ca, _)| (ca.name.to_owned(), ca.generation)).collect())
+    }
+
+    /// It signed the authority of this site, elsewhere, and no client that is known here: brokers look for the list of
+    /// whoever signed the client's own certificate (`crl_check = peer`) and for no other.
+    fn is_only_above(&self, ca: Ca<'_>) -> bool {
+        let current = self.inventory.current(layout::AUTHORITY, ca.name);
+        current.is_some_and(|issued| issued.location == Location::External)
     }
 
     /// The authorities whose lists somebody reads or should: they have revoked something, have a list already, say where it

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use super::super::LockOptions;
+use super::super::disk::fault::{self, Fault};
 use super::super::testing::TempDir;
 use super::*;
 
@@ -149,4 +150,36 @@ fn modes_say_no_more_than_permissions_and_files_of_the_moment_stay_behind() {
     let mode = |name: &str| platform::mode(&fs::metadata(dir.path().join("pki").join(name)).unwrap());
     assert_eq!((mode("s"), mode("d"), mode("lock")), (0o755, 0o700, 0o600));
     assert!(!dir.path().join("pki/.git").exists());
+}
+
+#[test]
+fn a_restore_that_fails_or_is_killed_leaves_all_or_nothing() {
+    let bytes =
+        archive(&[MANIFEST, (b'5', "ca", 0o700, b""), (b'0', "ca/key.pem", 0o600, b"key"), (b'0', "z", 0o644, b"z")]);
+    let restore = |root: &Path| {
+        let options = LockOptions { command: "test", create: true, ..LockOptions::default() };
+        Store::open(root).lock(options)?.unpack(&bytes[..])
+    };
+    let dir = TempDir::new();
+    fault::set(Fault::None);
+    restore(&dir.path().join("pki")).unwrap();
+    let points = fault::count();
+    assert!(points > 10, "{points}");
+    for fault in (0..points).flat_map(|at| [Fault::FailAt(at), Fault::StopAt(at)]) {
+        let dir = TempDir::new();
+        let root = dir.path().join("pki");
+        fault::set(fault);
+        let result = restore(&root);
+        fault::set(Fault::None);
+        // The next command puts right what this one left.
+        drop(lock(&root));
+        let names = Store::open(&root).file_names("").unwrap();
+        let names: Vec<_> = names.iter().filter(|name| !PASSING.contains(&name.as_str())).collect();
+        let whole = fs::read(root.join("ca/key.pem")).is_ok_and(|key| key == b"key");
+        assert!(whole && names == ["ca", "certgen.toml", "z"] || names.is_empty(), "{fault:?}: {names:?}");
+        assert!(result.is_err() || whole, "{fault:?}");
+        if !whole {
+            restore(&root).unwrap_or_else(|e| panic!("{fault:?}: {e}"));
+        }
+    }
 }

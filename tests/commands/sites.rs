@@ -252,3 +252,21 @@ fn a_pki_takes_another_authority_in() {
     let bundle = fs::read_to_string(bundle.join("ca_certificate.pem")).expect("a bundle");
     assert_eq!(bundle.matches("BEGIN CERTIFICATE").count(), 2);
 }
+
+#[test]
+fn a_broker_that_checks_revocation_does_without_the_root_s_list() {
+    let root = root();
+    let site = site(&root, "site-a", &[]);
+    let manifest = site.read("pki/certgen.toml");
+    site.write("pki/certgen.toml", manifest + "\n[broker]\nrevocation = true\n\n[server.localhost]\n");
+    site.certgen(["issue", "server", "localhost"]).run().success();
+    site.certgen(["issue", "client", "sensor"]).run().success();
+    let lists = || fs::read_dir(site.pki("rabbitmq/crls")).expect("lists").count();
+    assert_eq!(lists(), 1);
+    site.certgen(["crl"]).run().success().stdout_has("authority/site-a");
+    root.certgen(["crl", "root"]).run().success();
+    carry(&root, "pki/ca/root/crl.pem", &site, "crl.pem");
+    site.certgen(["import", "crl.pem"]).run().success();
+    assert_eq!(lists(), 1);
+    site.certgen(["crl", "--due"]).at("2027-02-01T00:00:00Z").run().success().stderr_has("certgen import crl.pem here");
+}

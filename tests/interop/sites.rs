@@ -70,15 +70,53 @@ fn trust(host: &Host, bundle: &std::path::Path, checks: &mut Checks) {
     checks.holds("the broker reads its bundle", &host.shell("rabbitmqctl eval 'ssl:clear_pem_cache().'"));
 }
 
+/// The site's own broker.
+fn with_broker(site: &World, settings: &str) {
+    let manifest = site.read("pki/certgen.toml");
+    let broker = format!("\n[broker]\nlogin_from = \"san dns\"\n{settings}\n[server.\"broker.site-a.test\"]\n");
+    site.write("pki/certgen.toml", manifest + &broker);
+    site.certgen(["issue", "server", "broker.site-a.test"]).run().success();
+}
+
+/// A broker that checks revocation has the list of its site alone; the root's stays where the root is.
+fn lists(version: Version) {
+    let root = root();
+    let (a, b) = (site(&root, "site-a", &[]), site(&root, "site-b", &[]));
+    with_broker(&a, "revocation = true\n");
+    let ours = device(&a, "sensor-1", "sensor-1.site-a.test");
+    let leaked = device(&a, "sensor-2", "sensor-2.site-a.test");
+    let theirs = device(&b, "sensor-3", "sensor-1.site-a.test");
+    let ca = root.pki("ca/root/ca_certificate.pem").display().to_string();
+    let lab = Lab::single(version, "broker.site-a.test", &Etc::of_pki(&a.pki(""), "server/broker.site-a.test"));
+    let host = lab.host();
+    host.boot_broker();
+    let mut checks = Checks::default();
+    checks.holds("a device of the site, without a list of the root", &login(host, &ca, &ours));
+    checks.holds("another one", &login(host, &ca, &leaked));
+    checks.refused("a device of a site whose list is not here", &login(host, &ca, &theirs), TLS_REFUSALS);
+    a.certgen(["revoke", "sensor-2"]).run().success();
+    let lists: Vec<_> = fs::read_dir(a.pki("rabbitmq/crls")).expect("there are lists").flatten().collect();
+    assert_eq!(lists.len(), 1, "the site's own");
+    for list in lists {
+        host.install(&list.path(), &format!("/etc/rabbitmq/crls/{}", list.file_name().to_string_lossy()));
+    }
+    checks.refused("the one that was revoked", &login(host, &ca, &leaked), TLS_REFUSALS);
+    checks.holds("the first goes on", &login(host, &ca, &ours));
+    // What the root says of the site's authority is no matter for `crl_check = peer`.
+    root.certgen(["revoke", "authority/site-a"]).run().success();
+    let list = root.pki("ca/root/crl.pem");
+    let hash = openssl(["crl", "-in", &list.display().to_string(), "-noout", "-hash"]).accepted().trim().to_owned();
+    host.install(&list, &format!("/etc/rabbitmq/crls/{hash}.r0"));
+    checks.holds("also when the root has revoked its authority", &login(host, &ca, &ours));
+    checks.finish(&lab);
+}
+
 fn sites(version: Version) {
     let root = root();
     let a = site(&root, "site-a", &["--permit", "site-a.test"]);
     let b = site(&root, "site-b", &["--permit", "site-b.test"]);
     let free = site(&root, "site-c", &[]);
-    let manifest = a.read("pki/certgen.toml");
-    let broker = "\n[broker]\nlogin_from = \"san dns\"\n\n[server.\"broker.site-a.test\"]\n";
-    a.write("pki/certgen.toml", manifest + broker);
-    a.certgen(["issue", "server", "broker.site-a.test"]).run().success();
+    with_broker(&a, "");
     let ours = device(&a, "sensor-1", "sensor-1.site-a.test");
     let theirs = device(&b, "sensor-1", "sensor-1.site-b.test");
     let ca = root.pki("ca/root/ca_certificate.pem").display().to_string();
@@ -151,4 +189,16 @@ fn sites_on_rabbitmq_3_10() {
 #[ignore = "needs root, RabbitMQ 4.x in a root of Debian 13, and Python"]
 fn sites_on_rabbitmq_4() {
     sites(Version::V4);
+}
+
+#[test]
+#[ignore = "needs root, RabbitMQ 3.10 and Python"]
+fn lists_of_a_site_on_rabbitmq_3_10() {
+    lists(Version::V3_10);
+}
+
+#[test]
+#[ignore = "needs root, RabbitMQ 4.x in a root of Debian 13, and Python"]
+fn lists_of_a_site_on_rabbitmq_4() {
+    lists(Version::V4);
 }
