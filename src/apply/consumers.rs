@@ -180,7 +180,7 @@ fn emitted(facts: &Facts, consumer: &Consumer) -> Result<Emitted> {
     let target = Target::find(&consumer.target)?;
     let settings = target.check(consumer)?;
     let facts = facts.narrowed(consumer).map_err(|e| e.context(format!("emit {}", target.name)))?;
-    Ok(Emitted { files: target.emit(&facts, &settings)?, next: (target.next)(&facts) })
+    Ok(Emitted { files: target.emit(&facts, &settings)?, next: (target.next)(&facts, &settings) })
 }
 
 /// A path that stands in text.
@@ -265,8 +265,14 @@ impl Gather<'_> {
             key_password_file: password.transpose()?,
             certificate: read(entry.role.certificate_file(), Holds::Certificates)?.map(|pem| pem.to_string()),
             key: read(entry.role.key_file(), Holds::Keys)?,
+            has_key: self.is_here(&directory.join(entry.role.key_file())),
             issuer: entry.issuer.clone(),
         })
+    }
+
+    /// Whether a file will be there.
+    fn is_here(&self, path: &Path) -> bool {
+        self.staged.contains_key(path) || self.change.world.store.holds(path)
     }
 
     /// A file as it will be.

@@ -29,7 +29,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("module", "module with the tasks, in app/ beside the file", "tasks"),
     ],
     holds: Holds::Certificates,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 
@@ -171,13 +171,24 @@ impl<'f> Project<'f> {
 
     fn rabbitmq(&self) -> Result<String> {
         let config = &self.broker.config;
-        let host = shell::word(&self.hostname)?;
         let anchors = shell::word(&format!("{}/servers_ca.pem", config.certs_dir.trim_end_matches('/')))?;
-        let check = format!(
-            "openssl s_client -connect localhost:{} -servername {host} -verify_hostname {host} -CAfile {anchors} </dev/null 2>&1 \
-             | grep -q 'Verify return code: 0 (ok)'",
-            config.ports.amqp
-        );
+        let host = self.broker.management.as_ref().and_then(Identity::host).unwrap_or_else(|| self.hostname.clone());
+        let host = shell::word(&host)?;
+        // The listener of AMQP logs an alert for everybody who shows no certificate; the UI asks for none.
+        let (about, check) = match config.management.enabled {
+            true => (
+                "A handshake with the management UI, which asks for no certificate, with its own certificate and its name checked.",
+                format!(
+                    "openssl s_client -connect localhost:{} -servername {host} -verify_hostname {host} -CAfile {anchors} \
+                     </dev/null 2>&1 | grep -q 'Verify return code: 0 (ok)'",
+                    config.management.port
+                ),
+            ),
+            false => (
+                "Whether the listener is open: without the management UI, a handshake would need a client's certificate.",
+                format!("rabbitmq-diagnostics -q check_port_listener {}", config.ports.amqp),
+            ),
+        };
         let mut ports = vec![config.ports.amqp];
         let has = |name: &str| config.plugins.iter().any(|plugin| plugin == name);
         ports.extend(has("rabbitmq_mqtt").then_some(config.ports.mqtt));
@@ -196,7 +207,7 @@ impl<'f> Project<'f> {
         out.push_str(&mounted("broker_config", directory(config), true));
         out.push_str(&mounted("broker_data", "/var/lib/rabbitmq", false));
         out.push_str(&format!(
-            "    # A handshake, with the certificate and its name checked.\n    healthcheck:\n      test: [CMD-SHELL, {}]\n      \
+            "    # {about}\n    healthcheck:\n      test: [CMD-SHELL, {}]\n      \
              interval: 10s\n      timeout: 10s\n      retries: 12\n      start_period: 60s\n",
             scalar(&check)
         ));

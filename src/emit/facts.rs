@@ -112,6 +112,8 @@ pub struct Identity {
     pub certificate: Option<String>,
     /// Its private key as its file has it, PEM; only with `--with-keys`, and only where it is here.
     pub key: Option<Zeroizing<String>>,
+    /// Its key is in its directory, and not where a request came from.
+    pub has_key: bool,
     /// The authority that signs it.
     pub issuer: String,
 }
@@ -282,6 +284,11 @@ impl Client {
     /// Whether it has something to do over AMQP: a device that speaks MQTT alone has not.
     pub(super) fn speaks_amqp(&self) -> bool {
         self.access.is_empty() || self.access.iter().any(|access| *access != Access::Mqtt)
+    }
+
+    /// Whether it has something to do over MQTT.
+    pub(super) fn speaks_mqtt(&self) -> bool {
+        self.access.contains(&Access::Mqtt)
     }
 
     /// Whether it sends Celery's tasks or runs them.

@@ -24,7 +24,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("pattern", "regular expression of the names that are federated", "^federated\\."),
     ],
     holds: Holds::Paths,
-    next,
+    next: |facts, _| next(facts),
     write: Write::ForEachClient(is_meant, emit),
 };
 

@@ -23,7 +23,7 @@ pub(super) const TARGET: Target = Target {
         FAIL_WITHIN,
     ],
     holds: Holds::Paths,
-    next: |facts| pipeline::next(facts, ".github/workflows"),
+    next: |facts, _| pipeline::next(facts, ".github/workflows"),
     write: Write::Once(emit),
 };
 

@@ -26,7 +26,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("tlsroute_version", "version of the API that TLSRoute has there", "v1alpha2"),
     ],
     holds: Holds::Certificates,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 

@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Java, amqp-client: a class that connects, with its key store made in memory",
     settings: AMQP_SETTINGS,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 

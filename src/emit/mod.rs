@@ -74,7 +74,7 @@ pub struct Target {
     /// What of the PKI's own files stands in its files.
     pub holds: Holds,
     /// What is said when its files were written on request: what to do with them.
-    pub next: fn(&Facts) -> Vec<String>,
+    pub next: fn(&Facts, &Settings) -> Vec<String>,
     write: Write,
 }
 

@@ -18,7 +18,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("topic", "what the bridge passes on, as mosquitto.conf writes it", "# out 1"),
     ],
     holds: Holds::Paths,
-    next,
+    next: |facts, _| next(facts),
     write: Write::ForEachClient(is_meant, emit),
 };
 

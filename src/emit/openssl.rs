@@ -11,7 +11,7 @@ pub(super) const TARGET: Target = Target {
     settings: AMQP_SETTINGS,
     // Whether the certificate has intermediates after it.
     holds: Holds::Certificates,
-    next: |_| vec!["run it where the client runs: sh listeners.sh; it stops at the first that fails".to_owned()],
+    next: |_, _| vec!["run it where the client runs: sh listeners.sh; it stops at the first that fails".to_owned()],
     write: Write::ForEachClient(|_| true, emit),
 };
 

@@ -29,7 +29,7 @@ pub(super) const TARGET: Target = Target {
         ),
     ],
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(is_meant, emit),
 };
 
