@@ -76,7 +76,16 @@ pub struct Done {
     /// How many certificates were verified as somebody who meets them would, in a phase of a rotation.
     pub meetings: usize,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
-    pub edited: Vec<PathBuf>,
+    pub edited: Vec<Edited>,
+}
+
+/// An emitted file that somebody had edited.
+#[derive(Debug)]
+pub struct Edited {
+    /// The file.
+    pub file: PathBuf,
+    /// What is typed after `certgen emit` for its text.
+    pub by: String,
 }
 
 /// A password that was made just now.

@@ -27,7 +27,7 @@ mod world;
 
 pub use broker::{FileAccess, PreparedBroker, line_for_running_broker, target_of};
 pub(crate) use broker::{is_the_brokers, user_name};
-pub use change::{Change, Destination, Done, NewPassword, Order, Written};
+pub use change::{Change, Destination, Done, Edited, NewPassword, Order, Written};
 pub use consumers::Emitted;
 pub use guide::{first_steps, where_files_go};
 pub use keys::{KeySource, Unlock, Vault};

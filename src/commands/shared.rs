@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use time::OffsetDateTime;
 
-use crate::apply::AuthorityState;
-use crate::apply::{World, target_of};
+use crate::apply::{AuthorityState, Edited, World};
 use crate::emit::rabbitmq::ctl_words;
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -210,16 +209,17 @@ pub(crate) fn deletion_line(user: &str) -> String {
 }
 
 /// Tells of emitted files that somebody edited, and how to have ours after all.
-pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
-    for path in files {
-        let shown = ui::path(env.shown(path));
+pub(crate) fn warn_of_edited(files: &[Edited], env: &mut Env) {
+    let mut commands: Vec<&str> = Vec::new();
+    for Edited { file, by } in files {
+        let shown = ui::path(env.shown(file));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
+        if !commands.contains(&by.as_str()) {
+            commands.push(by);
+        }
     }
-    let mut targets: Vec<&str> =
-        files.iter().map(|path| target_of(path.strip_prefix(&env.pki).unwrap_or(path))).collect();
-    targets.dedup();
-    if !files.is_empty() {
-        env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));
+    for command in commands {
+        env.say(format!("to put the new text in their place: certgen emit {command} --force"));
     }
 }
 

@@ -29,7 +29,7 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     ] {
         constants.push_str(&format!("    private static final String {name} = {};\n", java::string(value)));
     }
-    let header = client.header("//", &TARGET, VERSIONS);
+    let header = java::ascii(&client.header("//", &TARGET, VERSIONS));
     let text = fill(include_str!("texts/AmqpsConnection.java"), &header, &constants);
     Ok(vec![OutputFile::open("AmqpsConnection.java", text)])
 }

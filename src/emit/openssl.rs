@@ -18,7 +18,7 @@ pub(super) const TARGET: Target = Target {
 const VERSIONS: &str = "OpenSSL 3 and curl 7.88";
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
-    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
+    let endpoint = Endpoint::of(facts, client, settings, Listener::Every)?;
     let broker = facts.broker_of(client);
     let certificates = client.identity.certificate.as_deref().unwrap_or_default();
     let has_intermediates = certificates.matches("-----BEGIN CERTIFICATE-----").count() > 1;

@@ -42,6 +42,7 @@ pub use entry::Entry;
 pub use kubernetes::Kubernetes;
 pub use message::ManifestError;
 pub use spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
+pub(crate) use user::regular_expression;
 pub use user::{Access, Permissions, TopicPermission, UnknownAccess, User};
 
 pub use crate::profile::Role;
