@@ -40,6 +40,18 @@ pub(super) fn write_at_end(path: &Path, offset: u64, bytes: &[u8]) -> io::Result
     Ok(file)
 }
 
+/// Writes `bytes` where an open file stands.
+pub(super) fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    write(file, bytes)
+}
+
+/// Cuts an open file off at `length` and goes there.
+pub(super) fn cut(file: &mut File, length: u64) -> io::Result<()> {
+    fault::point()?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length)).map(drop)
+}
+
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     fault::point()?;
     platform::create_directory(path)

@@ -24,6 +24,7 @@ pub mod seal;
 mod disk;
 mod event;
 mod files;
+mod growing;
 mod inventory;
 mod inventory_file;
 mod journal;
@@ -32,6 +33,8 @@ mod names;
 mod owner;
 mod recovery;
 mod snapshot;
+mod spool;
+mod stage;
 mod transaction;
 mod walk;
 
@@ -57,11 +60,14 @@ use crate::ui;
 
 pub use event::{Action, Event, Location, Timestamp};
 pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase};
+pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
 pub use snapshot::{DiskEntry, DiskSnapshot};
+pub use spool::{Spool, open_twice};
+pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use walk::{Walk, files_below};
 
