@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::twins::Twins;
 use super::users::Users;
-use super::{Seen, Wish};
+use super::{Mark, Seen, Wish};
 use crate::apply::{self, DateNote, NameRefusals, Place, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -56,7 +56,7 @@ impl Check<'_> {
     /// Judges one, which was read as far as that needs no PKI: what is wrong, if anything.
     pub(super) fn judge(&mut self, seen: &Seen, env: &Env) -> Result<(), Error> {
         let decision = seen.made.as_ref().map_err(|why| Error::failed(why.clone())).and_then(|(wish, entry)| {
-            self.refuse_twin(&wish.name)?;
+            self.refuse_twin(&wish.name, &seen.mark)?;
             let decision = self.decide(wish, entry, env)?;
             if let Some(users) = &mut self.users {
                 users.add(entry, &self.world.manifest)?;
@@ -75,11 +75,12 @@ impl Check<'_> {
         Ok(())
     }
 
-    fn refuse_twin(&mut self, name: &str) -> Result<()> {
-        let row = u32::try_from(self.found.decisions.len()).unwrap_or(u32::MAX);
-        let Some((first, only_case)) = self.twins.find(name, row) else { return Ok(()) };
+    fn refuse_twin(&mut self, name: &str, mark: &Mark) -> Result<()> {
+        let line = if let Mark::Lines(line, _) = mark { u32::try_from(*line).unwrap_or(u32::MAX) } else { 0 };
+        let Some((first, only_case)) = self.twins.find(name, line) else { return Ok(()) };
         let how = if only_case { "differs only in case from" } else { "is the same as" };
-        Err(Error::failed(format!("{} {how} name number {}", ui::quote(name), first + 1)))
+        let first = if first == 0 { "another one".to_owned() } else { format!("the one on line {first}") };
+        Err(Error::failed(format!("{} {how} {first}", ui::quote(name))))
     }
 
     fn decide(&mut self, wish: &Wish, entry: &Entry, env: &Env) -> Result<Decision> {

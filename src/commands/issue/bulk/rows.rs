@@ -84,7 +84,7 @@ impl Rows {
         let failed = |e: io::Error| Error::failed(format!("reading {}: {}", self.what, io_reason(&e)));
         let mut file = self.file.try_clone().map_err(failed)?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
-        let lines = Lines { inner: file, line: 1, length: 0, only_return: true, empty: RefCell::default() };
+        let lines = Lines::new(file);
         let mut builder = csv::ReaderBuilder::new();
         let reader = builder.has_headers(false).flexible(true).comment(Some(b'#')).from_reader(lines);
         let mut pass = Pass { what: self.what.clone(), reader, waiting: None, over: false };
@@ -245,10 +245,12 @@ impl Iterator for Pass {
             self.over = self.waiting.is_none();
         }
         let before = self.waiting.as_ref().map_or(u64::MAX, |row| *row.lines.start());
-        let mut empty = self.reader.get_ref().empty.borrow_mut();
-        if empty.front().is_some_and(|lines| *lines.start() < before) {
-            let lines = empty.pop_front()?;
-            return Some(Ok(Row { lines, record: Err("there is nothing in it".to_owned()) }));
+        let mut passed = self.reader.get_ref().passed.borrow_mut();
+        while passed.front().is_some_and(|over| *over.lines.start() < before) {
+            let over = passed.pop_front()?;
+            if over.is_empty {
+                return Some(Ok(Row { lines: over.lines, record: Err("there is nothing in it".to_owned()) }));
+            }
         }
         self.waiting.take().map(Ok)
     }
@@ -258,7 +260,8 @@ impl Pass {
     fn read(&mut self) -> Result<Option<Row>> {
         let mut record = csv::StringRecord::new();
         let read = self.reader.read_record(&mut record);
-        let at = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
+        let lines = self.reader.get_ref();
+        let at = |position: Option<&csv::Position>| lines.first_used(position.map_or(0, csv::Position::line));
         match read {
             Ok(false) => Ok(None),
             Ok(true) => {
@@ -281,14 +284,28 @@ impl Pass {
     }
 }
 
-/// Passes on what it reads until a line goes on for too long, and notes the lines with nothing in them, which the reader
-/// of rows passes over.
+/// Passes on what it reads until a line goes on for too long, and notes the lines that the reader of rows passes over:
+/// comments, and those with nothing in them.
 struct Lines<R> {
     inner: R,
     line: u64,
     length: usize,
-    only_return: bool,
-    empty: RefCell<VecDeque<RangeInclusive<u64>>>,
+    kind: Kind,
+    passed: RefCell<VecDeque<PassedOver>>,
+}
+
+/// What a line is, as far as it was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Empty,
+    Comment,
+    Used,
+}
+
+/// Lines of one kind, one after the other.
+struct PassedOver {
+    lines: RangeInclusive<u64>,
+    is_empty: bool,
 }
 
 impl<R: Read> Read for Lines<R> {
@@ -296,16 +313,21 @@ impl<R: Read> Read for Lines<R> {
         let read = self.inner.read(buffer)?;
         for piece in buffer[..read].split_inclusive(|byte| *byte == b'\n') {
             let content = piece.strip_suffix(b"\n").unwrap_or(piece);
+            self.kind = match (self.kind, content) {
+                (Kind::Empty, [] | b"\r") => Kind::Empty,
+                (Kind::Empty, [b'#', ..]) if self.length == 0 => Kind::Comment,
+                (Kind::Comment, _) => Kind::Comment,
+                _ => Kind::Used,
+            };
             self.length += content.len();
-            self.only_return &= content.iter().all(|byte| *byte == b'\r');
             if self.length > LONGEST_LINE {
                 return Err(io::Error::other(format!("a line has more than {LONGEST_LINE} bytes")));
             }
             if content.len() < piece.len() {
-                if self.only_return && self.length <= 1 {
-                    self.note_empty();
+                if self.kind != Kind::Used {
+                    self.pass_over();
                 }
-                (self.line, self.length, self.only_return) = (self.line + 1, 0, true);
+                (self.line, self.length, self.kind) = (self.line + 1, 0, Kind::Empty);
             }
         }
         Ok(read)
@@ -313,11 +335,26 @@ impl<R: Read> Read for Lines<R> {
 }
 
 impl<R> Lines<R> {
-    fn note_empty(&self) {
-        let mut empty = self.empty.borrow_mut();
-        match empty.back_mut().filter(|last| *last.end() + 1 == self.line) {
-            Some(last) => *last = *last.start()..=self.line,
-            None => empty.push_back(self.line..=self.line),
+    fn new(inner: R) -> Self {
+        Self { inner, line: 1, length: 0, kind: Kind::Empty, passed: RefCell::default() }
+    }
+
+    fn pass_over(&self) {
+        let (line, is_empty) = (self.line, self.kind == Kind::Empty);
+        let mut passed = self.passed.borrow_mut();
+        match passed.back_mut().filter(|last| last.is_empty == is_empty && *last.lines.end() + 1 == line) {
+            Some(last) => last.lines = *last.lines.start()..=line,
+            None => passed.push_back(PassedOver { lines: line..=line, is_empty }),
         }
+    }
+
+    /// The first line from `line` on that was not passed over.
+    fn first_used(&self, mut line: u64) -> u64 {
+        for over in self.passed.borrow().iter() {
+            if over.lines.contains(&line) {
+                line = *over.lines.end() + 1;
+            }
+        }
+        line
     }
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 /// twin is below 10^-26, and without the key nobody can make one.
 pub(super) struct Twins {
     key: hmac::Key,
-    /// By what the name is in lower case: the row, and some bits of the name as it is written.
+    /// By what the name is in lower case: the line, and some bits of the name as it is written.
     seen: [HashMap<[u8; 16], (u32, u32)>; SHARDS],
 }
 
@@ -25,8 +25,8 @@ impl Twins {
         Ok(Self { key, seen: std::array::from_fn(|_| HashMap::new()) })
     }
 
-    /// Remembers the name of row number `row`; or says which earlier row has it, and whether it is the same but for case.
-    pub(super) fn find(&mut self, name: &str, row: u32) -> Option<(u32, bool)> {
+    /// Remembers the name on `line`; or says on which earlier line it stands, and whether it differs in case there.
+    pub(super) fn find(&mut self, name: &str, line: u32) -> Option<(u32, bool)> {
         let hash = self.hash(&name.to_lowercase());
         let [a, b, c, d, ..] = self.hash(name);
         let exact = u32::from_be_bytes([a, b, c, d]);
@@ -34,7 +34,7 @@ impl Twins {
         match self.seen[shard].entry(hash) {
             Occupied(first) => Some((first.get().0, first.get().1 != exact)),
             Vacant(place) => {
-                place.insert((row, exact));
+                place.insert((line, exact));
                 None
             }
         }
@@ -54,7 +54,7 @@ mod tests {
     fn twins_are_found_whatever_their_case() {
         let mut twins = Twins::new().unwrap();
         let found: Vec<_> =
-            ["a", "b", "A", "ä", "Ä", "b"].iter().zip(0..).map(|(name, row)| twins.find(name, row)).collect();
+            ["a", "b", "A", "ä", "Ä", "b"].iter().zip(0..).map(|(name, line)| twins.find(name, line)).collect();
         assert_eq!(found, [None, None, Some((0, true)), None, Some((3, true)), Some((1, false))]);
     }
 }
