@@ -316,8 +316,7 @@ impl<'a> Change<'a> {
         for note in notes {
             self.done.notes.push(match note {
                 DateNote::Clipped { not_after } => {
-                    let rotate =
-                        issuer.map(|name| format!("; to replace that: certgen rotate start {}", ui::shell(name)));
+                    let rotate = issuer.map(|name| format!("; to replace that: {}", self.world.how_to_replace(name)));
                     format!("{what} ends with its issuer, on {}{}", ui::date(*not_after), rotate.unwrap_or_default())
                 }
                 DateNote::BeginsInThePast => format!("{what} begins in the past, as --not-before asks"),

@@ -82,7 +82,7 @@ pub(super) fn authority(
     let wanted = Wanted { validity: authority.validity, is_default: authority.validity_is_default };
     let (validity, notes) = dates_between(wanted, issuer, dates, now)
         .map_err(|e| e.context(format!("authority {} was not issued", ui::quote(&authority.name))))?;
-    let mark = &public_key.sha256_hex()[..8];
+    let mark = public_key.mark();
     let request = PreparedRequest {
         purpose: if issuer.is_some() { Purpose::IntermediateAuthority } else { Purpose::RootAuthority },
         // Two authorities of one name are what every client reports as a bad signature or an unknown CA: the mark

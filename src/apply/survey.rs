@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::World;
+use crate::apply::{AuthorityState, World};
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::{self, Reason, State};
@@ -146,6 +146,9 @@ impl World {
             standing.state = State::SupersededCa;
         }
         standing.detail = match ca.generation {
+            Generation::Present if self.authority_state(ca) == AuthorityState::Elsewhere => {
+                Some("its key is elsewhere".to_owned())
+            }
             Generation::Present => None,
             Generation::Successor => Some("the successor: it signs nothing yet".to_owned()),
             Generation::Predecessor if self.went_back(name) => {

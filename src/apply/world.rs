@@ -371,6 +371,15 @@ fn open(env: &Env) -> Result<Store> {
     })
 }
 
+/// Takes the lock of a directory in which there need not be a PKI yet; it is made if need be, and goes away again unless
+/// something is committed.
+///
+/// # Errors
+/// It cannot be made, locked or written.
+pub fn lock_place(command: &str, env: &mut Env) -> Result<Locked> {
+    lock(&Store::open(&env.pki), command, true, env)
+}
+
 /// Takes the lock, with the words that every command uses for it.
 fn lock(store: &Store, command: &str, create: bool, env: &mut Env) -> Result<Locked> {
     let mut waiting = |holder: Option<&Holder>| match holder {

@@ -3,6 +3,7 @@
 mod bulk;
 mod deliver;
 mod differences;
+mod subordinate;
 
 use std::path::PathBuf;
 
@@ -46,11 +47,11 @@ enum What {
     /// A server certificate: TLS server authentication
     #[command(after_help = "EXAMPLES:\n  certgen issue server api.example.com --san 10.0.0.7\n  \
                             certgen issue server \"*.example.com\" --key-type rsa-2048")]
-    Server(Box<IdentityArgs>),
+    Server(IdentityArgs),
     /// A RabbitMQ node: server of its clients and peers, client of its peers
     #[command(after_help = "EXAMPLES:\n  certgen issue node rabbit-2.example.com --owner 999:999\n  \
                             certgen issue node rabbitmq --kubernetes default/rabbitmq --replicas 5")]
-    Node(Box<IdentityArgs>),
+    Node(IdentityArgs),
     /// A client: its name is the common name and so the RabbitMQ user
     #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                             certgen issue client collector --access consume:reports --validity 90d\n  \
@@ -59,8 +60,9 @@ enum What {
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
     #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority site-a --csr request.pem --issuer root --permit site-a.example.com\n  \
                             certgen issue authority web --permit example.com --validity 5y")]
-    Authority(Box<AuthorityArgs>),
+    Authority(AuthorityArgs),
 }
 
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -232,6 +234,12 @@ struct AuthorityArgs {
     /// Name constraint: what it may not certify (repeatable)
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
+    /// Sign this request of a site: its key stays there (one NAME, with --issuer)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["key_type", "seal", "recipient"])]
+    csr: Option<PathBuf>,
+    /// Sign the request again although its certificate is not due
+    #[arg(long, requires = "csr")]
+    force: bool,
     /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
     #[arg(long)]
     seal: bool,
@@ -245,8 +253,8 @@ struct AuthorityArgs {
 pub(crate) fn run(args: IssueArgs, env: &mut Env) -> Result<Answer> {
     match args.what {
         What::Authority(args) => authorities(&args, env),
-        What::Server(args) => identities(Role::Server, &ClientArgs { identity: *args, ..ClientArgs::default() }, env),
-        What::Node(args) => identities(Role::Node, &ClientArgs { identity: *args, ..ClientArgs::default() }, env),
+        What::Server(args) => identities(Role::Server, &ClientArgs { identity: args, ..ClientArgs::default() }, env),
+        What::Node(args) => identities(Role::Node, &ClientArgs { identity: args, ..ClientArgs::default() }, env),
         What::Client(args) => identities(Role::Client, &args, env),
     }
 }
@@ -558,6 +566,9 @@ fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
 
 fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
+    if let Some(csr) = &args.csr {
+        return subordinate::run(args, csr, dates, env);
+    }
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     keep_only_issuer(&world.manifest, &mut editor)?;

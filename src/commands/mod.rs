@@ -4,6 +4,7 @@
 mod completions;
 mod crl;
 mod emit;
+mod export;
 mod import;
 mod init;
 mod inspect;
@@ -104,6 +105,7 @@ enum Command {
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
+    Export(export::ExportArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -187,6 +189,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Seal(args) => seal::run(args, env),
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),
+        Command::Export(args) => export::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

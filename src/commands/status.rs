@@ -118,7 +118,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         for RotationItem { authority, phase, next } in &rotations {
             env.say(format!("rotation of authority {}: {phase}: {next}", ui::plain(authority)));
         }
-        next_steps(&items, rotations.is_empty(), args.due_within, env);
+        next_steps(&items, &world, rotations.is_empty(), args.due_within, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
@@ -183,7 +183,7 @@ fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], world: &World, names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -194,7 +194,7 @@ fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>
     }
     let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
     for item in items.iter().filter(runs_out).filter(|_| names_rotation) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), world.how_to_replace(&item.name)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

@@ -21,6 +21,7 @@
 pub mod layout;
 pub mod seal;
 
+mod backup;
 mod disk;
 mod event;
 mod files;
@@ -58,8 +59,9 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ui;
 
+pub use backup::Snapshot;
 pub use event::{Action, Event, Location, Timestamp};
-pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase};
+pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
 pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use lock::{Holder, LockOptions, Locked, Waiting};
@@ -156,6 +158,17 @@ impl Store {
         };
         let mut names: Vec<String> =
             entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The names of everything in a directory of the PKI, sorted.
+    fn entry_names(&self, relative: impl AsRef<Path>) -> Result<Vec<std::ffi::OsString>> {
+        let path = self.path(relative);
+        let failed = |e: std::io::Error| Error::io("listing", &path, &e);
+        let entries = fs::read_dir(&path).map_err(failed)?;
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(failed)).collect::<Result<_>>()?;
         names.sort();
         Ok(names)
     }

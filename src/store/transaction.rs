@@ -50,6 +50,7 @@ pub struct Transaction<'a> {
     shared: bool,
     /// Where what others prepared lies, as long as it is not durable.
     adopted: Vec<PathBuf>,
+    last_adopted: Option<(usize, PathBuf)>,
     /// What was written and is not durable yet; no more than one beyond [`SYNC_EACH`] are kept.
     unsynced: Vec<File>,
     finished: bool,
@@ -84,6 +85,7 @@ impl<'a> Transaction<'a> {
             count: Arc::default(),
             shared: false,
             adopted: Vec::new(),
+            last_adopted: None,
             unsynced: Vec::new(),
             finished: false,
         }
@@ -105,6 +107,7 @@ impl<'a> Transaction<'a> {
             removed: BTreeSet::new(),
             events: Vec::new(),
             adopted: Vec::new(),
+            last_adopted: None,
             unsynced: Vec::new(),
             finished: false,
         }
@@ -127,7 +130,12 @@ impl<'a> Transaction<'a> {
             let shown = self.shown(root, &path);
             return Err(Error::failed(format!("creating {}: it exists already", ui::path(&shown))));
         }
-        self.create_parents(root, &path)?;
+        // Thousands of one block lie side by side.
+        let beside = |(other, before): &(usize, PathBuf)| *other == root && before.parent() == path.parent();
+        if !self.last_adopted.as_ref().is_some_and(beside) {
+            self.create_parents(root, &path)?;
+        }
+        self.last_adopted = Some((root, path.clone()));
         self.adopted.push(self.ground.new_file(root, staged.n));
         self.created.insert((root, path.clone()));
         self.operations.push(match staged.kind {
@@ -253,6 +261,24 @@ impl<'a> Transaction<'a> {
         self.set_removed(root, &path);
         self.created.insert((root, to.clone()));
         self.operations.push(Operation::Move { n, root, path, to });
+        Ok(())
+    }
+
+    /// Gives a file or directory that was made beside the PKI, on the same disk and durable, its place in it.
+    pub(super) fn place(&mut self, from: &Path, to: impl AsRef<Path>) -> Result<()> {
+        let (root, path) = self.resolve_own(to.as_ref(), "writing")?;
+        let shown = self.shown(root, &path);
+        if self.will_exist(root, &path)? {
+            return Err(Error::failed(format!("writing {}: it exists already", ui::path(&shown))));
+        }
+        let n = self.next(root)?;
+        let is_directory = from.is_dir();
+        disk::rename(from, &self.ground.new_file(root, n)).map_err(|e| writing_failed(&shown, &e, None))?;
+        self.created.insert((root, path.clone()));
+        self.operations.push(match is_directory {
+            true => Operation::Create { n, root, path, parent: false },
+            false => Operation::Put { n, root, path },
+        });
         Ok(())
     }
 

@@ -272,13 +272,13 @@ impl Maker<'_> {
         event.bulk = Some(true);
         let validity = *certificate.validity();
         let (name, issuer, serial) = (entry.name.clone(), entry.issuer.clone(), certificate.serial().to_string());
-        let (goods, path) = self.goods(entry, owner, &made)?;
+        let (goods, path) = self.goods(entry, owner, &made, renews)?;
         let (not_before, not_after) = (validity.not_before, validity.not_after);
         let told = Told::Issued { name, issuer, serial, not_before, not_after, path, renewed: renews };
         Ok(Finished { told, event, goods })
     }
 
-    fn goods(&self, entry: Entry, owner: Option<Owner>, made: &Made) -> Result<(Goods, PathBuf)> {
+    fn goods(&self, entry: Entry, owner: Option<Owner>, made: &Made, renews: bool) -> Result<(Goods, PathBuf)> {
         let name = store::directory_name(&entry.name)?;
         if let Place::Flat(directory) = &self.place {
             return self.flat(directory, &name, &entry, owner, made);
@@ -294,7 +294,7 @@ impl Maker<'_> {
             Place::Pki => {
                 let path = layout::entry_dir(self.role.as_str(), &entry.name)?;
                 let shown = self.store.path(&path);
-                if self.store.holds(&path) {
+                if renews && self.store.holds(&path) {
                     return Ok((Goods::Replacing { entry: Box::new(entry), owner, files }, shown));
                 }
                 (path, shown)

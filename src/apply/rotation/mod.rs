@@ -183,7 +183,7 @@ impl World {
     }
 
     /// The authority that signed the present certificate of `name`; none for a root.
-    fn authority_above(&self, name: &str) -> Option<&str> {
+    pub(super) fn authority_above(&self, name: &str) -> Option<&str> {
         let above = self.issuer_of(self.authority(name)?)?.name;
         (above != name).then_some(above)
     }
