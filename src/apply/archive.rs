@@ -96,6 +96,9 @@ impl GrowingArchive {
     }
 
     pub(super) fn finish(mut self) -> Result<()> {
+        if self.file.is_empty() {
+            return Ok(());
+        }
         self.file.write(&END)?;
         self.file.finish()
     }

@@ -55,7 +55,8 @@ enum What {
     /// A client: its name is the common name and so the RabbitMQ user
     #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                             certgen issue client collector --access consume:reports --validity 90d\n  \
-                            certgen issue client --from devices.csv --access mqtt\n  \
+                            certgen issue client --from devices.csv --access mqtt --archive fleet.tar --users users.json\n  \
+                            certgen issue client reporting --replace\n  \
                             certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer

@@ -16,8 +16,6 @@ pub struct GrowingFile {
     partial: PathBuf,
     target: PathBuf,
     length: u64,
-    /// How much of it is durable and worth keeping.
-    synced: u64,
     /// An older file of its name goes.
     replaces: bool,
     finished: bool,
@@ -74,7 +72,7 @@ impl GrowingFile {
             return Err(Error::failed(format!("writing {shown}: another certgen has just finished it")));
         }
         let (target, length) = (target.to_path_buf(), facts.len());
-        Ok(Self { file, partial, target, length, synced: 0, replaces: false, finished: false })
+        Ok(Self { file, partial, target, length, replaces: false, finished: false })
     }
 
     /// How long it is.
@@ -85,6 +83,11 @@ impl GrowingFile {
     /// Nothing was written to it yet.
     pub fn is_empty(&self) -> bool {
         self.length == 0
+    }
+
+    /// Has an interrupted command left a file that waits for its name?
+    pub fn is_waiting(target: &Path) -> bool {
+        target.symlink_metadata().is_err() && partial_of(target).symlink_metadata().is_ok()
     }
 
     /// The file that grows, for messages.
@@ -106,17 +109,17 @@ impl GrowingFile {
     /// It cannot be written.
     pub fn keep(&mut self, length: u64) -> Result<()> {
         disk::cut(&mut self.file, length).map_err(|e| Error::io("writing", &self.partial, &e))?;
-        (self.length, self.synced) = (length, length);
+        self.length = length;
         Ok(())
     }
 
     /// Writes more.
     ///
     /// # Errors
-    /// It cannot be written; what is not durable yet is cut off then, which frees the space.
+    /// It cannot be written; what was written of it is cut off then.
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         if let Err(e) = disk::append(&mut self.file, bytes) {
-            let _ = disk::cut(&mut self.file, self.synced);
+            let _ = disk::cut(&mut self.file, self.length);
             return Err(Error::io("writing", &self.partial, &e));
         }
         self.length += bytes.len() as u64;
@@ -128,9 +131,7 @@ impl GrowingFile {
     /// # Errors
     /// It cannot be made durable.
     pub fn sync(&mut self) -> Result<()> {
-        platform::sync(&self.file).map_err(|e| Error::io("writing", &self.partial, &e))?;
-        self.synced = self.length;
-        Ok(())
+        disk::sync(std::slice::from_ref(&self.file)).map_err(|e| Error::io("writing", &self.partial, &e))
     }
 
     /// Gives it its name. Whatever got that name meanwhile stays.
@@ -140,17 +141,11 @@ impl GrowingFile {
     pub fn finish(mut self) -> Result<()> {
         self.sync()?;
         let failed = |e: io::Error| Error::io("writing", &self.target, &e);
-        let linked = if self.replaces {
-            Err(io::ErrorKind::Unsupported.into())
-        } else {
-            disk::link(&self.partial, &self.target)
-        };
-        match linked {
-            Ok(()) => disk::remove_file(&self.partial).map_err(failed)?,
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(failed(e)),
-            // It may take the place of another, or the file system knows no hard links.
-            Err(_) => disk::rename(&self.partial, &self.target).map_err(failed)?,
+        // A link and then a removal would leave both names to a command that is killed in between.
+        if !self.replaces && journal::exists(&self.target).map_err(failed)? {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
         }
+        disk::rename(&self.partial, &self.target).map_err(failed)?;
         self.finished = true;
         let parent = self.target.parent().filter(|parent| !parent.as_os_str().is_empty());
         let opened = disk::open_to_sync(parent.unwrap_or(Path::new("."))).map_err(failed)?;
@@ -161,7 +156,7 @@ impl GrowingFile {
 impl Drop for GrowingFile {
     fn drop(&mut self) {
         // An empty one is of no use to whoever goes on.
-        if !self.finished && self.synced == 0 && fs::metadata(&self.partial).is_ok_and(|m| m.len() == 0) {
+        if !self.finished && fs::metadata(&self.partial).is_ok_and(|m| m.len() == 0) {
             let _ = disk::remove_file(&self.partial);
         }
     }

@@ -16,7 +16,7 @@
 //!
 //! Paths are relative to the PKI and come from [`layout`]. `event` and `inventory` say what is remembered, `files` and
 //! `owner` how a single file is, `journal`, `recovery` and `disk` how a change survives a crash, `seal` how authority
-//! keys rest.
+//! keys rest; `stage`, `growing` and `spool` are for what is too much to be held in memory.
 
 pub mod layout;
 pub mod seal;

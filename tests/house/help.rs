@@ -148,6 +148,9 @@ fn prepared(command: &str, example: &str) -> Shell {
         "issue" => {
             shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
             shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
+            if example.contains("--replace") {
+                shell.prepare("certgen issue client reporting");
+            }
         }
         "request" => {
             shell.prepare("certgen request client sensor-17 --out etc/sensor && cp etc/sensor/request.pem .");

@@ -23,7 +23,7 @@ use crate::issuer::LocalIssuer;
 use crate::manifest::{Entry, EntrySpec};
 use crate::profile::Role;
 use crate::store::{
-    self, Action, Event, Location, Locked, OutputFile, Owner, Stage, Staged, StagingArea, Store, layout,
+    self, Action, Event, GrowingFile, Location, Locked, OutputFile, Owner, Stage, Staged, StagingArea, Store, layout,
 };
 use crate::ui;
 
@@ -47,6 +47,13 @@ pub enum Place {
     Flat(PathBuf),
     /// A directory each in this tar file.
     Archive(PathBuf),
+}
+
+impl Place {
+    /// An interrupted run has left something here that waits to be finished, although nothing may be left to issue.
+    pub fn waits(&self) -> bool {
+        matches!(self, Self::Archive(target) if GrowingFile::is_waiting(target))
+    }
 }
 
 /// One certificate to issue.
@@ -268,7 +275,7 @@ impl Maker<'_> {
             (Place::Archive(_), _) => Location::Archive,
         };
         identity::describe(&mut event, certificate, &entry.issuer, location, false);
-        event.entry = serde_json::to_value(&spec).ok().map(without_nulls);
+        event.entry = asked(&spec);
         event.bulk = Some(true);
         let validity = *certificate.validity();
         let (name, issuer, serial) = (entry.name.clone(), entry.issuer.clone(), certificate.serial().to_string());
@@ -349,12 +356,14 @@ fn bundles_beside(directory: &Path, bundles: &[(&'static str, Vec<u8>)]) -> Resu
     Ok(missing)
 }
 
-/// What was not said needs no place in the inventory.
-fn without_nulls(mut value: serde_json::Value) -> serde_json::Value {
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|_, member| !member.is_null());
+/// What was asked, without what was not said; of most rows of most lists that is nothing.
+fn asked(spec: &EntrySpec) -> Option<serde_json::Value> {
+    if *spec == EntrySpec::default() {
+        return Some(serde_json::Map::new().into());
     }
-    value
+    let mut value = serde_json::to_value(spec).ok()?;
+    value.as_object_mut()?.retain(|_, member| !member.is_null());
+    Some(value)
 }
 
 /// Identities that become true together.
