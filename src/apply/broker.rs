@@ -564,7 +564,7 @@ pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
-pub(super) fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
+pub(crate) fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
     let Some(user) = &entry.user else { return Ok(facts::UserFacts::default()) };
     let allowed = match &user.permissions {
         Permissions::None => facts::Permissions::none(),

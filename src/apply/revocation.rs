@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::{Change, World};
+use crate::apply::{Change, Superseded, World};
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
@@ -152,12 +152,29 @@ impl Change<'_> {
     /// # Errors
     /// An event cannot be made.
     pub fn revoke_all(&mut self, role: Role, name: &str) -> Result<Vec<String>> {
+        let found = self.revoke_unexpired(role, name, RevocationReason::CessationOfOperation)?;
+        Ok(found.into_iter().map(|issued| issued.serial).collect())
+    }
+
+    /// Records that every certificate that an identity had until now gave way to another. One that was revoked already
+    /// keeps its reason.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn supersede(&mut self, role: Role, name: &str) -> Result<()> {
+        for Issued { issuer, serial, .. } in self.revoke_unexpired(role, name, RevocationReason::Superseded)? {
+            self.done.superseded.push(Superseded { role: role.as_str(), name: name.to_owned(), issuer, serial });
+        }
+        Ok(())
+    }
+
+    fn revoke_unexpired(&mut self, role: Role, name: &str, reason: RevocationReason) -> Result<Vec<Issued>> {
         let unexpired = self.world.inventory.unexpired(role.as_str(), name, self.env.now);
         let found: Vec<Issued> = unexpired.into_iter().filter(|issued| issued.revoked.is_none()).cloned().collect();
         for issued in &found {
-            self.revoke(role.as_str(), name, issued, Some(RevocationReason::CessationOfOperation))?;
+            self.revoke(role.as_str(), name, issued, Some(reason))?;
         }
-        Ok(found.into_iter().map(|issued| issued.serial).collect())
+        Ok(found)
     }
 
     /// Whether a certificate is revoked when this change is made.

@@ -149,6 +149,9 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
             shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
             shell.prepare("certgen --pki site request authority site-a && cp site/ca/site-a/request.pem .");
+            if example.contains("--replace") {
+                shell.prepare("certgen issue client reporting");
+            }
         }
         "request" if example.contains("authority") || example.contains("ca_chain.pem") => authority(&shell, example),
         "request" => {
