@@ -10,7 +10,7 @@ use crate::emit::rabbitmq::ctl_words;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
-use crate::profile::Role;
+use crate::profile::{Role, nearest};
 use crate::store::{self, Store, layout};
 use crate::ui;
 use crate::x509::Duration;
@@ -185,9 +185,24 @@ pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
         (Some(role), None) => Ok((role, name.to_owned())),
         (Some(a), Some(b)) => Err(Error::failed(format!("there is a {b} and a {a} named {}", ui::quote(name)))
             .hint(format!("write {b}/{0} or {a}/{0}", ui::shell(name)))),
-        _ => Err(Error::failed(format!("there is no identity {}", ui::quote(text)))
-            .hint("see what there is with certgen list")),
+        _ => Err(no_identity(world, text, "identity")),
     }
+}
+
+/// Nothing here has the name `text`: says which was meant. `what` is everything that it could have been.
+pub(crate) fn no_identity(world: &World, text: &str, what: &str) -> Error {
+    let (role, name) = split_role(text);
+    let entries = world.manifest.entries().iter().chain(world.unmanaged());
+    let names = entries.filter(|entry| role.is_none_or(|role| role == entry.role.as_str())).map(|e| e.name.as_str());
+    let error = Error::failed(format!("there is no {what} {}", ui::quote(text)));
+    let error = match nearest(name, names) {
+        Some(near) => {
+            let role = role.map(|role| format!("{role}/")).unwrap_or_default();
+            error.hint(format!("did you mean {role}{}?", ui::shell(near)))
+        }
+        None => error,
+    };
+    error.hint("see what there is with certgen list")
 }
 
 /// A command that signs with another clock than the machine's says so.

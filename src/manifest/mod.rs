@@ -20,6 +20,7 @@ mod file;
 mod kubernetes;
 mod message;
 mod reader;
+pub mod rows;
 mod scan;
 mod schema;
 mod settings;

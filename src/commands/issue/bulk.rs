@@ -24,6 +24,7 @@ use crate::apply::{Bulk, Dates, Job, KeySource, NameRefusals, Place, Step, Told,
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::manifest::rows::Row;
 use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::profile::Role;
 use crate::ui;
@@ -45,7 +46,7 @@ enum Source {
 
 /// One piece of a batch, hardly looked at.
 enum Piece {
-    Row(rows::Row),
+    Row(Row),
     Request(PathBuf),
 }
 
