@@ -96,6 +96,11 @@ impl Vault {
         Ok(&self.opened[&key])
     }
 
+    /// An authority that was opened before, for many threads to sign with.
+    pub(super) fn opened(&self, name: &str) -> Option<&LocalIssuer> {
+        self.opened.get(&(name.to_owned(), Generation::Present))
+    }
+
     fn open(&mut self, world: &World, ca: Ca<'_>, env: &Env) -> Result<LocalIssuer> {
         let certificate = world.authority_certificate(ca)?.clone();
         let key = PrivateKey::from_pem(&self.key_pem(world, ca, env)?, None).map_err(|e| {

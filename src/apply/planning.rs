@@ -306,7 +306,7 @@ impl Change<'_> {
     /// Adds the files that this change writes and takes away, those of new identities aside.
     pub fn plan_written(&self, plan: &mut Plan) {
         let told: Vec<PathBuf> = plan.steps.iter().filter_map(Step::place).collect();
-        let is_new = |path: &&PathBuf| !told.iter().any(|told| path.starts_with(told)) && !path.starts_with(layout::HISTORY);
+        let is_new = |path: &&PathBuf| !told.iter().any(|told| path.starts_with(told)) && !path.starts_with("history");
         for file in self.files.iter().filter(|file| is_new(&&file.path)) {
             let reason = self.why_written(file);
             plan.steps.push(Step::new(Act::Write, Thing::File(file.path.clone()), reason));

@@ -193,6 +193,30 @@ fn dates_between(
     Ok((Validity::new(not_before, not_after)?, notes))
 }
 
+/// Judges the dates of one identity of many, before any of them is signed. Nobody reads a note for each of thousands, so an
+/// end that would be shortened is an error here.
+///
+/// # Errors
+/// Dates that the issuer cannot vouch for, or an end that would be clipped.
+pub(crate) fn bulk_dates(
+    entry: &Entry,
+    issuer: &Certificate,
+    dates: Dates,
+    now: OffsetDateTime,
+) -> Result<Vec<DateNote>> {
+    let (_, notes) = validity(entry, issuer, dates, now)?;
+    match notes.iter().find_map(|note| if let DateNote::Clipped { not_after } = note { Some(*not_after) } else { None })
+    {
+        Some(end) => {
+            Err(Error::failed(format!("it would outlive its issuer, which ends on {}", ui::date(end))).hint(format!(
+                "ask for less with --validity, or replace the issuer: certgen rotate start {}",
+                ui::shell(&entry.issuer)
+            )))
+        }
+        None => Ok(notes),
+    }
+}
+
 fn issuer_is_current(bounds: Validity, now: OffsetDateTime) -> Result<()> {
     if now > bounds.not_after {
         return Err(Error::failed(format!("its issuer expired on {}", ui::date(bounds.not_after)))

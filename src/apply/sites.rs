@@ -3,6 +3,7 @@
 
 use crate::apply::change::NewDirectory;
 use crate::apply::{AuthorityState, Change, Dates, World, Written, request};
+use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::issuer::{Issued, Issuer};
 use crate::manifest::Authority;
@@ -109,12 +110,13 @@ impl World {
     }
 
     /// What to do when an authority ends: a rotation here, or a request to whoever has the key that signs it.
-    pub fn how_to_replace(&self, name: &str) -> String {
+    pub fn how_to_replace(&self, name: &str, env: &Env) -> String {
         let above = self.authority_above(name);
         match (self.is_elsewhere(name), above.filter(|above| self.is_elsewhere(above))) {
             (false, None) => format!("certgen rotate start {}", ui::shell(name)),
             (false, Some(above)) => {
-                let request = layout::ca_request(name).map(|path| ui::path(&self.store.path(path))).unwrap_or_default();
+                let request = self.store.path(layout::ca_request(name).unwrap_or_default());
+                let request = ui::path(env.shown(&request));
                 format!(
                     "send {request} to whoever has the key of {}; certgen request --finish takes the answer",
                     ui::quote(above)

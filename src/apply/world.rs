@@ -324,18 +324,32 @@ impl World {
         self.authorities().filter_map(|(ca, _)| self.revocation_list_of(ca).transpose()).collect()
     }
 
+    /// The password that the key of `entry` is to be encrypted with, if there is one.
+    pub(super) fn password_of(&self, entry: &Entry) -> Result<Option<Zeroizing<String>>> {
+        password_of(&self.store, entry)
+    }
+
     /// The password of an encrypted key. A relative path starts at the manifest.
     ///
     /// # Errors
     /// The file cannot be read or is empty, or RabbitMQ could not be told this password.
     pub fn key_password(&self, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
-        let password = store::read_passphrase(&self.store.path(path))?;
-        if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
-            return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
-                .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
-        }
-        Ok(password)
+        key_password(&self.store, path, for_broker)
     }
+}
+
+/// The same without a PKI that was read.
+pub(super) fn password_of(store: &Store, entry: &Entry) -> Result<Option<Zeroizing<String>>> {
+    entry.key_password_file.as_deref().map(|path| key_password(store, path, entry.role.serves())).transpose()
+}
+
+fn key_password(store: &Store, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
+    let password = store::read_passphrase(&store.path(path))?;
+    if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
+        return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
+            .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
+    }
+    Ok(password)
 }
 
 /// What the manifest's format has and this certgen does not carry out yet: better said than passed over.
@@ -421,9 +435,14 @@ fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<(Entry, EntrySpe
         if manifest.entry(role, name).is_some() {
             continue;
         }
-        let Some(asked) = inventory.events[issued.event].entry.clone() else { continue };
+        let event = &inventory.events[issued.event];
+        let Some(asked) = event.entry.clone() else { continue };
         let Ok(spec) = serde_json::from_value::<EntrySpec>(asked) else { continue };
-        found.extend(manifest.entry_from(role, name, &spec).ok().map(|entry| (entry.unmanaged(), spec)));
+        let Ok(mut entry) = manifest.entry_from(role, name, &spec) else { continue };
+        if event.bulk == Some(true) {
+            entry.user = None;
+        }
+        found.push((entry.unmanaged(), spec));
     }
     found
 }

@@ -126,7 +126,8 @@ fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
         ui::items(env, &items)?;
     } else {
         for step in plan.to_do() {
-            writeln!(env.out(), "{}", line(step, done, env))?;
+            let line = line(step, done, env);
+            writeln!(env.out(), "{line}")?;
         }
     }
     for note in &done.notes {

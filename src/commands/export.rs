@@ -21,8 +21,8 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  \
                         certgen export --all --format age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --out backup.age\n  \
-                        certgen export --all --format age --passphrase-file FILE --out backup.age\n  \
-                        certgen --pki restored import --passphrase-file FILE backup.age")]
+                        certgen export --all --format age --passphrase-file passphrase.txt --out backup.age\n  \
+                        certgen --pki restored import --passphrase-file passphrase.txt backup.age")]
 pub(crate) struct ExportArgs {
     /// The whole PKI
     #[arg(long, required = true)]

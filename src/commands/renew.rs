@@ -155,7 +155,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
             "authority {} is not renewed: everybody who trusts it must learn of its successor first",
             ui::quote(name)
         ))
-        .hint(format!("put another in its place: {}", world.how_to_replace(name))));
+        .hint(format!("put another in its place: {}", world.how_to_replace(name, env))));
     }
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {

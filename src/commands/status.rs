@@ -194,7 +194,7 @@ fn next_steps(items: &[Item], world: &World, names_rotation: bool, due_within: O
     }
     let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
     for item in items.iter().filter(runs_out).filter(|_| names_rotation) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), world.how_to_replace(&item.name)));
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), world.how_to_replace(&item.name, env)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

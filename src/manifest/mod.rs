@@ -20,6 +20,7 @@ mod file;
 mod kubernetes;
 mod message;
 mod reader;
+pub mod rows;
 mod scan;
 mod schema;
 mod settings;
@@ -42,6 +43,7 @@ pub use entry::Entry;
 pub use kubernetes::Kubernetes;
 pub use message::ManifestError;
 pub use spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
+pub(crate) use user::regular_expression;
 pub use user::{Access, Permissions, TopicPermission, UnknownAccess, User};
 
 pub use crate::profile::Role;

@@ -20,16 +20,17 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Own
 /// The same for a file that is filled in pieces.
 pub(super) fn create_file(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
     fault::point()?;
-    let file = platform::create_new(path)?;
-    platform::set_owner_and_mode(&file, mode, owner)?;
-    Ok(file)
+    platform::create_new_for(path, mode, owner)
 }
 
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    // Two halves, so that a test can stop with a torn file.
-    let (first, second) = bytes.split_at(bytes.len() / 2);
+    // In the tests two halves, so that one can stop with a torn file.
+    let (first, second) = bytes.split_at(if cfg!(test) { bytes.len() / 2 } else { bytes.len() });
     fault::point()?;
     file.write_all(first)?;
+    if second.is_empty() {
+        return Ok(());
+    }
     fault::point()?;
     file.write_all(second)
 }
@@ -44,6 +45,18 @@ pub(super) fn write_at_end(path: &Path, offset: u64, bytes: &[u8]) -> io::Result
     file.seek(SeekFrom::Start(offset))?;
     write(&mut file, bytes)?;
     Ok(file)
+}
+
+/// Writes `bytes` where an open file stands.
+pub(super) fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    write(file, bytes)
+}
+
+/// Cuts an open file off at `length` and goes there.
+pub(super) fn cut(file: &mut File, length: u64) -> io::Result<()> {
+    fault::point()?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length)).map(drop)
 }
 
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {

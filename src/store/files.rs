@@ -103,9 +103,13 @@ pub fn open_stream(path: &Path) -> Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
+    Ok(Box::new(open_input_file(path)?))
+}
+
+pub(super) fn open_input_file(path: &Path) -> Result<File> {
     let file = platform::open_input(path).map_err(|e| Error::io("reading", path, &e))?;
     check_regular(&file, path)?;
-    Ok(Box::new(file))
+    Ok(file)
 }
 
 /// Writes a new file outside `pki` in pieces, for its owner alone. It gets its name when it is whole and on the disk.

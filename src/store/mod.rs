@@ -16,7 +16,7 @@
 //!
 //! Paths are relative to the PKI and come from [`layout`]. `event` and `inventory` say what is remembered, `files` and
 //! `owner` how a single file is, `journal`, `recovery` and `disk` how a change survives a crash, `seal` how authority
-//! keys rest.
+//! keys rest; `stage`, `growing` and `spool` are for what is too much to be held in memory.
 
 pub mod layout;
 pub mod seal;
@@ -25,6 +25,7 @@ mod backup;
 mod disk;
 mod event;
 mod files;
+mod growing;
 mod inventory;
 mod inventory_file;
 mod journal;
@@ -33,6 +34,8 @@ mod names;
 mod owner;
 mod recovery;
 mod snapshot;
+mod spool;
+mod stage;
 mod transaction;
 mod walk;
 
@@ -59,11 +62,14 @@ use crate::ui;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Location, Timestamp};
 pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
+pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
 pub use snapshot::{DiskEntry, DiskSnapshot};
+pub use spool::{Spool, open_twice};
+pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use walk::{Walk, files_below};
 

@@ -13,6 +13,11 @@ use super::owner::Owner;
 
 /// Creates a file that nobody else can open, and that nobody can have put there before.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    create_new_for(path, 0o600, None)
+}
+
+/// The same with the owner and mode that it shall have, before there is anything in it.
+pub(super) fn create_new_for(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -20,7 +25,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
         .open(path)?;
     // A umask of 777 leaves a mode of 000; the descriptor works all the same.
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    set_owner_and_mode(&file, mode, owner)?;
     Ok(file)
 }
 

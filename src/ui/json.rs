@@ -27,3 +27,49 @@ pub fn document<T: Serialize>(env: &mut Env, document: &T) -> Result<()> {
     writeln!(env.out(), "{text}")?;
     Ok(())
 }
+
+/// The same envelope for items that come one by one and are not kept. Where JSON was not asked for it prints nothing.
+pub struct Items {
+    count: Option<usize>,
+}
+
+impl Items {
+    /// Nothing is printed before the first item.
+    pub fn new(env: &Env) -> Self {
+        Self { count: env.json.then_some(0) }
+    }
+
+    /// Prints what `item` makes.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn item<T: Serialize>(&mut self, env: &mut Env, item: impl FnOnce(&Env) -> T) -> Result<()> {
+        let Some(count) = &mut self.count else { return Ok(()) };
+        let separator = if *count == 0 { "{\n  \"version\": 1,\n  \"items\": [\n    " } else { ",\n    " };
+        *count += 1;
+        let text = serde_json::to_string(&item(env)).map_err(std::io::Error::other)?;
+        write!(env.out(), "{separator}{text}")?;
+        Ok(())
+    }
+
+    /// Prints the end where something failed: nothing, if nothing was printed.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn end_early(self, env: &mut Env) -> Result<()> {
+        if self.count == Some(0) { Ok(()) } else { self.end(env) }
+    }
+
+    /// Prints the end.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn end(self, env: &mut Env) -> Result<()> {
+        match self.count {
+            None => {}
+            Some(0) => writeln!(env.out(), "{{\n  \"version\": 1,\n  \"items\": []\n}}")?,
+            Some(_) => writeln!(env.out(), "\n  ]\n}}")?,
+        }
+        Ok(())
+    }
+}

@@ -378,6 +378,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refuse(DAY_ONE, &["rotate", "finish"], "everything is still issued by the old one");
     refuse("2026-03-01T11:00:00Z", &["rotate", "switch"], "the clock went back");
     refuse(LATER, &["rotate", "switch", "--batch", "client/nobody"], "there is no identity");
+    refuse(LATER, &["rotate", "switch", "--batch", "client/celery_worke"], "did you mean client/celery_worker?");
     refuse(LATER, &["rotate", "status", "--delivered", "client/celery_worke"], "did you mean client/celery_worker?");
     // A key that is gone, and one that is another's.
     let key = world.pki("ca/root/successor/ca_key.pem");

@@ -251,7 +251,7 @@ fn odd_paths_before_the_proxies() {
     let world = World::new();
     world.certgen(["init", "--profile", "kubernetes"]).run().success();
     let manifest = world.read("pki/certgen.toml");
-    world.write("pki/certgen.toml", manifest.replace("\n[broker]\n", "\n[broker]\nplugins = [\"rabbitmq_mqtt\"]\n"));
+    world.write("pki/certgen.toml", manifest.replace("[\"rabbitmq_prometheus\"]", "[\"rabbitmq_mqtt\"]"));
     world.certgen(["issue", "authority", "public"]).run().success();
     for name in ["ui", "next"] {
         world.certgen(["issue", "server", name, "--issuer", "public"]).run().success();

@@ -28,7 +28,7 @@ fn world() -> World {
     }
     let manifest = world
         .read("pki/certgen.toml")
-        .replace("[broker]\n", "[broker]\nplugins = [\"rabbitmq_mqtt\", \"rabbitmq_prometheus\"]\n");
+        .replace("[\"rabbitmq_prometheus\"]", "[\"rabbitmq_mqtt\", \"rabbitmq_prometheus\"]");
     world.write("pki/certgen.toml", manifest);
     world
 }

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod celery;
+mod clones;
 mod cluster;
 mod compose;
 mod consumers;
@@ -25,6 +26,7 @@ mod revocation;
 mod rotate;
 mod rotate_below;
 mod sealing;
+mod sites;
 mod units;
 mod vault;
 

@@ -84,7 +84,7 @@ impl Change<'_> {
         above.map_or(Ok(()), |above| {
             Err(missing(above)
                 .context(format!("authority {} cannot get a successor here", ui::quote(authority)))
-                .hint(format!("for more time with the same key: {}", self.world.how_to_replace(authority)))
+                .hint(format!("for more time with the same key: {}", self.world.how_to_replace(authority, self.env)))
                 .hint(
                     "for a new key: certgen request authority NEWNAME, and then issuer = \"NEWNAME\" in certgen.toml",
                 ))

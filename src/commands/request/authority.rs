@@ -124,11 +124,14 @@ fn requests(env: &Env) -> Result<Vec<(String, Csr)>> {
 /// Whether an answer is one to a request of an authority, and not to the request in this directory.
 pub(super) fn is_answered(answers: &[PathBuf], env: &Env) -> Result<bool> {
     let requests = requests(env)?;
-    if requests.is_empty() || env.cwd.join(super::REQUEST_FILE).exists() {
+    if requests.is_empty() {
         return Ok(false);
     }
     let answered = finish::read_answers(answers, env)?;
-    Ok(answered.iter().flat_map(|answer| &answer.certificates).any(Certificate::is_ca))
+    let mut authorities = answered.iter().flat_map(|answer| &answer.certificates).filter(|c| c.is_ca()).peekable();
+    let has_other = env.cwd.join(super::REQUEST_FILE).exists();
+    let is_asked_for = |c: &Certificate| requests.iter().any(|(_, csr)| csr.public_key() == c.public_key());
+    Ok(authorities.peek().is_some() && (!has_other || authorities.any(is_asked_for)))
 }
 
 /// Makes of a certified key an authority that issues here. Where there is no PKI, there is one afterwards.
