@@ -220,7 +220,7 @@ impl Facts {
 /// That no broker of certgen.toml has that name, and what names there are.
 pub(crate) fn no_broker<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Error {
     let error = Error::failed(format!("certgen.toml has no broker {}", ui::quote(name)));
-    let known: Vec<String> = known.map(ui::shell).map(String::from).collect();
+    let known: Vec<String> = known.map(ui::shell).collect();
     match known.is_empty() {
         true => error.hint("its broker has no name: leave --broker out"),
         false => error.hint(format!("the brokers are {}", known.join(", "))),

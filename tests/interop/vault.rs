@@ -197,7 +197,7 @@ fn vault_signs_these_names_and_no_others() {
 /// The role of a widely read article, word by word: it refuses the request that the article makes with it.
 fn the_copied_role_refuses(bao: &Bao, request: &str) {
     let domains = "allowed_domains=*.rabbitmq-nodes.default.svc.cluster.local,rabbitmq.default.svc";
-    let role = ["write", "pki_int/roles/copied", domains, "allow_subdomains=true", "allow_glob_domains=true"];
+    let role = ["write", "pki_int-nodes/roles/copied", domains, "allow_subdomains=true", "allow_glob_domains=true"];
     bao.cli(ROOT, &role, None).accepted();
     let said = bao.sign(ROOT, "copied", request, &[]);
     assert!(!said.ok && said.text.contains("role requires keys of type rsa"), "{}", said.text);
