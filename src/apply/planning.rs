@@ -39,6 +39,8 @@ pub struct Plan {
     insecure_keys: Vec<PathBuf>,
     lists: Vec<(String, Generation)>,
     unwanted: Vec<(Role, String)>,
+    /// Authorities that somebody has to ask for.
+    missing: Vec<String>,
 }
 
 impl Plan {
@@ -50,6 +52,11 @@ impl Plan {
     /// What somebody has to decide: these steps change nothing.
     pub fn left(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.act == Act::Leave)
+    }
+
+    /// Whether everything is as the manifest says, as far as that is certgen's to decide.
+    pub fn is_done(&self) -> bool {
+        self.missing.is_empty() && self.to_do().next().is_none()
     }
 
     /// The identities that are taken out.
@@ -77,7 +84,7 @@ impl World {
     pub fn plan(&self, options: &PlanOptions, env: &Env) -> Result<Plan> {
         let mut plan = Plan::default();
         self.refuse_unknown_authorities(&options.create)?;
-        self.plan_authorities(&mut plan, options)?;
+        self.plan_authorities(&mut plan, options, env)?;
         let mut refusals = NameRefusals::new(self);
         for entry in self.manifest.entries() {
             refusals.privileged_user(entry)?;
@@ -109,7 +116,7 @@ impl World {
         self.authorities.is_empty() && self.directories().is_empty() && self.identities().is_empty()
     }
 
-    fn plan_authorities(&self, plan: &mut Plan, options: &PlanOptions) -> Result<()> {
+    fn plan_authorities(&self, plan: &mut Plan, options: &PlanOptions, env: &Env) -> Result<()> {
         let is_bare = self.is_bare();
         for authority in self.authorities_in_order() {
             let name = authority.name.clone();
@@ -118,11 +125,14 @@ impl World {
                 let missing = Step::new(Act::Create, thing.clone(), Reason::Missing);
                 let may = is_bare || options.create.contains(&name);
                 match self.refuse_existing_authority(&name) {
-                    Err(e) => plan.steps.push(left(thing, &e)),
-                    Ok(()) if !may => plan.steps.push(
-                        Step { act: Act::Leave, ..missing }
-                            .hint(format!("to make it: certgen apply --create-authority {}", ui::shell(&name))),
-                    ),
+                    Err(e) => {
+                        plan.steps.push(left(thing, &e));
+                        plan.missing.push(name);
+                    }
+                    Ok(()) if !may => {
+                        plan.steps.push(Step { act: Act::Leave, ..missing }.hint(how_to_create(&name)));
+                        plan.missing.push(name);
+                    }
                     Ok(()) => {
                         plan.steps.push(missing);
                         plan.authorities.push(authority);
@@ -133,12 +143,14 @@ impl World {
             let is = certificate.public_key().key_type();
             if is != Some(authority.key_type) {
                 let reason = Reason::KeyType { is, should_be: authority.key_type };
-                let replace = format!("an authority is replaced, not changed: {}", self.how_to_replace(&name));
+                let replace = format!("an authority is replaced, not changed: {}", self.how_to_replace(&name, env));
                 plan.steps.push(Step::new(Act::Leave, thing.clone(), reason).hint(replace));
             }
             let key = layout::ca_key(&name)?;
             let is_open = |facts: store::FileFacts| facts.is_wider_than(layout::PRIVATE_FILE);
-            if self.authority_state(&name) == AuthorityState::Here && store::facts(&self.store.path(&key)).is_some_and(is_open) {
+            if self.authority_state(&name) == AuthorityState::Here
+                && store::facts(&self.store.path(&key)).is_some_and(is_open)
+            {
                 plan.steps.push(Step::new(Act::Secure, thing, "others may read its key"));
                 plan.insecure_keys.push(key);
             }
@@ -247,9 +259,8 @@ impl World {
                 plan.steps.push(step);
                 plan.unwanted.push((role, name));
             } else {
-                plan.steps.push(
-                    Step { act: Act::Leave, ..step }.hint("to revoke it and take it out: certgen apply --prune"),
-                );
+                plan.steps
+                    .push(Step { act: Act::Leave, ..step }.hint("to revoke it and take it out: certgen apply --prune"));
             }
         }
     }
@@ -292,14 +303,23 @@ impl Change<'_> {
     /// # Errors
     /// A fact is missing, or a file cannot be read.
     pub fn plan_files(&mut self, plan: &mut Plan) -> Result<()> {
-        let makes_authorities = !plan.authorities.is_empty();
-        if makes_authorities || self.world.authorities().next().is_none() {
+        if !(plan.authorities.is_empty() && plan.missing.is_empty()) || self.world.authorities().next().is_none() {
             // Everything follows: there is nothing to compare yet.
             return Ok(());
         }
         let trust = self.trust()?;
         self.refresh(&trust)?;
         self.plan_written(plan);
+        for edited in &self.done.edited {
+            let path = edited.file.strip_prefix(self.world.store.root()).unwrap_or(&edited.file).to_owned();
+            let step = Step::new(Act::Leave, Thing::File(path), "somebody edited it");
+            plan.steps.push(
+                step.hint(
+                    "to see its text and certgen's: certgen apply --diff; to have certgen's: certgen apply --force",
+                ),
+            );
+        }
+        plan.order();
         Ok(())
     }
 
@@ -313,11 +333,6 @@ impl Change<'_> {
         }
         for path in self.removals.iter().filter(is_new) {
             plan.steps.push(Step::new(Act::Remove, Thing::File(path.clone()), "nothing needs it any more"));
-        }
-        for path in &self.done.edited {
-            let path = path.strip_prefix(self.world.store.root()).unwrap_or(path).to_owned();
-            let hint = format!("certgen's text is in {}.new; to put it in its place: certgen apply --force", ui::path(&path));
-            plan.steps.push(Step::new(Act::Leave, Thing::File(path), "somebody edited it").hint(hint));
         }
         plan.order();
     }
@@ -334,19 +349,25 @@ impl Change<'_> {
         }
     }
 
-    /// The text that files would have and the one that they have, where they differ: path, old, new. Without secrets.
+    /// What `certgen` would write and what lies there, where the two differ: path, old text, new text. Beside files that
+    /// somebody edited, the text that waits in `FILE.new`; no file with secrets.
     pub fn texts(&self) -> Vec<(PathBuf, Option<Vec<u8>>, Vec<u8>)> {
-        let shown = self.files.iter().filter(|file| file.mode & 0o004 != 0);
-        shown
-            .map(|file| {
-                // What would be put beside an edited file is compared with that file.
-                let edited = file.path.with_extension("");
-                let is_beside = file.path.extension().is_some_and(|extension| extension == "new");
-                let path = if is_beside { edited } else { file.path.clone() };
-                let old = self.world.store.read(&path).ok().map(|old| old.to_vec());
-                (path, old, file.bytes.to_vec())
-            })
-            .collect()
+        let root = self.world.store.root();
+        let read = |path: &Path| self.world.store.read(path).ok().map(|bytes| bytes.to_vec());
+        let beside = |path: &Path| PathBuf::from(format!("{}.new", path.display()));
+        let edited: Vec<PathBuf> =
+            self.done.edited.iter().map(|e| e.file.strip_prefix(root).unwrap_or(&e.file).to_owned()).collect();
+        let is_secret = |file: &OutputFile| file.mode & 0o004 == 0;
+        let written =
+            self.files.iter().filter(|file| !is_secret(file) && !edited.iter().any(|e| beside(e) == file.path));
+        let written = written.map(|file| (file.path.clone(), read(&file.path), file.bytes.to_vec()));
+        let waiting = edited.iter().filter_map(|path| {
+            let staged = self.files.iter().find(|file| file.path == beside(path));
+            let open = store::facts(&self.world.store.path(path)).is_some_and(|is| is.mode & 0o004 != 0);
+            let new = staged.map(|file| file.bytes.to_vec()).or_else(|| read(&beside(path)))?;
+            open.then(|| (path.clone(), read(path), new))
+        });
+        written.chain(waiting).collect()
     }
 
     /// Does what the plan says.
@@ -354,6 +375,14 @@ impl Change<'_> {
     /// # Errors
     /// An authority cannot sign, a fact is missing, or our lints refuse a certificate.
     pub fn follow(&mut self, plan: &Plan, seal: Option<&SealTo>) -> Result<()> {
+        if let Some(name) = plan.missing.first() {
+            self.world.refuse_existing_authority(name)?;
+            return Err(Error::failed(format!(
+                "authority {} does not exist, and a new one is not made without being asked for",
+                ui::quote(name)
+            ))
+            .hint(how_to_create(name)));
+        }
         for (entry, _) in &plan.identities {
             self.world.refuse_owner(entry)?;
         }
@@ -432,6 +461,10 @@ impl Step {
             Thing::File(path) => Some(path.clone()),
         }
     }
+}
+
+fn how_to_create(name: &str) -> String {
+    format!("to make it: certgen apply --create-authority {}", ui::shell(name))
 }
 
 /// Something that is not done, because it is refused.

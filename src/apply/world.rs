@@ -19,6 +19,11 @@ use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 /// A revocation list may be long; anything beyond this is no list of ours.
 pub(super) const CRL_LIMIT: u64 = 256 << 20;
 
+/// What messages call the manifest.
+const MANIFEST: &str = "certgen.toml";
+/// A list of entries is held in memory like the manifest; what is longer is issued with `issue --from`.
+const LIST_LIMIT: u64 = 64 << 20;
+
 /// Everything that a command needs to know before it decides.
 pub struct World {
     /// Where it is.
@@ -79,9 +84,10 @@ impl World {
     ///
     /// # Errors
     /// The directory cannot be made or written.
-    pub fn create(manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+    pub fn create(mut manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
         refuse_unfollowed(&manifest)?;
         let store = Store::open(&env.pki);
+        add_lists(&mut manifest, &store)?;
         let locked = lock(&store, "init", true, env)?;
         let world = Self {
             store,
@@ -127,6 +133,16 @@ impl World {
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
+    }
+
+    /// A manifest that is about to take the place of this one, with the entries of its lists.
+    ///
+    /// # Errors
+    /// It cannot be followed.
+    pub fn parse(&self, text: &str) -> Result<Manifest> {
+        let mut manifest = Manifest::parse(text, MANIFEST)?;
+        add_lists(&mut manifest, &self.store)?;
+        Ok(manifest)
     }
 
     /// A manifest that ends inside a line and lacks what it had was cut off by a disk or an editor; following it would
@@ -354,10 +370,6 @@ fn key_password(store: &Store, path: &Path, for_broker: bool) -> Result<Zeroizin
 
 /// What the manifest's format has and this certgen does not carry out yet: better said than passed over.
 fn refuse_unfollowed(manifest: &Manifest) -> Result<()> {
-    if !manifest.from().is_empty() {
-        return Err(Error::failed("certgen.toml has [[from]], which this certgen does not carry out yet")
-            .hint("take it out, and issue the list with certgen issue ROLE --from FILE"));
-    }
     for consumer in manifest.emit() {
         if consumer.target == RABBITMQ.0 {
             return Err(Error::failed("certgen.toml: emit has rabbitmq, whose files are kept up to date anyway")
@@ -416,8 +428,20 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
         return Err(Error::failed(format!("{shown} is missing"))
             .hint("put the manifest back, from version control or a backup"));
     };
-    let manifest = Manifest::parse_bytes(&bytes, &shown)?;
+    let mut manifest = Manifest::parse_bytes(&bytes, &shown)?;
+    add_lists(&mut manifest, store)?;
     Ok((manifest, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Adds the entries of the lists that a manifest names.
+fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
+    for list in manifest.from().to_vec() {
+        let path = store.path(&list.file);
+        let reading = || format!("reading {}, which certgen.toml names in [[from]]", ui::path(&path));
+        let bytes = store::read_limited(&path, LIST_LIMIT).context(reading)?;
+        manifest.add_list(&list, &bytes, &ui::path(&path))?;
+    }
+    Ok(())
 }
 
 /// The first certificate of a file.

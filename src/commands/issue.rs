@@ -296,7 +296,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         refusals.privileged_user(&entry)?;
     }
     let text = edited(role, &wishes, &world)?;
-    let manifest = Manifest::parse(&text, MANIFEST)?;
+    let manifest = world.parse(&text)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_owner(entry)?;
@@ -594,7 +594,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
         return tell_unchanged(&args.names, env);
     }
     let text = editor.into_text();
-    world.manifest = Manifest::parse(&text, MANIFEST)?;
+    world.manifest = world.parse(&text)?;
     let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
     let existing: Vec<String> = world.authority_names().map(str::to_owned).collect();
     let mut vault = Vault::new(&args.unlock);

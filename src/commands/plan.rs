@@ -7,7 +7,7 @@ use crate::apply::{Change, Plan, PlanOptions, Unlock, Vault, World};
 use crate::commands::Answer;
 use crate::env::Env;
 use crate::error::Result;
-use crate::plan::{Act, Step, Thing};
+use crate::plan::{Step, Thing};
 use crate::ui::{self, Table};
 use crate::x509::Certificate;
 
@@ -16,7 +16,9 @@ use crate::x509::Certificate;
 /// Changes nothing and needs no key. What certgen apply would do comes first, in its order; what it leaves to somebody's
 /// decision comes last, with what to type. Exit 3 when there is something to do.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen plan\n  certgen plan --prune\n  certgen plan --json | jq -r '.items[].reasons[]'")]
+#[command(
+    after_help = "EXAMPLES:\n  certgen plan\n  certgen plan --prune\n  certgen plan --json | jq -r '.items[].reasons[]'"
+)]
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     what: PlannedArgs,
@@ -95,7 +97,7 @@ pub(crate) fn run(args: &PlanArgs, env: &mut Env) -> Result<Answer> {
 
 /// No, if there is something to do.
 pub(crate) fn answer(plan: &Plan) -> Answer {
-    if plan.to_do().next().is_some() { Answer::No } else { Answer::Yes }
+    if plan.is_done() { Answer::Yes } else { Answer::No }
 }
 
 /// Prints every step.
@@ -117,6 +119,7 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     }
     tell_left(plan, env);
     match plan.to_do().count() {
+        0 if !plan.is_done() => {}
         0 => env.say("nothing to do: everything is as certgen.toml says"),
         1 => env.say("1 thing to do: certgen apply"),
         n => env.say(format!("{n} things to do: certgen apply")),
@@ -128,9 +131,12 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
 pub(crate) fn tell_left(plan: &Plan, env: &mut Env) {
     let mut told: Vec<&str> = Vec::new();
     for step in plan.left() {
-        for hint in step.hints.iter().filter(|_| step.act == Act::Leave) {
+        for hint in &step.hints {
             if !told.contains(&hint.as_str()) {
-                env.say(format!("{}: {hint}", step.thing));
+                match &step.thing {
+                    Thing::File(path) => env.say(format!("{}: {hint}", ui::path(env.shown(&env.pki.join(path))))),
+                    thing => env.say(format!("{thing}: {hint}")),
+                }
                 told.push(hint);
             }
         }

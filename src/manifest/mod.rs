@@ -18,6 +18,7 @@ mod edit;
 mod entry;
 mod file;
 mod kubernetes;
+mod lists;
 mod message;
 mod reader;
 pub mod rows;
@@ -62,6 +63,8 @@ pub struct Manifest {
     written: BTreeMap<(Role, String), (usize, EntrySpec)>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
+    /// The list that each entry comes from which is not in the manifest itself.
+    lists: BTreeMap<(Role, String), PathBuf>,
     emit: Vec<Consumer>,
 }
 

@@ -1,5 +1,6 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
+mod apply;
 mod bulk;
 mod crl;
 mod damage;

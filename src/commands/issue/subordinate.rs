@@ -7,7 +7,7 @@ use crate::commands::issue::{self, AuthorityArgs, MANIFEST};
 use crate::commands::{Answer, init};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{AuthoritySpec, Editor, Manifest};
+use crate::manifest::{AuthoritySpec, Editor};
 use crate::plan;
 use crate::store::{self, layout};
 use crate::ui;
@@ -27,7 +27,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
         Some(_) => world.manifest_text.clone(),
         None => manifest_with(name, args, &csr, &world)?,
     };
-    world.manifest = Manifest::parse(&text, MANIFEST)?;
+    world.manifest = world.parse(&text)?;
     refuse_known_key(name, &csr, &world)?;
     let authority = world.manifest.authority(name).cloned();
     let authority =

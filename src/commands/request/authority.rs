@@ -147,7 +147,7 @@ pub(super) fn finish(answers: &[PathBuf], env: &mut Env) -> Result<Answer> {
     };
     let above = named(&chain, &name, &world)?;
     let text = manifest_with(&name, &certificate, &above, &world)?;
-    let manifest = Manifest::parse(&text, "certgen.toml")?;
+    let manifest = world.parse(&text)?;
     world.save(manifest);
     let mut vault = Vault::new(&Unlock::default());
     let done = {
