@@ -145,6 +145,10 @@ fn prepared(command: &str, example: &str) -> Shell {
     }
     match command {
         "" if !needs_no_pki => shell.prepare("certgen issue client reporting --like celery_worker"),
+        "apply" if example.contains("--create-authority") => {
+            let authority = r#"version = 1\n[defaults]\nissuer = "root"\n[authority.devices]"#;
+            shell.prepare(&format!("sed -i 's/^version = 1$/{authority}/' pki/certgen.toml"));
+        }
         "issue" => {
             shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
             shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
