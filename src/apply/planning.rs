@@ -180,7 +180,7 @@ impl World {
         let stays = self
             .refuse_key_elsewhere(entry)
             .and_then(|()| self.refuse_pair_elsewhere(entry))
-            .and_then(|()| self.refuse_leaked(entry, false, env))
+            .and_then(|()| self.refuse_leaked(entry, env))
             .and_then(|()| self.refuse_missing_issuer(entry, plan))
             .and_then(|()| self.refuse_revoked_authority(&entry.issuer));
         if let Err(e) = stays {

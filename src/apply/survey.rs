@@ -273,7 +273,8 @@ impl World {
             Some(entry) => plan::reasons(entry, Some(pair), revoked, env.now),
             None => pair.own_reasons(revoked),
         };
-        if let Some(state) = State::of_reasons(&reasons) {
+        // What was revoked stays so, whoever signs now.
+        if let Some(state) = State::of_reasons(&reasons).filter(|state| *state <= standing.state) {
             standing.state = state;
             let told = reasons.iter().find(|reason| State::of_reasons(std::slice::from_ref(*reason)) == Some(state));
             standing.detail = told.map(ToString::to_string);

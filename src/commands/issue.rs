@@ -308,7 +308,14 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     }
     let (todo, unchanged) = sort_out(&entries, &world, args, csr.as_ref(), dates, env)?;
     for (entry, _) in &todo {
-        world.refuse_leaked(entry, common.force, env)?;
+        match common.force {
+            false => world.refuse_leaked(entry, env)?,
+            true => {
+                if let Some(accepted) = world.accepts_revoked(entry, env) {
+                    env.warn(format!("client {} comes back: {accepted}", ui::quote(&entry.name)));
+                }
+            }
+        }
     }
     let unsaved = if common.no_save {
         Some(manifest)

@@ -221,7 +221,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
     refusals.privileged_user(&entry)?;
     refusals.case_twin(&entry)?;
     world.refuse_owner(&entry)?;
-    world.refuse_leaked(&entry, false, env)?;
+    world.refuse_leaked(&entry, env)?;
     world.save(manifest);
     Ok((entry, text))
 }

@@ -205,6 +205,20 @@ pub(crate) fn no_identity(world: &World, text: &str, what: &str) -> Error {
     error.hint("see what there is with certgen list")
 }
 
+/// Says whose hook has not succeeded since they were renewed.
+pub(crate) fn tell_owed_hooks(world: &World, env: &mut Env) {
+    let owed = world.awaiting_hook();
+    let names: Vec<String> = owed.iter().map(|(role, name)| format!("{role}/{}", ui::plain(name))).collect();
+    match names.as_slice() {
+        [] => {}
+        [only] => env.say(format!("the hook of {only} has not succeeded yet: certgen renew --due --hook CMD")),
+        [first, rest @ ..] => env.say(format!(
+            "the hooks of {first} and {} more have not succeeded yet: certgen renew --due --hook CMD",
+            rest.len()
+        )),
+    }
+}
+
 /// A command that signs with another clock than the machine's says so.
 pub(crate) fn tell_clock(env: &mut Env) {
     if env.clock_is_set() {

@@ -3,7 +3,7 @@
 mod prometheus;
 mod scan;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -12,7 +12,7 @@ use crate::apply::{Standing, SurveyOptions, World};
 use crate::commands::rotate::{self, RotationItem};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::plan::State;
 use crate::ui::{self, Table};
@@ -90,6 +90,9 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     let due_within = args.due_within.map(time::Duration::from);
     let all = world.survey(SurveyOptions { files: args.files, due_within }, env)?;
     if let Some(file) = &args.prometheus {
+        if env.json && file == Path::new("-") {
+            return Err(Error::usage("--json and --prometheus - both write to standard output"));
+        }
         prometheus::write(&all, &world, file, env)?;
     }
     let chosen = shared::select(&args.what, all, |standing| (standing.role.as_str(), standing.name.as_str()))?;
@@ -119,6 +122,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             env.say(format!("rotation of authority {}: {phase}: {next}", ui::plain(authority)));
         }
         next_steps(&items, &world, rotations.is_empty(), args.due_within, env);
+        shared::tell_owed_hooks(&world, env);
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
