@@ -499,6 +499,7 @@ impl<'a> Change<'a> {
             }
             _ => {
                 self.files.retain(|other| other.path != file.path);
+                self.removals.retain(|removed| *removed != file.path);
                 self.files.push(file);
             }
         }

@@ -170,7 +170,8 @@ impl World {
             return Ok(());
         }
         if reasons.is_empty() {
-            let wrong = self.access_reasons(entry)?;
+            let mut wrong = self.access_reasons(entry)?;
+            wrong.extend(self.combined_fault(entry.role, &entry.name)?.map(|(fault, _)| fault));
             if !wrong.is_empty() {
                 plan.steps.push(Step { act: Act::Secure, thing, reasons: wrong, hints: Vec::new() });
                 plan.insecure.push(entry.clone());
@@ -435,18 +436,22 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Gives a pair the modes and the owner of its entry.
+    /// Gives a pair the modes and the owner of its entry, and the file with both in one.
     fn secure(&mut self, entry: &Entry) -> Result<()> {
         let owner = super::change::owner(entry.owner.as_deref())?;
         let mut wanted = self.world.access_of(entry)?.unwrap_or_default().into_iter();
         self.opened.extend(wanted.next().map(|(directory, mode)| (directory, mode, owner.clone())));
-        for (path, mode) in wanted {
+        let (directory, combined) = (layout::entry_dir(entry.role.as_str(), &entry.name)?, entry.role.combined_file());
+        let fault = self.world.combined_fault(entry.role, &entry.name)?;
+        let whole = combined.zip(fault).map(|(file, (_, bytes))| (directory.join(file), bytes));
+        for (path, mode) in wanted.filter(|(path, _)| whole.as_ref().is_none_or(|(whole, _)| whole != path)) {
             let is = store::facts(&self.world.store.path(&path));
             if is.is_some_and(|is| !is.fits(mode, owner.as_ref())) {
                 let bytes = self.world.store.read(&path)?;
                 self.files.push(OutputFile { path, mode, bytes, owner: owner.clone() });
             }
         }
+        self.files.extend(whole.map(|(path, bytes)| OutputFile { path, mode: entry.key_mode, bytes, owner }));
         Ok(())
     }
 }

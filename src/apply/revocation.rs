@@ -365,6 +365,22 @@ impl Change<'_> {
         Ok(event)
     }
 
+    /// The highest number of a list of this authority that a broker has a copy of: where the list itself was moved away.
+    fn highest_copied(&self, name: &str) -> Result<u128> {
+        let subject = self.world.authority(name).map(|ca| ca.subject().der().to_vec());
+        let mut highest = 0;
+        for broker in self.world.manifest.brokers() {
+            let directory = layout::rabbitmq_dir(broker.name.as_deref())?.join("crls");
+            for file in self.world.store.file_names(&directory)? {
+                let bytes = self.world.store.read_if_exists(directory.join(file), super::world::CRL_LIMIT)?;
+                let list = bytes.and_then(|bytes| Crl::from_bytes(&bytes).ok());
+                let list = list.filter(|list| Some(list.issuer().der()) == subject.as_deref());
+                highest = highest.max(list.and_then(|list| list.number()).unwrap_or(0));
+            }
+        }
+        Ok(highest)
+    }
+
     /// What the list of an authority says: what was revoked before and now, without what has expired.
     fn revocation_list(&self, name: &str, published: Option<&Crl>) -> Result<CrlTemplate> {
         let now = self.env.now;
@@ -399,7 +415,10 @@ impl Change<'_> {
             }
         }
         // The number rises even after a restore or on a second machine: it is never read from a counter.
-        let previous = published.and_then(Crl::number).unwrap_or(0);
+        let previous = match published {
+            Some(published) => published.number().unwrap_or(0),
+            None => self.highest_copied(name)?,
+        };
         let clock = u128::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         Ok(CrlTemplate {
             this_update: now,

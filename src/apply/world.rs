@@ -272,6 +272,26 @@ impl World {
         })
     }
 
+    /// What is wrong with the file that has certificate and key in one, and what it should hold; `None` where nothing is, or
+    /// where one of the two is not here.
+    ///
+    /// # Errors
+    /// The name has no directory name, or a file cannot be read.
+    pub(super) fn combined_fault(&self, role: Role, name: &str) -> Result<Option<(String, Zeroizing<Vec<u8>>)>> {
+        let directory = layout::entry_dir(role.as_str(), name)?;
+        let read = |file: &str| self.store.read_if_exists(directory.join(file), store::INPUT_LIMIT);
+        let Some(file) = role.combined_file() else { return Ok(None) };
+        let (Some(certificate), Some(key)) = (read(role.certificate_file())?, read(role.key_file())?) else {
+            return Ok(None);
+        };
+        let wanted = Zeroizing::new([certificate.as_slice(), key.as_slice()].concat());
+        Ok(match read(file)? {
+            Some(is) if *is == *wanted => None,
+            Some(_) => Some((format!("{file} is not its certificate and its key"), wanted)),
+            None => Some((format!("{file} is missing"), wanted)),
+        })
+    }
+
     /// Why `entry` should be issued again, empty when all is well; and the certificate that it shows now, if that can be
     /// read.
     ///
