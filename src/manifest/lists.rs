@@ -139,7 +139,7 @@ mod tests {
         let names: Vec<&str> = manifest.entries().iter().map(|entry| entry.name.as_str()).collect();
         assert_eq!(names, ["own", "b", "a"]);
         let validity = |name: &str| manifest.entry(Role::Client, name).unwrap().validity.to_string();
-        assert_eq!((validity("own"), validity("b"), validity("a")), ("30d".into(), "10d".into(), "365d".into()));
+        assert_eq!((validity("own"), validity("b"), validity("a")), ("30d".into(), "10d".into(), "1y".into()));
         assert!(manifest.list_of(Role::Client, "own").is_none() && manifest.list_of(Role::Client, "a").is_some());
     }
 

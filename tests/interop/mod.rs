@@ -2,6 +2,7 @@
 //! from files made by openssl, so that a broken test host is not mistaken for a broken product.
 
 mod alerts;
+mod apply;
 mod celery;
 mod clones;
 mod cluster;
