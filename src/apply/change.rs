@@ -140,6 +140,8 @@ pub struct Change<'a> {
     pub forced: BTreeSet<String>,
     /// Identities that are known to be refused after a rotation, which is finished all the same.
     pub spared: BTreeSet<(Role, String)>,
+    /// Keys that nobody is to have any more, each with whose it was and a line of its PEM.
+    pub(super) withdrawn_keys: Vec<(String, Zeroizing<String>)>,
     /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
     pub awaits_hook: bool,
 }
@@ -172,6 +174,7 @@ impl<'a> Change<'a> {
             consumers: Vec::new(),
             forced: BTreeSet::new(),
             spared: BTreeSet::new(),
+            withdrawn_keys: Vec::new(),
             awaits_hook: false,
         }
     }
@@ -514,7 +517,8 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// The files cannot be written.
-    pub fn commit(self, locked: &mut Locked) -> Result<Done> {
+    pub fn commit(mut self, locked: &mut Locked) -> Result<Done> {
+        self.note_copied_keys()?;
         if self.is_empty() {
             return Ok(self.done);
         }

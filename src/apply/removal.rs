@@ -13,6 +13,7 @@ impl Change<'_> {
     pub fn remove_identity(&mut self, role: Role, name: &str) -> Result<()> {
         let directory = layout::entry_dir(role.as_str(), name)?;
         if self.world.store.holds(&directory) {
+            self.withdraw_key(role, name, &directory.join(role.key_file()))?;
             self.removals.push(directory);
         }
         self.erase_history_keys(role, name)?;

@@ -129,6 +129,10 @@ impl Change<'_> {
         if reason == Some(RevocationReason::KeyCompromise)
             && let Ok(role) = role.parse::<Role>()
         {
+            let is_shown = self.world.inventory.current_serial(role.as_str(), name) == Some(&*issued.serial);
+            let of_serial = layout::history_dir(role.as_str(), name, &issued.serial)?;
+            let directory = if is_shown { layout::entry_dir(role.as_str(), name)? } else { of_serial };
+            self.withdraw_key(role, name, &directory.join(role.key_file()))?;
             self.erase_history_key(role, name, &issued.serial)?;
         }
         Ok(())

@@ -329,3 +329,19 @@ fn what_a_user_is_called_is_never_run() {
     let removed = world.certgen(["remove", "client/$(id)"]).run().success();
     removed.stderr_has("runuser -u rabbitmq -- rabbitmqctl delete_user '$(id)'");
 }
+
+#[test]
+fn a_key_that_nobody_is_to_have_is_found_in_what_was_emitted() {
+    let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "w", "x", "--vhost", "/", "--access", "celery"]).run().success();
+    world.certgen(["emit", "kubernetes", "--with-keys"]).run().success();
+    let still = |name: &str| format!("pki/emit/kubernetes/secrets.yaml still has the key of client/{name}");
+    world.certgen(["revoke", "w", "--reason", "keyCompromise"]).run().success().stderr_has(&still("w"));
+    world.certgen(["remove", "client/x"]).run().success().stderr_has(&still("x"));
+    // The key that was replaced is the one that leaked.
+    let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "w", "--vhost", "/", "--access", "celery"]).run().success();
+    world.certgen(["emit", "kubernetes", "--with-keys"]).run().success();
+    world.certgen(["renew", "client/w"]).run().success();
+    world.certgen(["revoke", "w", "--reason", "keyCompromise"]).run().success().stderr_has(&still("w"));
+}
