@@ -4,6 +4,7 @@
 //! speak of them, revocation lists after the revocations, and what is taken away last. All of it is one change: it is made
 //! as a whole or not at all.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::apply::{Change, Dates, Destination, KeySource, NameRefusals, Order, Trust, World};
@@ -62,11 +63,6 @@ impl Plan {
     /// The identities that are taken out.
     pub fn unwanted(&self) -> &[(Role, String)] {
         &self.unwanted
-    }
-
-    /// How many certificates are issued.
-    pub fn certificates(&self) -> usize {
-        self.authorities.len() + self.identities.len()
     }
 
     /// What stays as it is comes last.
@@ -290,11 +286,6 @@ impl World {
         }
         Ok(())
     }
-
-    /// Whether a file with secrets that is not here is in another checkout: version control does not keep it.
-    fn is_in_another_checkout(&self, path: &Path, mode: u32) -> bool {
-        mode & 0o004 == 0 && !self.store.holds(path) && self.has_been_checked_out()
-    }
 }
 
 impl Change<'_> {
@@ -326,8 +317,9 @@ impl Change<'_> {
 
     /// Adds the files that this change writes and takes away, those of new identities aside.
     pub fn plan_written(&self, plan: &mut Plan) {
-        let told: Vec<PathBuf> = plan.steps.iter().filter_map(Step::place).collect();
-        let is_new = |path: &&PathBuf| !told.iter().any(|told| path.starts_with(told)) && !path.starts_with("history");
+        let told: BTreeSet<PathBuf> = plan.steps.iter().filter_map(Step::place).collect();
+        let is_new =
+            |path: &&PathBuf| !path.ancestors().any(|above| told.contains(above)) && !path.starts_with("history");
         for file in self.files.iter().filter(|file| is_new(&&file.path)) {
             let reason = self.why_written(file);
             plan.steps.push(Step::new(Act::Write, Thing::File(file.path.clone()), reason));
@@ -427,9 +419,12 @@ impl Change<'_> {
     fn refresh(&mut self, trust: &Trust) -> Result<()> {
         self.refresh_bundles(trust)?;
         self.refresh_brokers()?;
-        let world = &*self.world;
-        let elsewhere = |file: &OutputFile| world.is_in_another_checkout(&file.path, file.mode);
-        let theirs: Vec<PathBuf> = self.files.iter().filter(|f| elsewhere(f)).map(|f| f.path.clone()).collect();
+        if !self.world.has_been_checked_out() {
+            return Ok(());
+        }
+        // A file with secrets that is not here is in another checkout: version control does not keep it.
+        let is_theirs = |file: &&OutputFile| file.mode & 0o004 == 0 && !self.world.store.holds(&file.path);
+        let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
         self.files.retain(|file| !theirs.contains(&file.path));
         self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));
         self.events.retain(|event| !theirs.iter().any(|path| event.path.as_deref() == path.to_str()));
