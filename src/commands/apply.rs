@@ -156,10 +156,7 @@ fn line(step: &Step, done: &Done, env: &Env) -> String {
         Act::Prune => "pruned",
         Act::Leave => "left",
     };
-    let what = match &step.thing {
-        Thing::File(path) => ui::path(env.shown(&env.pki.join(path))),
-        thing => thing.to_string(),
-    };
+    let what = plan::shown(&step.thing, env);
     let written = done.issued.iter().find(|written| format!("{}/{}", written.role, ui::plain(&written.name)) == what);
     match written {
         Some(written) => {

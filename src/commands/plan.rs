@@ -100,6 +100,14 @@ pub(crate) fn answer(plan: &Plan) -> Answer {
     if plan.is_done() { Answer::Yes } else { Answer::No }
 }
 
+/// A thing as messages show it: files as somebody here would type them.
+pub(crate) fn shown(thing: &Thing, env: &Env) -> String {
+    match thing {
+        Thing::File(path) => ui::path(env.shown(&env.pki.join(path))),
+        thing => thing.to_string(),
+    }
+}
+
 /// Prints every step.
 pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     if env.json {
@@ -108,11 +116,7 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     }
     let mut table = Table::new(&["ACTION", "WHAT", "WHY"]);
     for step in &plan.steps {
-        let what = match &step.thing {
-            Thing::File(path) => ui::path(env.shown(&env.pki.join(path))),
-            thing => thing.to_string(),
-        };
-        table.row([step.act.as_str().to_owned(), what, ui::plain(&step.reasons.join("; "))]);
+        table.row([step.act.as_str().to_owned(), shown(&step.thing, env), ui::plain(&step.reasons.join("; "))]);
     }
     if !plan.steps.is_empty() {
         table.print(env)?;
@@ -133,10 +137,7 @@ pub(crate) fn tell_left(plan: &Plan, env: &mut Env) {
     for step in plan.left() {
         for hint in &step.hints {
             if !told.contains(&hint.as_str()) {
-                match &step.thing {
-                    Thing::File(path) => env.say(format!("{}: {hint}", ui::path(env.shown(&env.pki.join(path))))),
-                    thing => env.say(format!("{thing}: {hint}")),
-                }
+                env.say(format!("{}: {hint}", shown(&step.thing, env)));
                 told.push(hint);
             }
         }
