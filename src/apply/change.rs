@@ -442,6 +442,16 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Brings bundles, and the files of brokers and consumers, up to date with what this change makes.
+    ///
+    /// # Errors
+    /// As for [`Change::trust`], [`Change::refresh_bundles`] and [`Change::refresh_brokers`].
+    pub fn refresh_all(&mut self) -> Result<()> {
+        let trust = self.trust()?;
+        self.refresh_bundles(&trust)?;
+        self.refresh_brokers()
+    }
+
     /// Replaces the manifest's text.
     pub fn manifest(&mut self, text: String) {
         self.files.push(OutputFile::public(layout::manifest(), text));

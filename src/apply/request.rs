@@ -6,12 +6,10 @@ use crate::error::{Error, Result};
 use crate::issuer::PreparedRequest;
 use crate::lint::Purpose;
 use crate::manifest::{Authority, Entry};
+use crate::plan;
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::{BasicConstraints, Certificate, Csr, KeyType, KeyUsage, PublicKey, PublicKeyAlgorithm, Validity};
-
-/// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
-const BACKDATE: time::Duration = time::Duration::hours(1);
 
 /// Dates that were asked for by name, instead of a length of time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -234,5 +232,5 @@ fn issuer_is_current(bounds: Validity, now: OffsetDateTime) -> Result<()> {
 }
 
 fn backdated(now: OffsetDateTime) -> Result<OffsetDateTime> {
-    now.checked_sub(BACKDATE).ok_or_else(|| Error::failed("the clock is at the beginning of time"))
+    now.checked_sub(plan::BACKDATED).ok_or_else(|| Error::failed("the clock is at the beginning of time"))
 }

@@ -612,9 +612,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
             change.authority(&authority, dates, seal.as_ref())?;
         }
         change.manifest(text);
-        let trust = change.trust()?;
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh_all()?;
         change.commit(&mut locked)?
     };
     drop(locked);

@@ -10,8 +10,8 @@ use crate::plan::is_due;
 use crate::ui;
 use crate::x509::{Certificate, DistinguishedName, Duration, KeyType};
 
-/// See `apply::request`.
-const BACKDATED: time::Duration = time::Duration::hours(1);
+/// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
+pub const BACKDATED: time::Duration = time::Duration::hours(1);
 /// A certificate has no fractions of seconds.
 const TOLERANCE: time::Duration = time::Duration::seconds(2);
 

@@ -8,7 +8,7 @@ mod checks;
 mod standing;
 mod step;
 
-pub use checks::{Key, Pair, Reason, reasons};
+pub use checks::{BACKDATED, Key, Pair, Reason, reasons};
 pub use standing::{State, authority_due_at};
 pub use step::{Act, Step, Thing};
 

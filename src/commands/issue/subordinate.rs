@@ -38,9 +38,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
         let mut change = Change::new(&mut world, &mut vault, env);
         change.subordinate(&authority, csr, dates)?;
         change.manifest(text);
-        let trust = change.trust()?;
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh_all()?;
         change.commit(&mut locked)?
     };
     drop(locked);

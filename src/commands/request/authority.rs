@@ -154,9 +154,7 @@ pub(super) fn finish(answers: &[PathBuf], env: &mut Env) -> Result<Answer> {
         let mut change = Change::new(&mut world, &mut vault, env);
         change.certified_elsewhere(&name, &certificate, &above)?;
         change.manifest(text);
-        let trust = change.trust()?;
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh_all()?;
         change.commit(&mut locked)?
     };
     drop(locked);
