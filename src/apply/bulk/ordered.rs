@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// So many pieces are handed over at once: fewer would spend their time on handing over.
-const CHUNK: usize = 32;
+/// So many pieces are taken at once at most: fewer would spend their time on handing over.
+const LARGEST_CHUNK: usize = 32;
+/// What takes a core longer than this is taken piece by piece, so that at the end no core has several left and the others
+/// none.
+const LONG: Duration = Duration::from_millis(2);
 /// So many chunks may be under way: enough for all cores to go on while the disk is waited for.
 const WINDOW: usize = 64;
 
@@ -26,28 +30,20 @@ pub fn ordered<I: Send, O: Send>(
     mut each: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
+    let (permits, wanted) = mpsc::sync_channel(WINDOW);
+    let input = Mutex::new(Input { pieces: Some(input), wanted, next: 0 });
     thread::scope(|scope| {
-        let (jobs, taken) = mpsc::sync_channel(WINDOW);
         let (made, results) = mpsc::channel();
-        let (permits, wanted) = mpsc::sync_channel(WINDOW);
-        let taken = Arc::new(Mutex::new(taken));
         for _ in 0..WINDOW {
             let _ = permits.send(());
         }
-        scope.spawn(move || {
-            let mut input = input;
-            for (number, ()) in wanted.into_iter().enumerate() {
-                let chunk: Vec<I> = input.by_ref().take(CHUNK).collect();
-                if chunk.is_empty() || jobs.send((number, chunk)).is_err() {
-                    break;
-                }
-            }
-        });
         for _ in 0..cores {
-            let (taken, made, work) = (Arc::clone(&taken), made.clone(), &work);
-            scope.spawn(move || work_on(&taken, work, made));
+            let (input, made, work) = (&input, made.clone(), &work);
+            scope.spawn(move || work_on(input, work, made));
         }
-        drop((taken, made));
+        drop(made);
+        // Dropped when this ends, however it does: whoever waits for a permit waits no more.
+        let permits = permits;
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
         for message in results {
             let (number, chunk) = message.ok_or_else(|| Error::failed("a thread stopped in the middle of its work"))?;
@@ -63,12 +59,38 @@ pub fn ordered<I: Send, O: Send>(
     })
 }
 
-fn work_on<I, O>(taken: &Mutex<Receiver<(usize, Vec<I>)>>, work: impl Fn(I) -> O, made: Sender<Made<O>>) {
+/// Where the threads take their work from, one at a time.
+struct Input<P> {
+    /// Nothing at the end.
+    pieces: Option<P>,
+    wanted: Receiver<()>,
+    next: usize,
+}
+
+impl<P: Iterator> Input<P> {
+    /// The next chunk with its number; nothing at the end.
+    fn take(&mut self, count: usize) -> Option<(usize, Vec<P::Item>)> {
+        let pieces = self.pieces.as_mut()?;
+        self.wanted.recv().ok()?;
+        let chunk: Vec<_> = pieces.by_ref().take(count).collect();
+        if chunk.is_empty() {
+            self.pieces = None;
+            return None;
+        }
+        self.next += 1;
+        Some((self.next - 1, chunk))
+    }
+}
+
+fn work_on<P: Iterator, O>(input: &Mutex<Input<P>>, work: impl Fn(P::Item) -> O, made: Sender<Made<O>>) {
     let alarm = Alarm(made);
+    let mut count = 1;
     loop {
-        let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok((number, chunk)) = job else { return };
+        let taken = input.lock().unwrap_or_else(PoisonError::into_inner).take(count);
+        let Some((number, chunk)) = taken else { return };
+        let began = Instant::now();
         let results = chunk.into_iter().map(&work).collect();
+        count = if began.elapsed() < LONG { (count * 2).min(LARGEST_CHUNK) } else { 1 };
         if alarm.0.send(Some((number, results))).is_err() {
             return;
         }
@@ -94,7 +116,7 @@ mod tests {
 
     #[test]
     fn results_come_in_order_and_all_of_them() {
-        for count in [0, 1, CHUNK, 10_000] {
+        for count in [0, 1, LARGEST_CHUNK, 10_000] {
             let mut seen = Vec::new();
             let slow = |n: usize| {
                 if n.is_multiple_of(1000) {
@@ -143,7 +165,7 @@ mod tests {
             },
         )
         .unwrap();
-        assert!(most <= (WINDOW + 1) * CHUNK, "{most}");
+        assert!(most <= WINDOW * LARGEST_CHUNK, "{most}");
     }
 
     #[test]
