@@ -3,6 +3,7 @@
 //! A renewal issues what the manifest says of an identity: same name, same issuer, a new certificate. Whether it is time
 //! is for `plan` to say.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::apply::World;
@@ -37,8 +38,8 @@ pub enum Renewable {
 impl World {
     /// Every identity that exists, by role and name: on disk, or in the inventory alone.
     pub fn identities(&self) -> Vec<(Role, String)> {
-        let known = self.inventory.entries.iter().filter(|(_, history)| history.current().is_some());
-        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.clone())));
+        let known = self.inventory.entries().filter(|(_, history)| history.current().is_some());
+        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name)));
         let all: BTreeSet<(Role, String)> = known.chain(self.directories().iter().cloned()).collect();
         all.into_iter().collect()
     }
@@ -69,18 +70,19 @@ impl World {
         let issued = self.inventory.current(role.as_str(), name);
         let current = pair.and_then(|pair| pair.certificate.ok());
         let by_list = current.as_ref().is_some_and(|certificate| self.is_revoked(certificate));
-        if by_list || issued.is_some_and(|issued| issued.revoked.is_some()) {
+        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some()) {
             return Ok(Renewable::Revoked);
         }
         if issued.is_some_and(|issued| issued.location != Location::Pki) {
             return Ok(Renewable::Elsewhere);
         }
-        let entry = self.entry(role, name).cloned().ok_or_else(|| {
+        let entry = self.entry(role, name).map(Cow::into_owned).ok_or_else(|| {
             let shown = ui::path(env.shown(&self.store.path(layout::manifest())));
             Error::failed(format!("{role} {} is not in {shown}, which says what to issue", ui::quote(name)))
                 .hint(format!("add it with its names: certgen issue {role} {}", ui::shell(name)))
         })?;
-        let unmanaged = self.manifest.entry(role, name).is_none().then(|| self.spec(role, name).cloned()).flatten();
+        let unmanaged =
+            self.manifest.entry(role, name).is_none().then(|| self.spec(role, name)).flatten().map(Cow::into_owned);
         Ok(Renewable::Here(Box::new(Renewal { entry, unmanaged, current })))
     }
 
@@ -106,7 +108,7 @@ impl World {
         let fingerprint = key.public_key().sha256_hex();
         let compromise = RevocationReason::KeyCompromise.as_str();
         let history = self.inventory.history(entry.role.as_str(), &entry.name);
-        let leaked = history.into_iter().flat_map(|history| &history.certificates).any(|issued| {
+        let leaked = history.iter().flat_map(|history| &history.certificates).any(|issued| {
             issued.key.as_ref() == Some(&fingerprint)
                 && issued.revoked.as_ref().is_some_and(|r| r.reason.as_deref() == Some(compromise))
         });
@@ -118,8 +120,8 @@ impl World {
 
     /// The identities whose hook was asked for and has not succeeded since.
     pub fn awaiting_hook(&self) -> Vec<(Role, String)> {
-        let waiting = self.inventory.entries.iter().filter(|(_, history)| history.awaits_hook && !history.removed);
-        waiting.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.clone()))).collect()
+        let waiting = self.inventory.entries().filter(|(_, history)| history.awaits_hook && !history.removed);
+        waiting.filter_map(|((role, name), _)| Some((role.parse().ok()?, name))).collect()
     }
 }
 

@@ -105,12 +105,8 @@ impl World {
 
     /// Pairs that somebody else renews: what has a directory there, and what the inventory remembers.
     fn external_names(&self) -> Result<BTreeSet<String>> {
-        let known = self
-            .inventory
-            .entries
-            .iter()
-            .filter(|((role, _), history)| role == EXTERNAL && history.current().is_some());
-        let mut names: BTreeSet<String> = known.map(|((_, name), _)| name.clone()).collect();
+        let known = self.inventory.entries_of(EXTERNAL).filter(|(_, history)| history.current().is_some());
+        let mut names: BTreeSet<String> = known.map(|(name, _)| name).collect();
         let on_disk = self.store.entries_on_disk()?.entries.into_iter().filter(|entry| entry.role == EXTERNAL);
         names.extend(on_disk.map(|entry| entry.name));
         Ok(names)
@@ -119,7 +115,7 @@ impl World {
     /// Authorities that are here, that the inventory knows or that the manifest names.
     fn known_authorities(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.authority_names().map(str::to_owned).collect();
-        let known = self.inventory.authorities.iter().filter(|(_, history)| history.current().is_some());
+        let known = self.inventory.authorities().iter().filter(|(_, history)| history.current().is_some());
         names.extend(known.map(|(name, _)| name.clone()));
         names.extend(self.manifest.authorities().iter().map(|authority| authority.name.clone()));
         names.into_iter().collect()
@@ -129,7 +125,7 @@ impl World {
         let name = ca.name;
         let mut standing = Standing::new(layout::AUTHORITY, name);
         standing.path = Some(layout::ca_certificate(ca)?);
-        standing.renewed = self.issued_at(self.inventory.authorities.get(name).and_then(|h| h.current()));
+        standing.renewed = self.inventory.current(layout::AUTHORITY, name).map(|issued| issued.issued_at);
         let Some(certificate) = self.authority(ca) else {
             standing.state = State::Missing;
             return Ok(standing);
@@ -185,7 +181,9 @@ impl World {
     /// The longest validity of an end entity that stands somewhere below an authority.
     fn longest_below(&self, name: &str, depth: usize) -> Duration {
         let entries = self.manifest.entries().iter().chain(self.unmanaged()).filter(|entry| entry.issuer == name);
-        let own = entries.map(|entry| Duration::from(entry.validity)).max().unwrap_or_default();
+        let of_lists =
+            self.inventory.bulk_issuers().filter(|(_, issuer, _)| *issuer == name).map(|(_, _, longest)| longest);
+        let own = entries.map(|entry| Duration::from(entry.validity)).chain(of_lists).max().unwrap_or_default();
         let authorities = self.manifest.authorities();
         let below = authorities.iter().filter(|a| a.issuer.as_deref() == Some(name) && depth < authorities.len());
         below.map(|a| self.longest_below(&a.name, depth + 1)).fold(own, Ord::max)
@@ -224,7 +222,8 @@ impl World {
     ) -> Result<Standing> {
         let mut standing = Standing::new(role.as_str(), name);
         let issued = self.inventory.current(role.as_str(), name);
-        standing.renewed = self.issued_at(issued);
+        let issued = issued.as_ref();
+        standing.renewed = issued.map(|issued| issued.issued_at);
         standing.note(issued);
         let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
         if elsewhere {
@@ -267,7 +266,7 @@ impl World {
         };
         let revoked = pair.certificate.as_ref().is_ok_and(|certificate| self.is_revoked(certificate));
         let reasons = match self.entry(role, name) {
-            Some(entry) => plan::reasons(entry, Some(pair), revoked, env.now),
+            Some(entry) => plan::reasons(&entry, Some(pair), revoked, env.now),
             None => pair.own_reasons(revoked),
         };
         if let Some(state) = State::of_reasons(&reasons) {
@@ -284,7 +283,7 @@ impl World {
 
     fn external_standing(&self, name: &str, due_within: Option<Duration>, env: &Env) -> Result<Standing> {
         let mut standing = Standing::new(EXTERNAL, name);
-        standing.note(self.inventory.current(EXTERNAL, name));
+        standing.note(self.inventory.current(EXTERNAL, name).as_ref());
         standing.state = State::External;
         let path = layout::certificate(EXTERNAL, name)?;
         match self.store.read_if_exists(&path, store::INPUT_LIMIT)?.map(|pem| Certificate::from_pem(&pem)) {
@@ -302,10 +301,6 @@ impl World {
         }
         standing.path = Some(path);
         Ok(standing)
-    }
-
-    fn issued_at(&self, issued: Option<&Issued>) -> Option<OffsetDateTime> {
-        issued.and_then(|issued| self.inventory.events.get(issued.event)).map(|event| event.time.into())
     }
 }
 

@@ -1,12 +1,15 @@
 //! `certgen list`
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::apply::World;
-use crate::commands::{Answer, shared};
+use crate::commands::Answer;
+use crate::commands::shared::{self, Words};
 use crate::env::Env;
 use crate::error::Result;
-use crate::store::{Location, layout};
+use crate::store::{EntryHistory, Location, layout};
 use crate::ui::{self, Table};
 
 /// List the authorities and identities in the inventory
@@ -20,6 +23,9 @@ pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names())]
     what: Vec<String>,
+    /// At most N
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
 }
 
 /// One certificate in use: what the table shows and what `--json` prints.
@@ -44,17 +50,22 @@ pub(crate) struct Item {
 
 pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
     let world = World::read(env)?;
-    let items = shared::select(&args.what, inventory_items(&world, env), |i| (i.role.as_str(), i.name.as_str()))?;
+    let words = Words::of(&args.what, &world)?;
+    let place = Place { root: env.shown(world.store.root()).to_owned(), now: env.now };
+    let mut items = items(&world, &words, &place).peekable();
+    let limit = args.limit.unwrap_or(usize::MAX);
     if env.json {
-        ui::items(env, &items)?;
+        ui::stream(env, items.by_ref().take(limit), &serde_json::Map::new())?;
+        tell_more(items.peek().is_some(), args, env);
+        world.inventory.check()?;
         return Ok(Answer::Yes);
     }
-    if items.is_empty() {
+    if items.peek().is_none() {
         env.say("nothing was issued yet: certgen issue client NAME");
         return Ok(Answer::Yes);
     }
     let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
-    for item in &items {
+    for item in items.by_ref().take(limit) {
         let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
         let key = match (&item.key_type, item.key) {
             (Some(kind), "here") => kind.clone(),
@@ -70,43 +81,67 @@ pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
             item.serial_number.chars().take(16).collect(),
         ]);
     }
+    let is_more = items.peek().is_some();
+    world.inventory.check()?;
     table.print(env)?;
+    tell_more(is_more, args, env);
     Ok(Answer::Yes)
 }
 
-/// Everything in use: authorities first, then identities by role and name.
-fn inventory_items(world: &World, env: &Env) -> Vec<Item> {
-    let mut items: Vec<Item> = world.authority_names().filter_map(|name| authority_item(world, name, env)).collect();
-    for ((role, name), history) in &world.inventory.entries {
-        let Some(issued) = history.current() else { continue };
-        let event = &world.inventory.events[issued.event];
-        let expired = issued.not_after.is_some_and(|t| t < env.now);
-        let path = matches!(issued.location, Location::Pki | Location::Csr).then(|| layout::entry_dir(role, name).ok());
-        items.push(Item {
-            role: role.clone(),
-            name: name.clone(),
-            issuer: issued.issuer.clone(),
-            state: if issued.revoked.is_some() {
-                "revoked"
-            } else if expired {
-                "expired"
-            } else {
-                "valid"
-            },
-            serial_number: issued.serial.clone(),
-            not_before: issued.not_before,
-            not_after: issued.not_after,
-            key_type: event.key_type.clone(),
-            key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
-            managed: issued.managed,
-            subject_alt_names: event.san.clone(),
-            path: path.flatten().map(|p| ui::path(env.shown(&world.store.path(p)))),
-        });
+fn tell_more(is_more: bool, args: &ListArgs, env: &mut Env) {
+    if let (true, Some(limit)) = (is_more, args.limit) {
+        env.say(format!("there are more than these {limit}: raise --limit, or name a role or what you look for"));
     }
-    items
 }
 
-fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
+/// Where and when the list is made.
+struct Place {
+    root: PathBuf,
+    now: time::OffsetDateTime,
+}
+
+/// What is in use and meant: authorities first, then identities by role and name, one after the other.
+fn items<'w>(world: &'w World, words: &'w Words<'_>, place: &'w Place) -> impl Iterator<Item = Item> + 'w {
+    let authorities = world.authority_names().filter(|name| words.mean(layout::AUTHORITY, name));
+    let entries: Box<dyn Iterator<Item = _>> = match words.named() {
+        Some(named) => {
+            let named = named.iter().filter(|(role, _)| role != layout::AUTHORITY);
+            Box::new(named.filter_map(|key| Some((key.clone(), world.inventory.history(&key.0, &key.1)?))))
+        }
+        None => Box::new(world.inventory.entries().filter(|((role, name), _)| words.mean(role, name))),
+    };
+    let authorities = authorities.filter_map(|name| authority_item(world, name, place));
+    authorities.chain(entries.filter_map(|((role, name), history)| entry_item(world, role, name, &history, place)))
+}
+
+fn entry_item(world: &World, role: String, name: String, history: &EntryHistory, place: &Place) -> Option<Item> {
+    let issued = history.current()?;
+    let event = world.inventory.event(issued.event)?;
+    let is_here = matches!(issued.location, Location::Pki | Location::Csr);
+    let directory = layout::entry_dir(&role, &name).ok().filter(|_| is_here);
+    Some(Item {
+        issuer: issued.issuer.clone(),
+        state: if issued.revoked.is_some() {
+            "revoked"
+        } else if issued.not_after.is_some_and(|end| end < place.now) {
+            "expired"
+        } else {
+            "valid"
+        },
+        serial_number: issued.serial.clone(),
+        not_before: issued.not_before,
+        not_after: issued.not_after,
+        key_type: event.key_type,
+        key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
+        managed: issued.managed,
+        subject_alt_names: event.san,
+        path: directory.map(|directory| ui::path(&place.root.join(directory))),
+        role,
+        name,
+    })
+}
+
+fn authority_item(world: &World, name: &str, place: &Place) -> Option<Item> {
     let certificate = world.authority(name)?;
     let validity = certificate.validity();
     let issuer =
@@ -117,7 +152,7 @@ fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
         issuer: issuer.to_owned(),
         state: if world.is_revoked(certificate) {
             "revoked"
-        } else if validity.not_after < env.now {
+        } else if validity.not_after < place.now {
             "expired"
         } else {
             "valid"
@@ -129,6 +164,6 @@ fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
         key: shared::authority_key(world.authority_state(name)),
         managed: world.manifest.authority(name).is_some(),
         subject_alt_names: Vec::new(),
-        path: layout::ca_dir(name).ok().map(|p| ui::path(env.shown(&world.store.path(p)))),
+        path: layout::ca_dir(name).ok().map(|p| ui::path(&place.root.join(p))),
     })
 }

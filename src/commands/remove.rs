@@ -126,7 +126,7 @@ fn users_made(world: &World, targets: &[(Role, String)]) -> Result<BTreeMap<Stri
     let mut users = BTreeMap::new();
     for (role, name) in targets.iter().filter(|(role, _)| *role == Role::Client) {
         if let Some(entry) = world.entry(*role, name) {
-            users.insert(name.clone(), world.users_made_for(entry)?.into_iter().collect());
+            users.insert(name.clone(), world.users_made_for(&entry)?.into_iter().collect());
         }
     }
     Ok(users)
@@ -156,7 +156,7 @@ impl Change<'_> {
         }
         self.erase_history_keys(role, name)?;
         let mut event = self.event(Action::Removed, role.as_str(), name)?;
-        event.serial = self.world.inventory.current_serial(role.as_str(), name).map(str::to_owned);
+        event.serial = self.world.inventory.current_serial(role.as_str(), name);
         self.events.push(event);
         self.world.forget_entry(role, name);
         Ok(())

@@ -1,5 +1,6 @@
 //! Arguments and habits that several commands share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -146,6 +147,54 @@ pub(crate) fn split_role(text: &str) -> (Option<&str>, &str) {
         Some((role @ ("authority" | "server" | "node" | "client"), name)) => (Some(role), name),
         _ => (None, text),
     }
+}
+
+/// The words on a command line that say whom it is about: a role, NAME or ROLE/NAME; without any, everybody.
+pub(crate) struct Words<'a> {
+    words: &'a [String],
+    named: BTreeSet<(String, String)>,
+}
+
+impl<'a> Words<'a> {
+    /// Finds out whom they mean.
+    ///
+    /// # Errors
+    /// A word means nobody in the inventory.
+    pub(crate) fn of(words: &'a [String], world: &World) -> Result<Self> {
+        let mut named = BTreeSet::new();
+        for word in words.iter().filter(|word| !is_role(word)) {
+            let roles = Role::ALL.into_iter().map(Role::as_str).chain([layout::AUTHORITY, "external"]);
+            let found: Vec<_> = roles
+                .filter_map(|role| {
+                    Some((role, word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/')).unwrap_or(word)))
+                })
+                .filter(|(role, name)| world.inventory.history(role, name).is_some())
+                .map(|(role, name)| (role.to_owned(), name.to_owned()))
+                .collect();
+            if found.is_empty() {
+                return Err(Error::failed(format!("the inventory has no {}", ui::quote(word)))
+                    .hint("see what it has with certgen list"));
+            }
+            named.extend(found);
+        }
+        Ok(Self { words, named })
+    }
+
+    /// Whether they mean an identity or authority.
+    pub(crate) fn mean(&self, role: &str, name: &str) -> bool {
+        let by_role = || self.words.iter().any(|word| is_role(word) && word.trim_end_matches('/') == role);
+        self.words.is_empty() || by_role() || self.named.iter().any(|(r, n)| r == role && n == name)
+    }
+
+    /// Role and name of all that they mean, where no word is a role.
+    pub(crate) fn named(&self) -> Option<&BTreeSet<(String, String)>> {
+        (!self.words.is_empty() && !self.words.iter().any(|word| is_role(word))).then_some(&self.named)
+    }
+}
+
+/// A role is a filter, and a filter may leave nothing.
+fn is_role(word: &str) -> bool {
+    matches!(word.trim_end_matches('/'), "authority" | "crl" | "server" | "node" | "client" | "external")
 }
 
 /// Keeps the items that one of `wanted` names; every word must name at least one, unless it is a role.

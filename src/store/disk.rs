@@ -19,6 +19,20 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Own
     Ok(file)
 }
 
+/// A new file that is written by and by.
+pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+    fault::point()?;
+    let file = platform::create_new(path)?;
+    platform::set_owner_and_mode(&file, mode, None)?;
+    Ok(file)
+}
+
+/// Writes over the beginning of a file.
+pub(super) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::point()?;
+    platform::open_own(path, true)?.write_all(bytes)
+}
+
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     // Two halves, so that a test can stop with a torn file.
     let (first, second) = bytes.split_at(bytes.len() / 2);

@@ -124,6 +124,9 @@ pub struct Event {
     /// Does the manifest have an entry for it? Absent means yes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed: Option<bool>,
+    /// It came from a list: no broker's definitions have a user for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<bool>,
     /// Of a renewal: a hook was asked for, which an event of its own confirms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hook: Option<bool>,

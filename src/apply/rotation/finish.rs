@@ -53,10 +53,10 @@ impl World {
         }
         for (role, name) in self.identities() {
             let issued = self.inventory.current(role.as_str(), &name);
-            if issued.is_some_and(|i| i.revoked.is_some() || i.not_after.is_some_and(|end| end < now)) {
+            if issued.as_ref().is_some_and(|i| i.revoked.is_some() || i.not_after.is_some_and(|end| end < now)) {
                 continue;
             }
-            if self.depends(rotation, role, &name, issued)? {
+            if self.depends(rotation, role, &name, issued.as_ref())? {
                 let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
                 found.push(Dependent { role: role.to_string(), name, elsewhere });
             }

@@ -71,7 +71,7 @@ pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World,
 
 /// Everything that would be refused later, one at a time, is refused here with its line.
 fn judged(role: Role, wish: Wish, world: &World, refusals: &mut NameRefusals<'_>) -> Result<Wish, String> {
-    let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+    let known = world.spec(role, &wish.name).as_deref().cloned().unwrap_or_default();
     let judge = || -> Result<()> {
         let entry = world.manifest.entry_from(role, &wish.name, &wish.spec.clone().over(known))?;
         world.refuse_owner(&entry)?;
