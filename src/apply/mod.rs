@@ -35,7 +35,7 @@ pub use renewal::{Files, Renewable, Renewal};
 pub use request::{DateNote, Dates};
 pub use revocation::WrittenList;
 pub use rotation::{BUNDLES_ARE_READ_AFTER, Batch, Delivery, Dependent, Phase, Rotation};
-pub use survey::{Standing, SurveyOptions};
+pub use survey::{Standing, SurveyOptions, Visit};
 pub use switch::order as switch_order;
 pub use taken_list::TakenList;
 pub use trust::Trust;

@@ -52,6 +52,9 @@ const EXTERNAL: &str = "external";
 /// Above this many identities the inventory's word is taken, unless somebody asks for the files.
 const FILES_READ_BELOW: usize = 10_000;
 
+/// Takes one standing after the other.
+pub type Visit<'a> = &'a mut dyn FnMut(Standing, &mut Env) -> Result<()>;
+
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SurveyOptions {
@@ -62,29 +65,29 @@ pub struct SurveyOptions {
 }
 
 impl World {
-    /// How everything stands, authorities first.
+    /// How everything stands, authorities first, each as soon as it is known: there may be a million.
     ///
     /// # Errors
-    /// A file exists and cannot be read.
-    pub fn survey(&self, options: SurveyOptions, env: &Env) -> Result<Vec<Standing>> {
-        let mut all = Vec::new();
+    /// A file exists and cannot be read, or `visit` failed.
+    pub fn survey(&self, options: SurveyOptions, env: &mut Env, visit: Visit<'_>) -> Result<()> {
         for name in self.known_authorities() {
             for generation in Generation::ALL {
                 let ca = Ca::new(&name, generation);
                 if generation == Generation::Present || self.authority(ca).is_some() {
-                    all.push(self.authority_standing(ca, env)?);
+                    visit(self.authority_standing(ca, env)?, env)?;
                 }
             }
         }
         for name in self.known_authorities() {
             for generation in Generation::ALL {
-                all.extend(self.list_standing(Ca::new(&name, generation), env)?);
+                if let Some(standing) = self.list_standing(Ca::new(&name, generation), env)? {
+                    visit(standing, env)?;
+                }
             }
         }
-        let identities = self.identities();
-        let read = options.files || identities.len() < FILES_READ_BELOW;
-        for (role, name) in &identities {
-            all.push(self.identity_standing(*role, name, read, options.due_within, env)?);
+        let read = options.files || !self.is_large();
+        for role in Role::ALL {
+            self.survey_role(role, read, options.due_within, env, visit)?;
         }
         for entry in self.manifest.entries() {
             // What the manifest wants and nobody has issued.
@@ -94,13 +97,44 @@ impl World {
                 standing.issuer = Some(entry.issuer.clone());
                 let (role, name) = (entry.role, ui::shell(&entry.name));
                 standing.detail = Some(format!("not issued yet: certgen issue {role} {name}"));
-                all.push(standing);
+                visit(standing, env)?;
             }
         }
         for name in self.external_names()? {
-            all.push(self.external_standing(&name, options.due_within, env)?);
+            visit(self.external_standing(&name, options.due_within, env)?, env)?;
         }
-        Ok(all)
+        self.inventory.check()
+    }
+
+    /// So many identities that the inventory's word is taken, unless somebody asks for the files.
+    pub fn is_large(&self) -> bool {
+        self.inventory.len() >= FILES_READ_BELOW
+    }
+
+    /// The identities of a role by name: those of the inventory as they come, and what only has a directory.
+    fn survey_role(
+        &self,
+        role: Role,
+        read: bool,
+        due_within: Option<Duration>,
+        env: &mut Env,
+        visit: Visit<'_>,
+    ) -> Result<()> {
+        let known = |name: &str| self.inventory.current(role.as_str(), name).is_some();
+        let on_disk = self.directories().iter().filter(|(of, name)| *of == role && !known(name));
+        let mut on_disk = on_disk.map(|(_, name)| name).peekable();
+        let mut standing = |name: &str, issued: Option<&Issued>, env: &mut Env| {
+            visit(self.identity_standing(role, name, issued, read, due_within, env)?, env)
+        };
+        for (name, history) in self.inventory.entries_of(role.as_str()) {
+            while let Some(unknown) = on_disk.next_if(|unknown| **unknown < name) {
+                standing(unknown, None, env)?;
+            }
+            if let Some(issued) = history.current() {
+                standing(&name, Some(issued), env)?;
+            }
+        }
+        on_disk.try_for_each(|name| standing(name, None, env))
     }
 
     /// Pairs that somebody else renews: what has a directory there, and what the inventory remembers.
@@ -216,13 +250,12 @@ impl World {
         &self,
         role: Role,
         name: &str,
+        issued: Option<&Issued>,
         read: bool,
         due_within: Option<Duration>,
         env: &Env,
     ) -> Result<Standing> {
         let mut standing = Standing::new(role.as_str(), name);
-        let issued = self.inventory.current(role.as_str(), name);
-        let issued = issued.as_ref();
         standing.renewed = issued.map(|issued| issued.issued_at);
         standing.note(issued);
         let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);

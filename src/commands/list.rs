@@ -1,5 +1,7 @@
 //! `certgen list`
 
+mod merge;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -9,7 +11,7 @@ use crate::commands::Answer;
 use crate::commands::shared::{self, Words};
 use crate::env::Env;
 use crate::error::Result;
-use crate::store::{EntryHistory, Location, layout};
+use crate::store::{EntryHistory, Inventory, Location, layout};
 use crate::ui::{self, Table};
 
 /// List the authorities and identities in the inventory
@@ -17,7 +19,7 @@ use crate::ui::{self, Table};
 /// One line for each certificate in use. `certgen log` tells the history.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "EXAMPLES:\n  certgen list\n  certgen list client\n  certgen list --json | jq -r '.items[].name'"
+    after_help = "EXAMPLES:\n  certgen list\n  certgen list client --limit 20\n  certgen list --merge berlin/pki tokyo/pki\n  certgen list --json | jq -r '.items[].name'"
 )]
 pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
@@ -26,6 +28,9 @@ pub(crate) struct ListArgs {
     /// At most N
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    /// List the PKIs in these directories as one, instead of this one: sites of a fleet, or copies that went apart
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = clap::ValueHint::DirPath)]
+    merge: Vec<PathBuf>,
 }
 
 /// One certificate in use: what the table shows and what `--json` prints.
@@ -49,54 +54,62 @@ pub(crate) struct Item {
 }
 
 pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
+    if !args.merge.is_empty() {
+        let inventory = merge::read(&args.merge, env)?;
+        let words = Words::of(&args.what, &inventory)?;
+        let place = Place { root: None, now: env.now };
+        let authorities = inventory
+            .authorities()
+            .iter()
+            .map(|(name, history)| ((layout::AUTHORITY.to_owned(), name.clone()), history.clone()));
+        let all = authorities.chain(inventory.entries()).filter(|((role, name), _)| words.mean(role, name));
+        let items = all.filter_map(|((role, name), history)| entry_item(&inventory, role, name, &history, &place));
+        print(args, items, &inventory, env)?;
+        return Ok(Answer::Yes);
+    }
     let world = World::read(env)?;
-    let words = Words::of(&args.what, &world)?;
-    let place = Place { root: env.shown(world.store.root()).to_owned(), now: env.now };
-    let mut items = items(&world, &words, &place).peekable();
-    let limit = args.limit.unwrap_or(usize::MAX);
-    if env.json {
-        ui::stream(env, items.by_ref().take(limit), &serde_json::Map::new())?;
-        tell_more(items.peek().is_some(), args, env);
-        world.inventory.check()?;
-        return Ok(Answer::Yes);
-    }
-    if items.peek().is_none() {
-        env.say("nothing was issued yet: certgen issue client NAME");
-        return Ok(Answer::Yes);
-    }
-    let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
-    for item in items.by_ref().take(limit) {
-        let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
-        let key = match (&item.key_type, item.key) {
-            (Some(kind), "here") => kind.clone(),
-            (Some(kind), place) => format!("{kind}, {place}"),
-            (None, place) => place.to_owned(),
-        };
-        table.row([
-            ui::plain(&format!("{}/{}", item.role, item.name)),
-            ui::plain(&item.issuer),
-            item.state.to_owned(),
-            expires,
-            key,
-            item.serial_number.chars().take(16).collect(),
-        ]);
-    }
-    let is_more = items.peek().is_some();
-    world.inventory.check()?;
-    table.print(env)?;
-    tell_more(is_more, args, env);
+    let words = Words::of(&args.what, &world.inventory)?;
+    let place = Place { root: Some(env.shown(world.store.root()).to_owned()), now: env.now };
+    print(args, items(&world, &words, &place), &world.inventory, env)?;
     Ok(Answer::Yes)
 }
 
-fn tell_more(is_more: bool, args: &ListArgs, env: &mut Env) {
-    if let (true, Some(limit)) = (is_more, args.limit) {
+fn print(args: &ListArgs, items: impl Iterator<Item = Item>, inventory: &Inventory, env: &mut Env) -> Result<()> {
+    let mut items = items.peekable();
+    let limit = args.limit.unwrap_or(usize::MAX);
+    if env.json {
+        ui::stream(env, items.by_ref().take(limit))?;
+    } else if items.peek().is_none() {
+        env.say("nothing was issued yet: certgen issue client NAME");
+    } else {
+        let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
+        for item in items.by_ref().take(limit) {
+            let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
+            let key = match (&item.key_type, item.key) {
+                (Some(kind), "here") => kind.clone(),
+                (Some(kind), place) => format!("{kind}, {place}"),
+                (None, place) => place.to_owned(),
+            };
+            table.row([
+                ui::plain(&format!("{}/{}", item.role, item.name)),
+                ui::plain(&item.issuer),
+                item.state.to_owned(),
+                expires,
+                key,
+                item.serial_number.chars().take(16).collect(),
+            ]);
+        }
+        table.print(env)?;
+    }
+    if let (true, Some(limit)) = (items.peek().is_some(), args.limit) {
         env.say(format!("there are more than these {limit}: raise --limit, or name a role or what you look for"));
     }
+    inventory.check()
 }
 
 /// Where and when the list is made.
 struct Place {
-    root: PathBuf,
+    root: Option<PathBuf>,
     now: time::OffsetDateTime,
 }
 
@@ -111,12 +124,19 @@ fn items<'w>(world: &'w World, words: &'w Words<'_>, place: &'w Place) -> impl I
         None => Box::new(world.inventory.entries().filter(|((role, name), _)| words.mean(role, name))),
     };
     let authorities = authorities.filter_map(|name| authority_item(world, name, place));
-    authorities.chain(entries.filter_map(|((role, name), history)| entry_item(world, role, name, &history, place)))
+    authorities
+        .chain(entries.filter_map(|((role, name), history)| entry_item(&world.inventory, role, name, &history, place)))
 }
 
-fn entry_item(world: &World, role: String, name: String, history: &EntryHistory, place: &Place) -> Option<Item> {
+fn entry_item(
+    inventory: &Inventory,
+    role: String,
+    name: String,
+    history: &EntryHistory,
+    place: &Place,
+) -> Option<Item> {
     let issued = history.current()?;
-    let event = world.inventory.event(issued.event)?;
+    let event = inventory.event(issued.event)?;
     let is_here = matches!(issued.location, Location::Pki | Location::Csr);
     let directory = layout::entry_dir(&role, &name).ok().filter(|_| is_here);
     Some(Item {
@@ -135,7 +155,7 @@ fn entry_item(world: &World, role: String, name: String, history: &EntryHistory,
         key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
         managed: issued.managed,
         subject_alt_names: event.san,
-        path: directory.map(|directory| ui::path(&place.root.join(directory))),
+        path: directory.and_then(|directory| Some(ui::path(&place.root.as_ref()?.join(directory)))),
         role,
         name,
     })
@@ -164,6 +184,6 @@ fn authority_item(world: &World, name: &str, place: &Place) -> Option<Item> {
         key: shared::authority_key(world.authority_state(name)),
         managed: world.manifest.authority(name).is_some(),
         subject_alt_names: Vec::new(),
-        path: layout::ca_dir(name).ok().map(|p| ui::path(&place.root.join(p))),
+        path: layout::ca_dir(name).ok().and_then(|p| Some(ui::path(&place.root.as_ref()?.join(p)))),
     })
 }

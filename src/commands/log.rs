@@ -25,7 +25,7 @@ pub(crate) struct LogArgs {
 
 pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
     let world = World::read(env)?;
-    let words = Words::of(&args.what, &world)?;
+    let words = Words::of(&args.what, &world.inventory)?;
     let is_meant = |event: &Event| {
         (args.all || event.action != Action::Emitted)
             && words.mean(event.role.as_deref().unwrap_or_default(), event.name.as_deref().unwrap_or_default())
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
         (None, None) => Box::new(inventory.events().filter(is_meant)),
     };
     if env.json {
-        ui::stream(env, events, &serde_json::Map::new())?;
+        ui::stream(env, events)?;
         inventory.check()?;
         return Ok(Answer::Yes);
     }

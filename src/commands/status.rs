@@ -3,6 +3,7 @@
 mod prometheus;
 mod scan;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -88,28 +89,53 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     }
     let world = World::read(env)?;
     let due_within = args.due_within.map(time::Duration::from);
-    let all = world.survey(SurveyOptions { files: args.files, due_within }, env)?;
+    let options = SurveyOptions { files: args.files, due_within };
+    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
+    // Of very many, the table shows what somebody has to look at, and counts the others.
+    let only_faults = world.is_large() && args.what.is_empty() && !env.json;
+    let mut stream = (env.json && args.what.is_empty()).then(|| ui::Stream::begin(env)).transpose()?;
+    let (mut all, mut items, mut counts) = (Vec::new(), Vec::new(), Counts::default());
+    world.survey(options, env, &mut |standing, env| {
+        if !shared::names(&args.what, &standing.role, &standing.name) {
+            return Ok(());
+        }
+        counts.add(&standing, end);
+        let item = item(&standing, &world, env);
+        match &mut stream {
+            Some(stream) => stream.item(env, &item)?,
+            None if only_faults && !needs_a_look(&standing, end) => {}
+            None => items.push(item),
+        }
+        if args.prometheus.is_some() {
+            all.push(standing);
+        }
+        Ok(())
+    })?;
     if let Some(file) = &args.prometheus {
         prometheus::write(&all, &world, file, env)?;
     }
-    let chosen = shared::select(&args.what, all, |standing| (standing.role.as_str(), standing.name.as_str()))?;
-    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
-    let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
-    let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
+    shared::refuse_unknown(&args.what, &items, |item| (item.role.as_str(), item.name.as_str()))?;
     let (rotations, migrations) = (rotate::in_progress(&world, env)?, migrations(&world.manifest));
     if env.json {
+        let mut rest = serde_json::Map::new();
         let revocation_checked = world.manifest.brokers().iter().any(|broker| broker.revocation);
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            version: u32,
-            items: &'a [Item],
-            revocation_checked: bool,
-            rotations: Vec<RotationItem>,
-            migrations: Vec<MigrationItem>,
-        }
-        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, rotations, migrations })?;
+        rest.insert("revocation_checked".to_owned(), revocation_checked.into());
+        rest.insert("rotations".to_owned(), serde_json::to_value(&rotations).map_err(std::io::Error::other)?);
+        rest.insert("migrations".to_owned(), serde_json::to_value(&migrations).map_err(std::io::Error::other)?);
+        let stream = match stream {
+            Some(stream) => stream,
+            None => {
+                let mut stream = ui::Stream::begin(env)?;
+                items.iter().try_for_each(|item| stream.item(env, item))?;
+                stream
+            }
+        };
+        stream.end(env, &rest)?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
+        if only_faults {
+            env.say(counts.told());
+        }
         env.say(who_checks(&world.manifest));
         for MigrationItem { broker, standing, next, .. } in migrations {
             let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
@@ -120,11 +146,40 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         }
         next_steps(&items, rotations.is_empty(), args.due_within, env);
     }
-    if let (true, Some(within)) = (failing > 0, args.fail_within) {
-        env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
+    if let (true, Some(within)) = (counts.failing > 0, args.fail_within) {
+        env.warn(format!("{} of {} end within {within} or are broken", counts.failing, counts.all));
         return Ok(Answer::No);
     }
     Ok(Answer::Yes)
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    failing: usize,
+    by_state: BTreeMap<State, usize>,
+}
+
+impl Counts {
+    fn add(&mut self, standing: &Standing, end: Option<OffsetDateTime>) {
+        self.all += 1;
+        self.failing += usize::from(end.is_some_and(|end| standing.fails_before(end)));
+        *self.by_state.entry(standing.state).or_default() += 1;
+    }
+
+    /// `1000003 in all: 12 due, 1000000 elsewhere, ...`, the worst first.
+    fn told(&self) -> String {
+        let states: Vec<String> = self.by_state.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        format!("{} in all: {}", self.all, states.join(", "))
+    }
+}
+
+/// Whether a table that leaves out what is well has a line for it.
+fn needs_a_look(standing: &Standing, end: Option<OffsetDateTime>) -> bool {
+    matches!(standing.role.as_str(), "authority" | "crl")
+        || !matches!(standing.state, State::Ok | State::Elsewhere | State::External | State::Revoked)
+        || end.is_some_and(|end| standing.fails_before(end))
 }
 
 fn item(standing: &Standing, world: &World, env: &Env) -> Item {

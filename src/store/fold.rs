@@ -69,6 +69,11 @@ impl Fact {
         }
     }
 
+    /// It tells of a certificate that is in use from now on.
+    pub(super) fn issues(&self) -> bool {
+        matches!(self.action, Action::Issued | Action::Renewed | Action::AuthorityCreated | Action::RotationSwitched)
+    }
+
     fn issued(&self) -> Option<Issued> {
         Some(Issued {
             event: self.moment,
@@ -174,12 +179,16 @@ impl Fold {
         };
         history.events.push(fact.moment);
         match fact.action {
-            Action::Issued | Action::Renewed | Action::AuthorityCreated | Action::RotationSwitched => {
+            _ if fact.issues() => {
                 let Some(issued) = fact.issued() else { return };
                 history.removed = false;
                 history.requested = None;
                 history.awaits_hook = fact.hook;
                 history.in_use = None;
+                if issued.bulk {
+                    let longest = self.bulk_issuers.entry((role.clone(), issued.issuer.clone())).or_default();
+                    *longest = (*longest).max(issued.lifetime());
+                }
                 if let Some(known) = history
                     .certificates
                     .iter()
@@ -191,10 +200,6 @@ impl Fold {
                 }
                 let place = (role.clone(), name.clone(), history.certificates.len());
                 self.serials.entry(issued.serial.clone()).or_default().push(place);
-                if issued.bulk {
-                    let longest = self.bulk_issuers.entry((role.clone(), issued.issuer.clone())).or_default();
-                    *longest = (*longest).max(issued.lifetime());
-                }
                 history.certificates.push(issued);
             }
             Action::Removed => history.removed = true,

@@ -305,7 +305,12 @@ impl Index {
         let events = self.lines_of(serial).into_iter().filter_map(|at| Some(Fact::new(log.event(at)?, at)));
         let mut facts: Vec<Fact> = events.collect();
         facts.sort_by_key(|fact| fact.moment);
-        facts.iter().filter_map(Fact::whom).map(|(role, name)| (role.to_owned(), name.to_owned())).collect()
+        facts
+            .iter()
+            .filter(|fact| fact.issues())
+            .filter_map(Fact::whom)
+            .map(|(role, name)| (role.to_owned(), name.to_owned()))
+            .collect()
     }
 
     pub(super) fn revocation(&self, issuer: &str, serial: &str) -> Option<Revocation> {

@@ -1,6 +1,6 @@
 //! What follows from the events: who has which certificate, what is revoked, what was emitted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Duration, OffsetDateTime};
 
@@ -263,14 +263,15 @@ impl Inventory {
         all.map(|((role, issuer), seconds)| (role.as_str(), issuer.as_str(), Duration::seconds(*seconds)))
     }
 
-    /// The names in a role that differ from `name` in nothing but case, and are in use.
+    /// The names of identities in a role that differ from `name` in nothing but case, and are in use.
     pub fn twins(&self, role: &str, name: &str) -> Vec<String> {
         let lower = name.to_lowercase();
         let folded = self.fold.entries.range((role.to_owned(), String::new())..);
         let folded = folded.take_while(|((other, _), _)| other == role).map(|((_, name), _)| name.clone());
         let alike = folded.filter(|other| other.to_lowercase() == lower);
         let all = alike.chain(self.index.iter().flat_map(|index| index.twins(role, &lower)));
-        all.filter(|other| other != name && self.current(role, other).is_some()).collect()
+        let alike: BTreeSet<String> = all.collect();
+        alike.into_iter().filter(|other| other != name && self.current(role, other).is_some()).collect()
     }
 
     /// The certificates with that serial number: role, name and certificate. Foreign authorities count from 1, so there

@@ -409,4 +409,6 @@ fn is_inventory(file: &mut File) -> io::Result<bool> {
 }
 
 #[cfg(all(test, unix))]
+mod index_tests;
+#[cfg(all(test, unix))]
 mod tests;
