@@ -314,11 +314,13 @@ impl Index {
     }
 
     pub(super) fn revocation(&self, issuer: &str, serial: &str) -> Option<Revocation> {
-        if let Some(value) = self.table.get(&key(b'r', &[issuer], serial.as_bytes())) {
-            return self.keep(take_owned(&value))?.2.revoked;
-        }
-        let value = self.table.get(&key(b'x', &[issuer], serial.as_bytes()))?;
-        self.keep(record::take_revocation(&mut value.as_slice()))
+        let known = self.table.below(&key(b'r', &[issuer, serial], &[]));
+        let known = known.filter_map(|(_, value)| self.keep(take_owned(&value))?.2.revoked);
+        let stranger = || {
+            let value = self.table.get(&key(b'x', &[issuer, serial], &[]))?;
+            self.keep(record::take_revocation(&mut value.as_slice()))
+        };
+        known.min().or_else(stranger)
     }
 
     pub(super) fn revoked(&self, issuer: &str) -> impl Iterator<Item = (String, String, Issued)> + use<'_> {
@@ -328,7 +330,7 @@ impl Index {
     pub(super) fn strangers(&self, issuer: &str) -> impl Iterator<Item = (String, Revocation)> + use<'_> {
         let prefix = key(b'x', &[issuer], &[]);
         self.table.below(&prefix.clone()).filter_map(move |(key, value)| {
-            let serial = String::from_utf8(key[prefix.len()..].to_vec()).ok()?;
+            let serial = take_part(&mut &key[prefix.len()..])?;
             Some((serial, self.keep(record::take_revocation(&mut value.as_slice()))?))
         })
     }
@@ -397,7 +399,7 @@ fn is_replaced(key: &[u8], fold: &Fold) -> bool {
     match key.first() {
         Some(b'r' | b'x') => {
             take_part(&mut rest);
-            std::str::from_utf8(rest).is_ok_and(|serial| fold.seen.contains(serial))
+            take_part(&mut rest).is_some_and(|serial| fold.seen.contains(&serial))
         }
         Some(b'u') => {
             let role = take_part(&mut rest).unwrap_or_default();
@@ -441,13 +443,13 @@ fn records_of(fold: &Fold) -> Vec<Record> {
                 record::put_text(&mut value, part);
             }
             record::put_issued(&mut value, issued);
-            out.push((key(b'r', &[&issued.issuer], issued.serial.as_bytes()), value));
+            out.push((key(b'r', &[&issued.issuer, &issued.serial, role], name.as_bytes()), value));
         }
     }
     for ((issuer, serial), revocation) in &fold.strangers {
         let mut value = Vec::new();
         record::put_revocation(&mut value, revocation);
-        out.push((key(b'x', &[issuer], serial.as_bytes()), value));
+        out.push((key(b'x', &[issuer, serial], &[]), value));
     }
     let moment = |moment: Moment| {
         let mut value = Vec::new();

@@ -49,7 +49,7 @@ impl Issued {
 }
 
 /// That a certificate was revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revocation {
     /// By the clock of the command.
     pub time: OffsetDateTime,
@@ -307,10 +307,12 @@ impl Inventory {
         let serial = canonical_serial(serial);
         match &self.index {
             Some(index) if !self.fold.seen.contains(&serial) => index.revocation(issuer, &serial),
-            _ => match self.by_serial(&serial).into_iter().find(|(_, _, issued)| issued.issuer == issuer) {
-                Some((_, _, issued)) => issued.revoked,
-                None => self.fold.strangers.get(&(issuer.to_owned(), serial)).cloned(),
-            },
+            _ => {
+                let known = self.by_serial(&serial).into_iter().filter(|(_, _, issued)| issued.issuer == issuer);
+                let stranger = || self.fold.strangers.get(&(issuer.to_owned(), serial.clone())).cloned();
+                // Two that share a number have one fate: a list could not tell them apart.
+                known.filter_map(|(_, _, issued)| issued.revoked).min().or_else(stranger)
+            }
         }
     }
 
