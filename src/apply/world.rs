@@ -101,7 +101,12 @@ impl World {
             env.warn("a command was interrupted here; the next one that writes finishes its work");
         }
         let (manifest, manifest_text) = read_manifest(&store, env)?;
-        let inventory = store.inventory()?;
+        let mut bar = None;
+        let inventory = store.inventory_with(&mut |done, all| {
+            let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
+            bar.get_or_insert_with(new).reach(done >> 20);
+        })?;
+        drop(bar);
         for warning in &inventory.warnings {
             env.warn(warning);
         }

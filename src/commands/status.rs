@@ -23,7 +23,8 @@ use crate::x509::Duration;
 ///
 /// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
 /// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
-/// damaged. With --scan, certificates in any
+/// damaged. Above 10,000 identities the inventory's word is taken unless --files asks for the files, and the table shows
+/// what somebody has to look at and counts the others; --json has them all. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
