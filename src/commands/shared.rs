@@ -165,9 +165,7 @@ impl<'a> Words<'a> {
         for word in words.iter().filter(|word| !is_role(word)) {
             let roles = Role::ALL.into_iter().map(Role::as_str).chain([layout::AUTHORITY, "external"]);
             let found: Vec<_> = roles
-                .filter_map(|role| {
-                    Some((role, word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/')).unwrap_or(word)))
-                })
+                .map(|role| (role, word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/')).unwrap_or(word)))
                 .filter(|(role, name)| inventory.history(role, name).is_some())
                 .map(|(role, name)| (role.to_owned(), name.to_owned()))
                 .collect();

@@ -101,11 +101,13 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
             return Ok(());
         }
         counts.add(&standing, end);
-        let item = item(&standing, &world, env);
         match &mut stream {
-            Some(stream) => stream.item(env, &item)?,
+            Some(stream) => {
+                let item = item(&standing, &world, env);
+                stream.item(env, &item)?;
+            }
             None if only_faults && !needs_a_look(&standing, end) => {}
-            None => items.push(item),
+            None => items.push(item(&standing, &world, env)),
         }
         if args.prometheus.is_some() {
             all.push(standing);

@@ -19,7 +19,7 @@ def main():
     revoked = int(sys.argv[3]) if len(sys.argv) > 3 else 0
     path = pki / "inventory.jsonl"
     events = [json.loads(line) for line in path.read_text().splitlines()[1:]]
-    model = next(event for event in events if event.get("role") == "client")
+    model = next(event for event in events if event["action"] == "issued")
     with path.open("a") as out:
         for number in range(count):
             out.write(line(issued(model, number)))
@@ -40,6 +40,7 @@ def issued(model, number):
     return {
         **model,
         "id": digest("issued", number)[:16],
+        "role": "client",
         "name": name,
         "serial": "4" + digest("serial", number)[:31],
         "key": digest("key", number),
