@@ -27,11 +27,12 @@ fn visit(directory: &Path, owner: &Path, forgotten: &mut Vec<PathBuf>) {
             continue; // a crate of its own, which its test compiles
         }
         if path.is_dir() {
-            let own = path.join("mod.rs");
+            // A benchmark of several files has a main.rs, which Cargo.toml names.
+            let [own, main] = ["mod.rs", "main.rs"].map(|name| path.join(name));
             if own.exists() && !is_declared(&stem) {
                 forgotten.push(own.clone());
             }
-            visit(&path, &own, forgotten);
+            visit(&path, if main.exists() { &main } else { &own }, forgotten);
         } else if path.extension().is_some_and(|e| e == "rs") && path != owner && !is_declared(&stem) {
             // A benchmark is a target of its own, named in Cargo.toml.
             let manifest = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));

@@ -1,36 +1,203 @@
 //! Identities as a tar file: one directory each, in the order in which they were issued.
 
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use crate::apply::World;
 use crate::apply::change::NewDirectory;
 use crate::error::{Error, Result};
+use crate::profile::Role;
+use crate::store::{self, GrowingFile, Location, OutputFile, Owner};
+use crate::ui;
+use crate::x509::Certificate;
 
-/// The archive. Owners are written as numbers, so that it unpacks the same everywhere.
+/// What ends a tar file.
+const END: [u8; 1024] = [0; 1024];
+const BLOCK: u64 = 512;
+
+/// The whole archive. Owners are written as numbers, so that it unpacks the same everywhere.
 pub(crate) fn tar(directories: &[NewDirectory], now: OffsetDateTime) -> Result<Zeroizing<Vec<u8>>> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let failed = |e: std::io::Error| Error::failed(format!("writing the archive: {e}"));
-    for directory in directories {
-        let owner = directory.owner.as_ref();
-        let mut header = header(directory.mode, owner, now);
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_size(0);
-        builder.append_data(&mut header, &directory.path, std::io::empty()).map_err(failed)?;
-        for file in &directory.files {
-            let mut header = self::header(file.mode, file.owner.as_ref().or(owner), now);
-            header.set_entry_type(tar::EntryType::Regular);
-            header.set_size(file.bytes.len() as u64);
-            builder.append_data(&mut header, directory.path.join(&file.path), file.bytes.as_slice()).map_err(failed)?;
-        }
+    let mut all = Zeroizing::new(Vec::new());
+    for NewDirectory { path, mode, owner, files } in directories {
+        all.extend_from_slice(&directory(path, *mode, owner.as_ref(), files, seconds(now))?);
     }
-    builder.into_inner().map(Zeroizing::new).map_err(failed)
+    all.extend_from_slice(&END);
+    Ok(all)
 }
 
-fn header(mode: u32, owner: Option<&crate::store::Owner>, now: OffsetDateTime) -> tar::Header {
+/// One directory of an archive, with what is in it.
+pub(super) fn directory(
+    path: &Path,
+    mode: u32,
+    owner: Option<&Owner>,
+    files: &[OutputFile],
+    mtime: u64,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let content: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK as usize).sum();
+    let mut builder = tar::Builder::new(Vec::with_capacity(content + 4 * BLOCK as usize));
+    let failed = |e: std::io::Error| Error::failed(format!("writing the archive: {e}"));
+    let mut of_directory = header(mode, owner, mtime);
+    of_directory.set_entry_type(tar::EntryType::Directory);
+    of_directory.set_size(0);
+    builder.append_data(&mut of_directory, path, std::io::empty()).map_err(failed)?;
+    for file in files {
+        let mut header = header(file.mode, file.owner.as_ref().or(owner), mtime);
+        header.set_entry_type(tar::EntryType::Regular);
+        header.set_size(file.bytes.len() as u64);
+        builder.append_data(&mut header, path.join(&file.path), file.bytes.as_slice()).map_err(failed)?;
+    }
+    Ok(Zeroizing::new(std::mem::take(builder.get_mut())))
+}
+
+fn header(mode: u32, owner: Option<&Owner>, mtime: u64) -> tar::Header {
     let mut header = tar::Header::new_gnu();
     header.set_mode(mode);
-    header.set_uid(u64::from(owner.and_then(crate::store::Owner::user).unwrap_or(0)));
-    header.set_gid(u64::from(owner.and_then(crate::store::Owner::group).unwrap_or(0)));
-    header.set_mtime(u64::try_from(now.unix_timestamp()).unwrap_or(0));
+    header.set_uid(u64::from(owner.and_then(Owner::user).unwrap_or(0)));
+    header.set_gid(u64::from(owner.and_then(Owner::group).unwrap_or(0)));
+    header.set_mtime(mtime);
     header
+}
+
+fn seconds(time: OffsetDateTime) -> u64 {
+    u64::try_from(time.unix_timestamp()).unwrap_or(0)
+}
+
+/// An archive that grows block by block, and can be taken up where an interrupted command left it.
+pub(super) struct GrowingArchive {
+    file: GrowingFile,
+    /// The time in every header: that of the command that began the archive, so that one file tells one story.
+    pub(super) mtime: u64,
+    /// How many identities it holds that an earlier command wrote.
+    pub(super) kept: usize,
+}
+
+impl GrowingArchive {
+    /// Begins the archive or takes it up: what the inventory knows stays, what comes after that is cut off.
+    ///
+    /// # Errors
+    /// As for [`GrowingFile::open`]; or what is there is no archive of this PKI.
+    pub(super) fn open(target: &Path, role: Role, world: &World, now: OffsetDateTime) -> Result<Self> {
+        let mut file = GrowingFile::open(target)?;
+        let found = if file.is_empty() { Found::default() } else { known_part(&file, role, world)? };
+        file.keep(found.end)?;
+        Ok(Self { file, mtime: found.mtime.unwrap_or_else(|| seconds(now)), kept: found.count })
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write(bytes)
+    }
+
+    pub(super) fn sync(&mut self) -> Result<()> {
+        self.file.sync()
+    }
+
+    pub(super) fn finish(mut self) -> Result<()> {
+        if self.file.is_empty() {
+            return Ok(());
+        }
+        self.file.write(&END)?;
+        self.file.finish()
+    }
+}
+
+/// The part of an archive that the inventory knows.
+#[derive(Default)]
+struct Found {
+    end: u64,
+    mtime: Option<u64>,
+    count: usize,
+}
+
+/// One directory of an archive, as far as it was read.
+struct Directory {
+    name: String,
+    certificate: Option<Certificate>,
+    end: u64,
+}
+
+/// Reads an archive from its beginning, as long as each directory holds the certificate that the inventory has under its
+/// name. The inventory learns of a block after its bytes are durable: what it knows is whole.
+fn known_part(file: &GrowingFile, role: Role, world: &World) -> Result<Found> {
+    let mut archive = tar::Archive::new(BufReader::new(file.reader()?));
+    let mut found = Found::default();
+    let mut reading: Option<Directory> = None;
+    let failed = |e: std::io::Error| Error::io("reading", file.path(), &e);
+    for (number, entry) in archive.entries_with_seek().map_err(failed)?.enumerate() {
+        let Ok(entry) = entry else {
+            if number == 0 && file.len() >= BLOCK {
+                return Err(foreign(file.path()));
+            }
+            break;
+        };
+        let header = entry.header();
+        let end = entry.raw_file_position() + header.size().unwrap_or(0).div_ceil(BLOCK) * BLOCK;
+        let Ok(path) = entry.path().map(PathBuf::from) else { break };
+        if header.entry_type().is_dir() {
+            if let Some(directory) = reading.take()
+                && !found.take(&directory, role, world)
+            {
+                return found.unless_foreign(&directory, world, file.path());
+            }
+            let Some(name) = path.to_str().and_then(|path| store::name_of_directory(path.trim_end_matches('/'))) else {
+                break;
+            };
+            found.mtime = found.mtime.or(header.mtime().ok());
+            reading = Some(Directory { name, certificate: None, end });
+        } else if let Some(directory) = &mut reading {
+            directory.end = end;
+            if path.file_name().is_some_and(|name| name == role.certificate_file()) {
+                directory.certificate = certificate(entry);
+            }
+        } else {
+            return Err(foreign(file.path()));
+        }
+    }
+    if let Some(directory) = reading.filter(|directory| directory.end <= file.len())
+        && !found.take(&directory, role, world)
+    {
+        return found.unless_foreign(&directory, world, file.path());
+    }
+    Ok(found)
+}
+
+impl Found {
+    /// Counts a directory in, if the inventory knows it.
+    fn take(&mut self, directory: &Directory, role: Role, world: &World) -> bool {
+        let current = world.inventory.current(role.as_str(), &directory.name);
+        let serial = directory.certificate.as_ref().map(|certificate| certificate.serial().to_string());
+        let known = current
+            .is_some_and(|issued| issued.location == Location::Archive && serial.as_deref() == Some(&issued.serial));
+        if known {
+            self.end = directory.end;
+            self.count += 1;
+        }
+        known
+    }
+
+    /// What was found before `directory`, which the inventory does not know. An archive that another PKI began holds keys
+    /// that are nowhere else: it is not ours to cut.
+    fn unless_foreign(self, directory: &Directory, world: &World, path: &Path) -> Result<Self> {
+        let theirs = |certificate: &Certificate| world.issuer_of(certificate).is_none();
+        match self.count == 0 && directory.certificate.as_ref().is_some_and(theirs) {
+            true => Err(foreign(path)),
+            // Nothing of it is known: it begins anew, with the time of this command.
+            false if self.count == 0 => Ok(Self::default()),
+            false => Ok(self),
+        }
+    }
+}
+
+fn certificate(entry: tar::Entry<'_, BufReader<File>>) -> Option<Certificate> {
+    let mut bytes = Vec::new();
+    entry.take(store::INPUT_LIMIT).read_to_end(&mut bytes).ok()?;
+    Certificate::from_pem(&bytes).ok()
+}
+
+fn foreign(path: &Path) -> Error {
+    Error::failed(format!("writing {}: what is there is no archive that certgen began", ui::path(path)))
+        .hint("look at it, and move it away")
 }

@@ -12,6 +12,19 @@ use crate::x509::{Certificate, PrivateKey};
 use super::change::NewDirectory;
 
 impl World {
+    /// The authorities of the manifest, each after its issuer.
+    pub fn authorities_in_order(&self) -> Vec<Authority> {
+        let mut waiting: Vec<Authority> = self.manifest.authorities().to_vec();
+        let mut ordered: Vec<Authority> = Vec::new();
+        while let Some(at) = waiting
+            .iter()
+            .position(|a| a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer)))
+        {
+            ordered.push(waiting.remove(at));
+        }
+        ordered
+    }
+
     /// The names of the authorities that have a certificate here.
     pub fn authority_names(&self) -> impl Iterator<Item = &str> {
         self.authorities().filter(|(ca, _)| ca.generation == Generation::Present).map(|(ca, _)| ca.name)
@@ -117,19 +130,6 @@ impl World {
 }
 
 impl Change<'_> {
-    /// The authorities of the manifest, each after its issuer.
-    pub fn authorities_in_order(&self) -> Vec<Authority> {
-        let mut waiting: Vec<Authority> = self.world.manifest.authorities().to_vec();
-        let mut ordered: Vec<Authority> = Vec::new();
-        while let Some(at) = waiting
-            .iter()
-            .position(|a| a.issuer.as_ref().is_none_or(|issuer| waiting.iter().all(|other| other.name != *issuer)))
-        {
-            ordered.push(waiting.remove(at));
-        }
-        ordered
-    }
-
     /// The authority that the manifest has under this name.
     ///
     /// # Errors

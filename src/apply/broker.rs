@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use crate::apply::Change;
-use crate::apply::change::{NewPassword, owner};
+use crate::apply::change::{Edited, NewPassword, owner};
 use crate::emit::RABBITMQ;
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
@@ -213,7 +213,7 @@ impl Change<'_> {
             } else if file.path.starts_with("crls/") {
                 self.put_broker_list(&path, file.bytes, &access)?;
             } else {
-                self.emit(&path, file, &access)?;
+                self.emit(&path, file, &access, RABBITMQ.0)?;
             }
         }
         self.drop_former_lists(&dir, &current)?;
@@ -255,8 +255,15 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it.
-    pub(super) fn emit(&mut self, path: &Path, file: crate::emit::OutputFile, access: &FileAccess) -> Result<()> {
+    /// Writes an emitted file, unless somebody edited the one that is there: then the new text goes beside it. `by` is what
+    /// is typed after `certgen emit` for it.
+    pub(super) fn emit(
+        &mut self,
+        path: &Path,
+        file: crate::emit::OutputFile,
+        access: &FileAccess,
+        by: &str,
+    ) -> Result<()> {
         let (bytes, mode) = (file.bytes, access.mode(file.secret));
         let hash = crate::x509::sha256_hex(&bytes);
         let key = emitted_name(path);
@@ -283,7 +290,7 @@ impl Change<'_> {
             return self.emitted(path, hash);
         }
         let beside = PathBuf::from(format!("{key}.new"));
-        self.done.edited.push(self.world.store.path(path));
+        self.done.edited.push(Edited { file: self.world.store.path(path), by: by.to_owned() });
         self.put_if_changed(&beside, bytes, mode, access)
     }
 
@@ -518,7 +525,7 @@ impl Change<'_> {
             };
             let access = FileAccess { owner: owner(host.owner.as_deref())?, secret_mode: host.key_mode };
             for file in facts::cli_host(&facts)? {
-                self.emit(&dir.join(&file.path), file, &access)?;
+                self.emit(&dir.join(&file.path), file, &access, RABBITMQ.0)?;
             }
         }
         Ok(())
@@ -557,7 +564,7 @@ pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.
-pub(super) fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
+pub(crate) fn user(entry: &Entry, broker: &Broker) -> Result<facts::UserFacts> {
     let Some(user) = &entry.user else { return Ok(facts::UserFacts::default()) };
     let allowed = match &user.permissions {
         Permissions::None => facts::Permissions::none(),

@@ -5,16 +5,18 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use crate::apply::identity::{self, Made};
 use crate::apply::keys::KeySource;
-use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive, request};
+use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive};
 use crate::env::Env;
-use crate::error::{Context, Result};
-use crate::issuer::{Issued, Issuer};
+use crate::error::Result;
 use crate::manifest::{Consumer, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
-use crate::store::{self, Action, Event, Location, Locked, OutputFile, Owner, layout, seal::SealTo};
+use crate::store::{
+    self, Action, Event, Location, Locked, OutputFile, Owner, Staged, Transaction, layout, seal::SealTo,
+};
 use crate::ui;
-use crate::x509::{Certificate, PrivateKey, is_host};
+use crate::x509::{Certificate, is_host};
 
 /// One certificate to issue.
 pub struct Order {
@@ -71,12 +73,36 @@ pub struct Done {
     pub passwords: Vec<NewPassword>,
     /// Vhosts that a broker's definitions did not have before, by the broker's name.
     pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
+    /// Certificates that were revoked because another took their place.
+    pub superseded: Vec<Superseded>,
     /// Revocation lists that were made.
     pub lists: Vec<WrittenList>,
     /// How many certificates were verified as somebody who meets them would, in a phase of a rotation.
     pub meetings: usize,
     /// Files that somebody had edited: the new text stands beside them in `FILE.new`.
-    pub edited: Vec<PathBuf>,
+    pub edited: Vec<Edited>,
+}
+
+/// An emitted file that somebody had edited.
+#[derive(Debug)]
+pub struct Edited {
+    /// The file.
+    pub file: PathBuf,
+    /// What is typed after `certgen emit` for its text.
+    pub by: String,
+}
+
+/// A certificate that was revoked because another took its place.
+#[derive(Debug)]
+pub struct Superseded {
+    /// The role's word.
+    pub role: &'static str,
+    /// The name.
+    pub name: String,
+    /// The authority that had signed it.
+    pub issuer: String,
+    /// Its serial number.
+    pub serial: String,
 }
 
 /// A password that was made just now.
@@ -98,10 +124,12 @@ pub struct Change<'a> {
     pub(crate) files: Vec<OutputFile>,
     pub(crate) directories: Vec<NewDirectory>,
     /// Directories that exist, with the mode and owner that they get.
-    opened: Vec<(PathBuf, u32, Option<Owner>)>,
+    pub(super) opened: Vec<(PathBuf, u32, Option<Owner>)>,
     pub(crate) removals: Vec<PathBuf>,
     pub(crate) events: Vec<Event>,
     archived: Vec<NewDirectory>,
+    /// What other threads prepared, and its place.
+    pub(super) staged: Vec<(Staged, PathBuf)>,
     outside: Vec<PathBuf>,
     pub(crate) done: Done,
     /// Configuration that holds a password at present, relative to the PKI.
@@ -112,6 +140,8 @@ pub struct Change<'a> {
     pub forced: BTreeSet<String>,
     /// Identities that are known to be refused after a rotation, which is finished all the same.
     pub spared: BTreeSet<(Role, String)>,
+    /// Keys that nobody is to have any more, each with whose it was and a line of its PEM.
+    pub(super) withdrawn_keys: Vec<(String, Zeroizing<String>)>,
     /// What is issued waits for a hook: until it is recorded that it ran, the next command tries again.
     pub awaits_hook: bool,
 }
@@ -137,12 +167,14 @@ impl<'a> Change<'a> {
             removals: Vec::new(),
             events: Vec::new(),
             archived: Vec::new(),
+            staged: Vec::new(),
             outside: Vec::new(),
             done: Done::default(),
             secret_texts: BTreeSet::new(),
             consumers: Vec::new(),
             forced: BTreeSet::new(),
             spared: BTreeSet::new(),
+            withdrawn_keys: Vec::new(),
             awaits_hook: false,
         }
     }
@@ -188,25 +220,15 @@ impl<'a> Change<'a> {
     pub fn identity(&mut self, order: Order, trust: &Trust) -> Result<()> {
         let Order { entry, unmanaged, key, dates, replaces, destination } = order;
         let owner = owner(entry.owner.as_deref())?;
-        let (public_key, private, csr) = match key {
-            KeySource::Generate(kind) => {
-                let key = PrivateKey::generate(kind)?;
-                (key.public_key().clone(), Some(key), None)
-            }
-            KeySource::Reuse(key) => (key.public_key().clone(), Some(*key), None),
-            KeySource::Request(csr) => (csr.public_key().clone(), None, Some(*csr)),
-        };
         self.world.refuse_revoked_authority(&entry.issuer)?;
+        let password = self.world.password_of(&entry)?;
         let issuer = self.vault.issuer(self.world, &entry.issuer, self.env)?;
-        let (prepared, notes) =
-            request::end_entity(&entry, public_key, csr, issuer.certificate(), dates, self.env.now)?;
-        let issued =
-            issuer.issue(&prepared).context(|| format!("issuing {} {}", entry.role, ui::quote(&entry.name)))?;
+        let Made { issued, key_pem, notes } =
+            identity::make(&entry, key, issuer, dates, password.as_ref().map(|p| p.as_bytes()), self.env.now)?;
         self.note_dates(entry.role.as_str(), &entry.name, Some(&entry.issuer), &notes);
         self.note_name(&entry);
 
-        let key_pem = private.map(|key| self.key_pem(&entry, &key)).transpose()?;
-        let files = identity_files(&entry, &issued, key_pem.as_ref(), trust);
+        let files = identity::files(&entry, &issued, key_pem.as_ref(), &trust.files(entry.role, entry.cli));
         let location = match (&destination, key_pem.is_some()) {
             (Destination::Directory(_), _) => Location::Out,
             (Destination::Archive(_), _) => Location::Archive,
@@ -216,7 +238,7 @@ impl<'a> Change<'a> {
         let directory = match destination {
             Destination::Pki => {
                 let directory = layout::entry_dir(entry.role.as_str(), &entry.name)?;
-                self.stage(&entry, &directory, files, owner, replaces.as_ref())?;
+                self.put_identity(&entry, &directory, files, owner, replaces.as_ref())?;
                 self.world.store.path(directory)
             }
             Destination::Directory(path) => {
@@ -251,23 +273,15 @@ impl<'a> Change<'a> {
         if let Some(spec) = unmanaged {
             if let Some(event) = self.events.last_mut() {
                 event.entry = serde_json::to_value(&spec).ok();
+                event.bulk = is_from_a_list(&entry).then_some(true);
             }
             self.world.set_unmanaged(entry, spec);
         }
         Ok(())
     }
 
-    /// The key as its file will hold it: encrypted when the entry names a password file.
-    fn key_pem(&self, entry: &Entry, key: &PrivateKey) -> Result<Zeroizing<Vec<u8>>> {
-        let pem = match &entry.key_password_file {
-            Some(path) => key.to_encrypted_pem(self.world.key_password(path, entry.role.serves())?.as_bytes())?,
-            None => key.to_pem(),
-        };
-        Ok(Zeroizing::new(pem.as_bytes().to_vec()))
-    }
-
     /// A directory that is new appears whole; in one that exists, which may be mounted somewhere, files are replaced.
-    fn stage(
+    pub(super) fn put_identity(
         &mut self,
         entry: &Entry,
         directory: &Path,
@@ -315,7 +329,7 @@ impl<'a> Change<'a> {
             self.done.notes.push(match note {
                 DateNote::Clipped { not_after } => {
                     let rotate =
-                        issuer.map(|name| format!("; to replace that: certgen rotate start {}", ui::shell(name)));
+                        issuer.map(|name| format!("; to replace that: {}", self.world.how_to_replace(name, self.env)));
                     format!("{what} ends with its issuer, on {}{}", ui::date(*not_after), rotate.unwrap_or_default())
                 }
                 DateNote::BeginsInThePast => format!("{what} begins in the past, as --not-before asks"),
@@ -339,18 +353,7 @@ impl<'a> Change<'a> {
         managed: bool,
     ) -> Result<()> {
         let mut event = self.event(action, role, name)?;
-        let validity = certificate.validity();
-        event.serial = Some(certificate.serial().to_string());
-        event.key = Some(certificate.public_key().sha256_hex());
-        event.certificate = Some(certificate.sha256_hex());
-        event.issuer = Some(issuer.to_owned());
-        event.not_before = Some(validity.not_before.into());
-        event.not_after = Some(validity.not_after.into());
-        event.subject = Some(certificate.subject().to_string());
-        event.san = certificate.subject_alt_names().unwrap_or_default().iter().map(ToString::to_string).collect();
-        event.key_type = certificate.public_key().key_type().map(|t| t.to_string());
-        event.location = Some(location);
-        event.managed = (!managed).then_some(false);
+        identity::describe(&mut event, certificate, issuer, location, managed);
         event.hook = self.awaits_hook.then_some(true);
         self.events.push(event);
         Ok(())
@@ -434,6 +437,16 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Brings bundles, and the files of brokers and consumers, up to date with what this change makes.
+    ///
+    /// # Errors
+    /// As for [`Change::trust`], [`Change::refresh_bundles`] and [`Change::refresh_brokers`].
+    pub fn refresh_all(&mut self) -> Result<()> {
+        let trust = self.trust()?;
+        self.refresh_bundles(&trust)?;
+        self.refresh_brokers()
+    }
+
     /// Replaces the manifest's text.
     pub fn manifest(&mut self, text: String) {
         self.files.push(OutputFile::public(layout::manifest(), text));
@@ -494,6 +507,7 @@ impl<'a> Change<'a> {
             }
             _ => {
                 self.files.retain(|other| other.path != file.path);
+                self.removals.retain(|removed| *removed != file.path);
                 self.files.push(file);
             }
         }
@@ -508,14 +522,26 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// The files cannot be written.
-    pub fn commit(self, locked: &mut Locked) -> Result<Done> {
+    pub fn commit(mut self, locked: &mut Locked) -> Result<Done> {
         self.world.inventory.check()?;
+        self.note_copied_keys()?;
         if self.is_empty() {
             return Ok(self.done);
         }
         let mut transaction = locked.transaction();
         for directory in &self.outside {
             transaction.allow_outside(directory)?;
+        }
+        self.commit_in(transaction)
+    }
+
+    /// As [`Change::commit`], in a transaction that was begun already.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    pub(super) fn commit_in(self, mut transaction: Transaction<'_>) -> Result<Done> {
+        for (staged, path) in self.staged {
+            transaction.adopt(staged, &path)?;
         }
         for directory in self.directories {
             transaction.create_directory(directory.path, directory.mode, directory.owner.as_ref(), directory.files)?;
@@ -558,28 +584,9 @@ impl NewDirectory {
     }
 }
 
-/// The files of a complete identity directory: mount or copy it as it stands.
-fn identity_files(
-    entry: &Entry,
-    issued: &Issued,
-    key_pem: Option<&Zeroizing<Vec<u8>>>,
-    trust: &Trust,
-) -> Vec<OutputFile> {
-    let mut chain = issued.certificate.pem();
-    chain.extend(issued.chain.iter().map(Certificate::pem));
-    let mut files: Vec<OutputFile> =
-        trust.files(entry.role, entry.cli).into_iter().map(|(name, bytes)| OutputFile::public(name, bytes)).collect();
-    files.push(OutputFile::public(entry.role.certificate_file(), chain.clone()));
-    if let Some(key_pem) = key_pem {
-        files.push(OutputFile::private(entry.role.key_file(), key_pem.to_vec()).with_mode(entry.key_mode));
-        if let Some(combined_file) = entry.role.combined_file() {
-            // RabbitMQ's order: certificate, then key. The broker names this file twice, so one rename swaps the pair.
-            let mut combined = chain.into_bytes();
-            combined.extend_from_slice(key_pem);
-            files.push(OutputFile::private(combined_file, combined).with_mode(entry.key_mode));
-        }
-    }
-    files
+/// A client of which no broker has a user, although it is not for command line tools.
+fn is_from_a_list(entry: &Entry) -> bool {
+    entry.role == Role::Client && entry.user.is_none() && !entry.cli
 }
 
 /// The owner that an entry asks for, checked before anything is signed.

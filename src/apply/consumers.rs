@@ -49,7 +49,7 @@ impl Change<'_> {
         // What is asked for comes first: a line of the manifest for the same file does not undo it.
         for consumer in &asked {
             let Emitted { files, next } = emitted(&facts, consumer)?;
-            self.put_consumer(&consumer.target, files, &mut current)?;
+            self.put_consumer(consumer, files, &mut current)?;
             self.done.notes.extend(next);
         }
         let by_hand = current.clone();
@@ -63,7 +63,7 @@ impl Change<'_> {
                     None => Ok(emitted),
                 });
             match written {
-                Ok(emitted) => self.put_consumer(&consumer.target, emitted.files, &mut current)?,
+                Ok(emitted) => self.put_consumer(consumer, emitted.files, &mut current)?,
                 Err(e) => {
                     self.note_unwritten(&format!("emit/{}", consumer.target), &e);
                     unwritten.insert(&consumer.target);
@@ -89,12 +89,18 @@ impl Change<'_> {
         self.done.notes.push(format!("{what} was left as it was: {}{hints}", why.message()));
     }
 
-    fn put_consumer(&mut self, target: &str, files: Vec<OutputFile>, current: &mut BTreeSet<PathBuf>) -> Result<()> {
+    fn put_consumer(
+        &mut self,
+        consumer: &Consumer,
+        files: Vec<OutputFile>,
+        current: &mut BTreeSet<PathBuf>,
+    ) -> Result<()> {
+        let by = consumer.to_string();
         let access = FileAccess { owner: None, secret_mode: layout::PRIVATE_FILE };
         for file in files {
-            let path = layout::emit_dir(target).join(&file.path);
+            let path = layout::emit_dir(&consumer.target).join(&file.path);
             if current.insert(path.clone()) {
-                self.emit(&path, file, &access)?;
+                self.emit(&path, file, &access, &by)?;
             }
         }
         Ok(())
@@ -107,7 +113,11 @@ impl Change<'_> {
         let mut kept: BTreeSet<PathBuf> = BTreeSet::new();
         if Target::find(&consumer.target)?.is_for_clients() {
             for client in &facts.clients {
-                kept.insert(of_target.join(store::directory_name(&client.identity.name)?));
+                let own = store::directory_name(&client.identity.name)?;
+                if let Some(broker) = &client.broker {
+                    kept.insert(of_target.join(store::directory_name(broker)?).join(&own));
+                }
+                kept.insert(of_target.join(own));
             }
             for written in current.iter().filter_map(|path| path.parent()) {
                 kept.remove(written);
@@ -180,7 +190,7 @@ fn emitted(facts: &Facts, consumer: &Consumer) -> Result<Emitted> {
     let target = Target::find(&consumer.target)?;
     let settings = target.check(consumer)?;
     let facts = facts.narrowed(consumer).map_err(|e| e.context(format!("emit {}", target.name)))?;
-    Ok(Emitted { files: target.emit(&facts, &settings)?, next: (target.next)(&facts) })
+    Ok(Emitted { files: target.emit(&facts, &settings)?, next: (target.next)(&facts, &settings) })
 }
 
 /// A path that stands in text.
@@ -265,8 +275,14 @@ impl Gather<'_> {
             key_password_file: password.transpose()?,
             certificate: read(entry.role.certificate_file(), Holds::Certificates)?.map(|pem| pem.to_string()),
             key: read(entry.role.key_file(), Holds::Keys)?,
+            has_key: self.is_here(&directory.join(entry.role.key_file())),
             issuer: entry.issuer.clone(),
         })
+    }
+
+    /// Whether a file will be there.
+    fn is_here(&self, path: &Path) -> bool {
+        self.staged.contains_key(path) || self.change.world.store.holds(path)
     }
 
     /// A file as it will be.

@@ -3,12 +3,15 @@
 
 use std::path::Path;
 
+use zeroize::Zeroizing;
+
 use crate::apply::Change;
 use crate::apply::change::NewDirectory;
 use crate::error::Result;
 use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store::{self, Issued, OutputFile, layout};
+use crate::ui;
 use crate::x509::{Certificate, RevocationReason};
 
 impl Change<'_> {
@@ -39,6 +42,40 @@ impl Change<'_> {
         let serial = certificate.serial().to_string();
         let revocation = self.world.issuer_of(certificate).and_then(|issuer| self.standing(issuer.name, &serial));
         revocation.is_some_and(|r| r.reason.as_deref() == Some(RevocationReason::KeyCompromise.as_str()))
+    }
+
+    /// Remembers a key that nobody is to have any more: it may stand in files that `emit` wrote with keys.
+    ///
+    /// # Errors
+    /// The key cannot be read.
+    pub(super) fn withdraw_key(&mut self, role: Role, name: &str, key: &Path) -> Result<()> {
+        let Some(pem) = self.world.store.read_if_exists(key, store::INPUT_LIMIT)? else { return Ok(()) };
+        // A line that is the key's own, and stays a line in every syntax that takes PEM.
+        let line = std::str::from_utf8(&pem).ok().and_then(|pem| pem.lines().nth(2));
+        self.withdrawn_keys
+            .extend(line.map(|line| (format!("{role}/{}", ui::plain(name)), Zeroizing::new(line.to_owned()))));
+        Ok(())
+    }
+
+    /// Says which files still have a key that was withdrawn once this change is made.
+    pub(super) fn note_copied_keys(&mut self) -> Result<()> {
+        if self.withdrawn_keys.is_empty() {
+            return Ok(());
+        }
+        let emitted: Vec<String> =
+            self.world.inventory.emitted.keys().filter(|path| path.starts_with("emit/")).cloned().collect();
+        for path in emitted {
+            let Some(bytes) = self.read(Path::new(&path), store::INPUT_LIMIT)? else { continue };
+            let text = String::from_utf8_lossy(&bytes);
+            let shown = ui::path(self.env.shown(&self.world.store.path(&path)));
+            let target = super::target_of(Path::new(&path));
+            for (whose, _) in self.withdrawn_keys.iter().filter(|(_, line)| text.contains(line.as_str())) {
+                self.done.notes.push(format!(
+                    "{shown} still has the key of {whose}: write it anew with certgen emit {target} --with-keys, or remove it"
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Erases the key of one replaced pair: somebody else has it.
@@ -84,6 +121,7 @@ impl Change<'_> {
         let Some(of_name) = of_name.parent() else { return Ok(()) };
         for serial in self.world.store.file_names(of_name)? {
             let key = of_name.join(serial).join(role.key_file());
+            self.withdraw_key(role, name, &key)?;
             if self.world.store.holds(&key) && !self.removals.contains(&key) {
                 self.removals.push(key);
             }

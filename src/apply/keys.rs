@@ -25,6 +25,34 @@ pub struct Unlock {
     pub identity: Vec<PathBuf>,
 }
 
+impl Unlock {
+    /// What there is to open a snapshot of a whole PKI with; asked for where there is nothing and somebody to ask.
+    ///
+    /// # Errors
+    /// A file that is named cannot be read.
+    pub fn for_snapshot(&self, env: &Env) -> Result<seal::Unlock> {
+        let identities = self.identities(env)?;
+        let mut passphrase = passphrase(self, env)?;
+        if passphrase.is_none() && identities.is_empty() && env.interactive {
+            let hint = "give the passphrase with --passphrase-file PATH, or the identity with --identity FILE";
+            passphrase = Some(ui::secret(env, "Passphrase of the snapshot", hint)?);
+        }
+        Ok(seal::Unlock { passphrase, identities })
+    }
+
+    /// The texts of the identity files.
+    fn identities(&self, env: &Env) -> Result<Vec<Zeroizing<String>>> {
+        let mut identities = Vec::new();
+        for path in &self.identity {
+            let text = store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?;
+            let text = std::str::from_utf8(&text)
+                .map_err(|_| Error::failed(format!("the identity file {} is not text", ui::path(path))))?;
+            identities.push(Zeroizing::new(text.to_owned()));
+        }
+        Ok(identities)
+    }
+}
+
 /// The authorities that this command has opened so far.
 #[derive(Default)]
 pub struct Vault {
@@ -66,6 +94,11 @@ impl Vault {
             self.opened.insert(key.clone(), issuer);
         }
         Ok(&self.opened[&key])
+    }
+
+    /// An authority that was opened before, for many threads to sign with.
+    pub(super) fn opened(&self, name: &str) -> Option<&LocalIssuer> {
+        self.opened.get(&(name.to_owned(), Generation::Present))
     }
 
     fn open(&mut self, world: &World, ca: Ca<'_>, env: &Env) -> Result<LocalIssuer> {
@@ -140,13 +173,7 @@ impl Vault {
 
     /// The passphrase or the identities: from the flags, the environment or the terminal, asked for once.
     fn how_to_open(&mut self, file: &[u8], name: &str, shown: &str, env: &Env) -> Result<seal::Unlock> {
-        let mut identities = Vec::new();
-        for path in &self.unlock.identity {
-            let text = store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?;
-            let text = std::str::from_utf8(&text)
-                .map_err(|_| Error::failed(format!("the identity file {} is not text", ui::path(path))))?;
-            identities.push(Zeroizing::new(text.to_owned()));
-        }
+        let identities = self.unlock.identities(env)?;
         if self.passphrase.is_none() {
             self.passphrase = passphrase(&self.unlock, env)?;
         }

@@ -105,11 +105,10 @@ impl World {
     /// A key that leaked still opens what its name opens, wherever the revocation is not checked.
     ///
     /// # Errors
-    /// A certificate of this client was revoked and has not expired, not every broker checks that, and nobody said
-    /// `--force`.
-    pub fn refuse_leaked(&self, entry: &Entry, force: bool, env: &Env) -> Result<()> {
+    /// A certificate of this client is on hold; or it was revoked and has not expired, and not every broker checks that.
+    pub fn refuse_leaked(&self, entry: &Entry, env: &Env) -> Result<()> {
         // A server's or node's name opens nothing by itself, and it needs a new pair now.
-        if force || entry.role != Role::Client {
+        if entry.role != Role::Client {
             return Ok(());
         }
         let unexpired = self.inventory.unexpired(entry.role.as_str(), &entry.name, env.now);
@@ -123,17 +122,24 @@ impl World {
             .hint(format!("take the hold back with certgen revoke {} --reason removeFromCRL", reference(entry)))
             .hint("or add --force for a new certificate beside it"));
         }
-        let leaked = unexpired.iter().find(|issued| issued.revoked.is_some());
-        let Some(leaked) = leaked.filter(|_| !self.brokers_check_revocation(entry)) else { return Ok(()) };
-        let until = leaked.not_after.map_or_else(String::new, |t| format!(" until {}", ui::date(t)));
-        Err(Error::failed(format!(
-            "{} {} was not issued: a certificate of that name was revoked, and brokers that do not check revocation \
-             accept it{until}",
-            entry.role,
-            ui::quote(&entry.name)
+        let Some(accepted) = self.accepts_revoked(entry, env) else { return Ok(()) };
+        Err(Error::failed(format!("{} {} was not issued: {accepted}", entry.role, ui::quote(&entry.name)))
+            .hint(format!("choose another name: certgen issue client NEWNAME --like {}", ui::shell(&entry.name)))
+            .hint("or add --force if every broker checks the CRL"))
+    }
+
+    /// What is to be known of a name that comes back: whoever has the key of a revoked certificate is let in again with its
+    /// user. `None` where no broker accepts such a certificate.
+    pub fn accepts_revoked(&self, entry: &Entry, env: &Env) -> Option<String> {
+        let unexpired = self.inventory.unexpired(entry.role.as_str(), &entry.name, env.now);
+        let revoked = unexpired.iter().find(|issued| issued.revoked.is_some())?;
+        if entry.role != Role::Client || self.brokers_check_revocation(entry) {
+            return None;
+        }
+        let until = revoked.not_after.map_or_else(String::new, |t| format!(" until {}", ui::date(t)));
+        Some(format!(
+            "a certificate of that name was revoked, and brokers that do not check revocation accept it{until}"
         ))
-        .hint(format!("choose another name: certgen issue client NEWNAME --like {}", ui::shell(&entry.name)))
-        .hint("or add --force if every broker checks the CRL"))
     }
 
     /// Every broker that the client talks to refuses what a revocation list names.

@@ -6,12 +6,10 @@ use crate::error::{Error, Result};
 use crate::issuer::PreparedRequest;
 use crate::lint::Purpose;
 use crate::manifest::{Authority, Entry};
+use crate::plan;
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::{BasicConstraints, Certificate, Csr, KeyType, KeyUsage, PublicKey, PublicKeyAlgorithm, Validity};
-
-/// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
-const BACKDATE: time::Duration = time::Duration::hours(1);
 
 /// Dates that were asked for by name, instead of a length of time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,7 +80,7 @@ pub(super) fn authority(
     let wanted = Wanted { validity: authority.validity, is_default: authority.validity_is_default };
     let (validity, notes) = dates_between(wanted, issuer, dates, now)
         .map_err(|e| e.context(format!("authority {} was not issued", ui::quote(&authority.name))))?;
-    let mark = &public_key.sha256_hex()[..8];
+    let mark = public_key.mark();
     let request = PreparedRequest {
         purpose: if issuer.is_some() { Purpose::IntermediateAuthority } else { Purpose::RootAuthority },
         // Two authorities of one name are what every client reports as a bad signature or an unknown CA: the mark
@@ -193,6 +191,30 @@ fn dates_between(
     Ok((Validity::new(not_before, not_after)?, notes))
 }
 
+/// Judges the dates of one identity of many, before any of them is signed. Nobody reads a note for each of thousands, so an
+/// end that would be shortened is an error here.
+///
+/// # Errors
+/// Dates that the issuer cannot vouch for, or an end that would be clipped.
+pub(crate) fn bulk_dates(
+    entry: &Entry,
+    issuer: &Certificate,
+    dates: Dates,
+    now: OffsetDateTime,
+) -> Result<Vec<DateNote>> {
+    let (_, notes) = validity(entry, issuer, dates, now)?;
+    match notes.iter().find_map(|note| if let DateNote::Clipped { not_after } = note { Some(*not_after) } else { None })
+    {
+        Some(end) => {
+            Err(Error::failed(format!("it would outlive its issuer, which ends on {}", ui::date(end))).hint(format!(
+                "ask for less with --validity, or replace the issuer: certgen rotate start {}",
+                ui::shell(&entry.issuer)
+            )))
+        }
+        None => Ok(notes),
+    }
+}
+
 fn issuer_is_current(bounds: Validity, now: OffsetDateTime) -> Result<()> {
     if now > bounds.not_after {
         return Err(Error::failed(format!("its issuer expired on {}", ui::date(bounds.not_after)))
@@ -210,5 +232,5 @@ fn issuer_is_current(bounds: Validity, now: OffsetDateTime) -> Result<()> {
 }
 
 fn backdated(now: OffsetDateTime) -> Result<OffsetDateTime> {
-    now.checked_sub(BACKDATE).ok_or_else(|| Error::failed("the clock is at the beginning of time"))
+    now.checked_sub(plan::BACKDATED).ok_or_else(|| Error::failed("the clock is at the beginning of time"))
 }

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::{Change, World};
+use crate::apply::{Change, Superseded, World};
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{Action, Event, Issued, OutputFile, Revocation};
+use crate::store::{Action, Event, Issued, Location, OutputFile, Revocation};
 use crate::ui;
 use crate::x509::{Crl, CrlTemplate, RevocationReason, RevokedCertificate, SerialNumber};
 
@@ -59,9 +59,17 @@ impl World {
     pub fn authorities_of_clients(&self) -> Result<Vec<(String, Generation)>> {
         let roots = self.client_anchors()?;
         let leads_there = |(ca, _): &(Ca<'_>, _)| {
-            self.chain_from(*ca).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
+            !self.is_only_above(*ca)
+                && self.chain_from(*ca).is_ok_and(|chain| chain.last().is_some_and(|root| roots.contains(root)))
         };
         Ok(self.authorities().filter(leads_there).map(|(ca, _)| (ca.name.to_owned(), ca.generation)).collect())
+    }
+
+    /// It signed the authority of this site, elsewhere, and no client that is known here: brokers look for the list of
+    /// whoever signed the client's own certificate (`crl_check = peer`) and for no other.
+    fn is_only_above(&self, ca: Ca<'_>) -> bool {
+        let current = self.inventory.current(layout::AUTHORITY, ca.name);
+        current.is_some_and(|issued| issued.location == Location::External)
     }
 
     /// The authorities whose lists somebody reads or should: they have revoked something, have a list already, say where it
@@ -120,6 +128,10 @@ impl Change<'_> {
         if reason == Some(RevocationReason::KeyCompromise)
             && let Ok(role) = role.parse::<Role>()
         {
+            let is_shown = self.world.inventory.current_serial(role.as_str(), name).as_ref() == Some(&issued.serial);
+            let of_serial = layout::history_dir(role.as_str(), name, &issued.serial)?;
+            let directory = if is_shown { layout::entry_dir(role.as_str(), name)? } else { of_serial };
+            self.withdraw_key(role, name, &directory.join(role.key_file()))?;
             self.erase_history_key(role, name, &issued.serial)?;
         }
         Ok(())
@@ -143,12 +155,29 @@ impl Change<'_> {
     /// # Errors
     /// An event cannot be made.
     pub fn revoke_all(&mut self, role: Role, name: &str) -> Result<Vec<String>> {
+        let found = self.revoke_unexpired(role, name, RevocationReason::CessationOfOperation)?;
+        Ok(found.into_iter().map(|issued| issued.serial).collect())
+    }
+
+    /// Records that every certificate that an identity had until now gave way to another. One that was revoked already
+    /// keeps its reason.
+    ///
+    /// # Errors
+    /// An event cannot be made.
+    pub fn supersede(&mut self, role: Role, name: &str) -> Result<()> {
+        for Issued { issuer, serial, .. } in self.revoke_unexpired(role, name, RevocationReason::Superseded)? {
+            self.done.superseded.push(Superseded { role: role.as_str(), name: name.to_owned(), issuer, serial });
+        }
+        Ok(())
+    }
+
+    fn revoke_unexpired(&mut self, role: Role, name: &str, reason: RevocationReason) -> Result<Vec<Issued>> {
         let unexpired = self.world.inventory.unexpired(role.as_str(), name, self.env.now);
         let found: Vec<Issued> = unexpired.into_iter().filter(|issued| issued.revoked.is_none()).collect();
         for issued in &found {
-            self.revoke(role.as_str(), name, issued, Some(RevocationReason::CessationOfOperation))?;
+            self.revoke(role.as_str(), name, issued, Some(reason))?;
         }
-        Ok(found.into_iter().map(|issued| issued.serial).collect())
+        Ok(found)
     }
 
     /// Whether a certificate is revoked when this change is made.
@@ -342,6 +371,22 @@ impl Change<'_> {
         Ok(event)
     }
 
+    /// The highest number of a list of this authority that a broker has a copy of: where the list itself was moved away.
+    fn highest_copied(&self, name: &str) -> Result<u128> {
+        let subject = self.world.authority(name).map(|ca| ca.subject().der().to_vec());
+        let mut highest = 0;
+        for broker in self.world.manifest.brokers() {
+            let directory = layout::rabbitmq_dir(broker.name.as_deref())?.join("crls");
+            for file in self.world.store.file_names(&directory)? {
+                let bytes = self.world.store.read_if_exists(directory.join(file), super::world::CRL_LIMIT)?;
+                let list = bytes.and_then(|bytes| Crl::from_bytes(&bytes).ok());
+                let list = list.filter(|list| Some(list.issuer().der()) == subject.as_deref());
+                highest = highest.max(list.and_then(|list| list.number()).unwrap_or(0));
+            }
+        }
+        Ok(highest)
+    }
+
     /// What the list of an authority says: what was revoked before and now, without what has expired.
     fn revocation_list(&self, name: &str, published: Option<&Crl>) -> Result<CrlTemplate> {
         let now = self.env.now;
@@ -379,7 +424,10 @@ impl Change<'_> {
             }
         }
         // The number rises even after a restore or on a second machine: it is never read from a counter.
-        let previous = published.and_then(Crl::number).unwrap_or(0);
+        let previous = match published {
+            Some(published) => published.number().unwrap_or(0),
+            None => self.highest_copied(name)?,
+        };
         let clock = u128::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         Ok(CrlTemplate {
             this_update: now,

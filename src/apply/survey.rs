@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::World;
+use crate::apply::{AuthorityState, World};
 use crate::env::Env;
 use crate::error::Result;
 use crate::plan::{self, Reason, State};
@@ -176,6 +176,9 @@ impl World {
             standing.state = State::SupersededCa;
         }
         standing.detail = match ca.generation {
+            Generation::Present if self.authority_state(ca) == AuthorityState::Elsewhere => {
+                Some("its key is elsewhere".to_owned())
+            }
             Generation::Present => None,
             Generation::Successor => Some("the successor: it signs nothing yet".to_owned()),
             Generation::Predecessor if self.went_back(name) => {
@@ -228,7 +231,12 @@ impl World {
         standing.path = Some(layout::crl(ca)?);
         standing.issuer = Some(ca.name.to_owned());
         let list = match self.revocation_list_of(ca) {
-            Ok(None) => return Ok(None),
+            Ok(None) if !self.wants_list(ca) => return Ok(None),
+            Ok(None) => {
+                standing.state = State::Missing;
+                standing.detail = Some(format!("to write it: certgen crl {}", ui::shell(ca.name)));
+                return Ok(Some(standing));
+            }
             Ok(Some(list)) => list,
             Err(e) => {
                 standing.state = State::Damaged;
@@ -244,6 +252,12 @@ impl World {
         }
         standing.list = Some(list);
         Ok(Some(standing))
+    }
+
+    /// A broker refuses everybody below this authority without its list.
+    fn wants_list(&self, ca: Ca<'_>) -> bool {
+        self.manifest.brokers().iter().any(|broker| broker.revocation)
+            && self.authorities_of_clients().is_ok_and(|all| all.contains(&(ca.name.to_owned(), ca.generation)))
     }
 
     fn identity_standing(
@@ -302,16 +316,39 @@ impl World {
             Some(entry) => plan::reasons(&entry, Some(pair), revoked, env.now),
             None => pair.own_reasons(revoked),
         };
-        if let Some(state) = State::of_reasons(&reasons) {
+        // What was revoked stays so, whoever signs now.
+        if let Some(state) = State::of_reasons(&reasons).filter(|state| *state <= standing.state) {
             standing.state = state;
             let told = reasons.iter().find(|reason| State::of_reasons(std::slice::from_ref(*reason)) == Some(state));
             standing.detail = told.map(ToString::to_string);
         }
         let Ok(directory) = layout::entry_dir(role.as_str(), name) else { return };
+        if let Some((state, fault)) =
+            self.file_fault(role, name, &directory).filter(|_| standing.state > State::Expired)
+        {
+            standing.state = state;
+            standing.detail = Some(fault);
+        }
         let files =
             [Some(role.key_file()), role.combined_file()].into_iter().flatten().map(|file| directory.join(file));
         let mode = self.entry(role, name).map_or(layout::PRIVATE_FILE, |entry| entry.key_mode);
         self.look_for_open_keys(standing, &files.collect::<Vec<_>>(), mode, env);
+    }
+
+    /// What is wrong with the files beside certificate and key, which brokers and clients read too.
+    fn file_fault(&self, role: Role, name: &str, directory: &Path) -> Option<(State, String)> {
+        for file in [Some(role.bundle_file()), role.inter_node_bundle_file()].into_iter().flatten() {
+            let Ok(bytes) = self.store.read(directory.join(file)) else {
+                return Some((State::Missing, format!("{file} is missing: certgen apply")));
+            };
+            if !Certificate::all_from_bytes(&bytes).is_ok_and(|anchors| !anchors.is_empty()) {
+                return Some((State::Damaged, format!("{file} holds no certificate: certgen apply")));
+            }
+        }
+        let (fault, _) = self.combined_fault(role, name).ok()??;
+        let state =
+            if self.store.holds(directory.join(role.combined_file()?)) { State::Damaged } else { State::Missing };
+        Some((state, format!("{fault}: certgen apply")))
     }
 
     fn external_standing(&self, name: &str, due_within: Option<Duration>, env: &Env) -> Result<Standing> {

@@ -15,7 +15,7 @@ use crate::ui;
 use crate::x509::Certificate;
 
 /// The three bundles of a PKI, each a list of roots.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Trust {
     /// Those who may connect as clients: `ca_certificate.pem` of servers and nodes.
     pub clients: Vec<Certificate>,
@@ -31,10 +31,22 @@ impl Trust {
     /// # Errors
     /// An authority that the manifest names does not exist yet.
     pub fn of(world: &World) -> Result<Self> {
+        Self::with(world, Role::Client, &BTreeSet::new())
+    }
+
+    /// The bundles as they will be when `issuers` sign for `role` too.
+    ///
+    /// # Errors
+    /// As for [`Trust::of`].
+    pub fn with(world: &World, role: Role, issuers: &BTreeSet<String>) -> Result<Self> {
+        let roots = |roles: &[Role]| {
+            let more = issuers.iter().filter(|_| roles.contains(&role));
+            world.roots_for(roles, more.map(String::as_str))
+        };
         Ok(Self {
-            clients: world.roots_for(&[Role::Client])?,
-            servers: world.roots_for(&[Role::Server, Role::Node])?,
-            peers: world.roots_for(&[Role::Node])?,
+            clients: roots(&[Role::Client])?,
+            servers: roots(&[Role::Server, Role::Node])?,
+            peers: roots(&[Role::Node])?,
         })
     }
 
@@ -62,14 +74,14 @@ impl World {
     /// # Errors
     /// An authority that the manifest names does not exist yet.
     pub(super) fn client_anchors(&self) -> Result<Vec<Certificate>> {
-        self.roots_for(&[Role::Client])
+        self.roots_for(&[Role::Client], [])
     }
 
     /// The roots above everything that is issued in one of `roles`, and above what would be by default.
     ///
     /// Command line tools do not count: no listener has to know them, and no node those who sign for them beside its peers.
-    fn roots_for(&self, roles: &[Role]) -> Result<Vec<Certificate>> {
-        let mut issuers: BTreeSet<String> = BTreeSet::new();
+    fn roots_for<'i>(&self, roles: &[Role], more: impl IntoIterator<Item = &'i str>) -> Result<Vec<Certificate>> {
+        let mut issuers: BTreeSet<String> = more.into_iter().map(str::to_owned).collect();
         for &role in roles {
             let counts = |entry: &&Entry| entry.role == role && !entry.cli;
             issuers.extend(self.manifest.default_issuer(role).map(str::to_owned));

@@ -20,6 +20,11 @@ use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 /// A revocation list may be long; anything beyond this is no list of ours.
 pub(super) const CRL_LIMIT: u64 = 256 << 20;
 
+/// What messages call the manifest.
+const MANIFEST: &str = "certgen.toml";
+/// A list of entries is held in memory like the manifest; what is longer is issued with `issue --from`.
+const LIST_LIMIT: u64 = 64 << 20;
+
 /// Everything that a command needs to know before it decides.
 pub struct World {
     /// Where it is.
@@ -80,9 +85,10 @@ impl World {
     ///
     /// # Errors
     /// The directory cannot be made or written.
-    pub fn create(manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+    pub fn create(mut manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
         refuse_unfollowed(&manifest)?;
         let store = Store::open(&env.pki);
+        add_lists(&mut manifest, &store)?;
         let locked = lock(&store, "init", true, env)?;
         let world = Self {
             store,
@@ -133,6 +139,16 @@ impl World {
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
+    }
+
+    /// A manifest that is about to take the place of this one, with the entries of its lists.
+    ///
+    /// # Errors
+    /// It cannot be followed.
+    pub fn parse(&self, text: &str) -> Result<Manifest> {
+        let mut manifest = Manifest::parse(text, MANIFEST)?;
+        add_lists(&mut manifest, &self.store)?;
+        Ok(manifest)
     }
 
     /// A manifest that ends inside a line and lacks what it had was cut off by a disk or an editor; following it would
@@ -239,7 +255,7 @@ impl World {
         if !self.store.holds(&path) {
             let elsewhere =
                 self.inventory.current(role.as_str(), name).is_some_and(|issued| issued.location != Location::Pki);
-            return if elsewhere { Key::Elsewhere } else { Key::Missing };
+            return if elsewhere || self.is_checked_out(directory) { Key::Elsewhere } else { Key::Missing };
         }
         let Ok(pem) = self.store.read(&path) else { return Key::Damaged };
         match PrivateKey::from_pem(&pem, None) {
@@ -248,6 +264,41 @@ impl World {
             Err(X509Error::Encrypted) => Key::Encrypted,
             Err(_) => Key::Damaged,
         }
+    }
+
+    /// Keys are not kept in version control, and git makes directories that others may enter, which certgen never does
+    /// where there is a key: the key of such a one is in another checkout.
+    fn is_checked_out(&self, directory: &Path) -> bool {
+        store::facts(&self.store.path(directory)).is_some_and(|is| is.is_wider_than(0o770))
+    }
+
+    /// The same of any identity here.
+    pub(super) fn has_been_checked_out(&self) -> bool {
+        self.on_disk.iter().any(|(role, name)| {
+            layout::entry_dir(role.as_str(), name).is_ok_and(|directory| {
+                !self.store.holds(directory.join(role.key_file())) && self.is_checked_out(&directory)
+            })
+        })
+    }
+
+    /// What is wrong with the file that has certificate and key in one, and what it should hold; `None` where nothing is, or
+    /// where one of the two is not here.
+    ///
+    /// # Errors
+    /// The name has no directory name, or a file cannot be read.
+    pub(super) fn combined_fault(&self, role: Role, name: &str) -> Result<Option<(String, Zeroizing<Vec<u8>>)>> {
+        let directory = layout::entry_dir(role.as_str(), name)?;
+        let read = |file: &str| self.store.read_if_exists(directory.join(file), store::INPUT_LIMIT);
+        let Some(file) = role.combined_file() else { return Ok(None) };
+        let (Some(certificate), Some(key)) = (read(role.certificate_file())?, read(role.key_file())?) else {
+            return Ok(None);
+        };
+        let wanted = Zeroizing::new([certificate.as_slice(), key.as_slice()].concat());
+        Ok(match read(file)? {
+            Some(is) if *is == *wanted => None,
+            Some(_) => Some((format!("{file} is not its certificate and its key"), wanted)),
+            None => Some((format!("{file} is missing"), wanted)),
+        })
     }
 
     /// Why `entry` should be issued again, empty when all is well; and the certificate that it shows now, if that can be
@@ -318,26 +369,36 @@ impl World {
         self.authorities().filter_map(|(ca, _)| self.revocation_list_of(ca).transpose()).collect()
     }
 
+    /// The password that the key of `entry` is to be encrypted with, if there is one.
+    pub(super) fn password_of(&self, entry: &Entry) -> Result<Option<Zeroizing<String>>> {
+        password_of(&self.store, entry)
+    }
+
     /// The password of an encrypted key. A relative path starts at the manifest.
     ///
     /// # Errors
     /// The file cannot be read or is empty, or RabbitMQ could not be told this password.
     pub fn key_password(&self, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
-        let password = store::read_passphrase(&self.store.path(path))?;
-        if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
-            return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
-                .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
-        }
-        Ok(password)
+        key_password(&self.store, path, for_broker)
     }
+}
+
+/// The same without a PKI that was read.
+pub(super) fn password_of(store: &Store, entry: &Entry) -> Result<Option<Zeroizing<String>>> {
+    entry.key_password_file.as_deref().map(|path| key_password(store, path, entry.role.serves())).transpose()
+}
+
+fn key_password(store: &Store, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
+    let password = store::read_passphrase(&store.path(path))?;
+    if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
+        return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
+            .hint("use letters and digits: rabbitmq.conf cannot carry every password"));
+    }
+    Ok(password)
 }
 
 /// What the manifest's format has and this certgen does not carry out yet: better said than passed over.
 fn refuse_unfollowed(manifest: &Manifest) -> Result<()> {
-    if !manifest.from().is_empty() {
-        return Err(Error::failed("certgen.toml has [[from]], which this certgen does not carry out yet")
-            .hint("take it out, and issue the list with certgen issue ROLE --from FILE"));
-    }
     for consumer in manifest.emit() {
         if consumer.target == RABBITMQ.0 {
             return Err(Error::failed("certgen.toml: emit has rabbitmq, whose files are kept up to date anyway")
@@ -366,6 +427,15 @@ fn open(env: &Env) -> Result<Store> {
     })
 }
 
+/// Takes the lock of a directory in which there need not be a PKI yet; it is made if need be, and goes away again unless
+/// something is committed.
+///
+/// # Errors
+/// It cannot be made, locked or written.
+pub fn lock_place(command: &str, env: &mut Env) -> Result<Locked> {
+    lock(&Store::open(&env.pki), command, true, env)
+}
+
 /// Takes the lock, with the words that every command uses for it.
 fn lock(store: &Store, command: &str, create: bool, env: &mut Env) -> Result<Locked> {
     let mut waiting = |holder: Option<&Holder>| match holder {
@@ -387,8 +457,20 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
         return Err(Error::failed(format!("{shown} is missing"))
             .hint("put the manifest back, from version control or a backup"));
     };
-    let manifest = Manifest::parse_bytes(&bytes, &shown)?;
+    let mut manifest = Manifest::parse_bytes(&bytes, &shown)?;
+    add_lists(&mut manifest, store)?;
     Ok((manifest, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Adds the entries of the lists that a manifest names.
+fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
+    for list in manifest.from().to_vec() {
+        let path = store.path(&list.file);
+        let reading = || format!("reading {}, which certgen.toml names in [[from]]", ui::path(&path));
+        let bytes = store::read_limited(&path, LIST_LIMIT).context(reading)?;
+        manifest.add_list(&list, &bytes, &ui::path(&path))?;
+    }
+    Ok(())
 }
 
 /// The first certificate of a file.

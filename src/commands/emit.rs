@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::apply::{Change, Emitted, PreparedBroker, Unlock, Vault, World, target_of};
 use crate::commands::{Answer, shared};
-use crate::emit::{OutputFile, RABBITMQ, Target, rabbitmq};
+use crate::emit::{OutputFile, RABBITMQ, Target, no_broker, rabbitmq};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Broker, Consumer};
@@ -323,13 +323,13 @@ fn outputs(change: &mut Change<'_>, args: &EmitArgs, wanted: &[Consumer]) -> Res
     for consumer in wanted {
         let Emitted { mut files, next } = change.consumer(facts.clone(), consumer)?;
         // The only client or broker that was asked for needs no directory of its own.
-        let is_only = match Target::find(&consumer.target)?.is_for_clients() {
-            true => consumer.clients.len() == 1,
-            false => consumer.broker.is_some() && brokers.len() > 1,
-        };
-        if is_only {
+        let is_for_clients = Target::find(&consumer.target)?.is_for_clients();
+        let above = usize::from(consumer.broker.is_some() && brokers.len() > 1)
+            + usize::from(is_for_clients && consumer.clients.len() == 1);
+        // Several targets find one another as in `emit/`.
+        if args.targets.len() == 1 {
             for file in &mut files {
-                file.path = file.path.split_once('/').map_or_else(|| file.path.clone(), |(_, rest)| rest.to_owned());
+                file.path = file.path.splitn(above + 1, '/').last().unwrap_or_default().to_owned();
             }
         }
         outputs.push(Output { target: consumer.target.clone(), files, broker: None, next });
@@ -350,8 +350,8 @@ fn chosen(world: &World, named: Option<&str>, one_only: bool) -> Result<Vec<Brok
     };
     match world.manifest.broker(Some(named)) {
         Some(broker) => Ok(vec![broker.clone()]),
-        None => Err(Error::failed(format!("certgen.toml has no broker {}", ui::quote(named)))
-            .hint(format!("the brokers are {}", names()))),
+        None if all.is_empty() => chosen(world, None, one_only),
+        None => Err(no_broker(named, all.iter().filter_map(|broker| broker.name.as_deref()))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `certgen import`
 
+mod snapshot;
+
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -8,19 +10,23 @@ use crate::apply::{Change, TakenList, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store;
+use crate::store::{self, Store};
 use crate::ui;
 use crate::x509::Crl;
 
-/// Take over revocation lists that one of the authorities here has signed
+/// Take over revocation lists, or restore a snapshot into an empty directory
 ///
-/// What a list revokes and the inventory does not know yet is recorded, with its date and reason: after a restore from a
+/// A list is one that an authority here has signed. What a list revokes and the inventory does not know yet is recorded, with its date and reason: after a restore from a
 /// backup, or where the authority's key is on another machine. The list takes the place of the one here, and the broker's
 /// copies follow. A list that is older than the one here is refused.
+///
+/// A snapshot is what certgen export --all has written. All of it is restored, with the modes and, as root, the owners, or
+/// nothing.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "EXAMPLES:\n  certgen import crl.pem\n  certgen import --json crl.pem")]
+#[command(after_help = "EXAMPLES:\n  certgen import crl.pem\n  certgen import --json crl.pem\n  \
+                        certgen --pki restored import --identity key.txt backup.age")]
 pub(crate) struct ImportArgs {
-    /// The lists, PEM or DER; - is standard input
+    /// The lists, PEM or DER, or one snapshot; - is standard input
     #[arg(value_name = "FILE|-", required = true, value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
     #[command(flatten)]
@@ -43,6 +49,13 @@ struct Item {
 const LIMIT: u64 = 256 << 20;
 
 pub(crate) fn run(args: ImportArgs, env: &mut Env) -> Result<Answer> {
+    // Lists need the authority that signed them, and a snapshot a place where nothing is.
+    if !Store::open(&env.pki).exists() {
+        return snapshot::restore(&args.files, &args.unlock, env);
+    }
+    for file in &args.files {
+        snapshot::refuse(file, env)?;
+    }
     let (mut world, mut locked) = World::lock("import", env)?;
     let mut lists = Vec::new();
     for file in &args.files {

@@ -106,7 +106,7 @@ fn build(
     name: Option<&str>,
 ) -> Result<()> {
     change.initialized(profile, settings, name)?;
-    for authority in change.authorities_in_order() {
+    for authority in change.world.authorities_in_order() {
         change.authority(&authority, Dates::default(), to)?;
     }
     let trust = change.trust()?;
@@ -292,6 +292,16 @@ pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()
         shared::tell_clock(env);
     }
     let mut items: Vec<Item> = done.issued.iter().map(|written| item(written, env)).collect();
+    items.extend(done.superseded.iter().map(|old| Item {
+        action: "revoked",
+        role: old.role.to_owned(),
+        name: old.name.clone(),
+        issuer: Some(old.issuer.clone()),
+        serial_number: Some(old.serial.clone()),
+        not_before: None,
+        not_after: None,
+        path: None,
+    }));
     items.extend(unchanged.iter().map(|entry| Item {
         action: "unchanged",
         role: entry.role.to_string(),

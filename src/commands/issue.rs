@@ -3,6 +3,7 @@
 mod bulk;
 mod deliver;
 mod differences;
+mod subordinate;
 
 use std::path::PathBuf;
 
@@ -54,11 +55,13 @@ enum What {
     /// A client: its name is the common name and so the RabbitMQ user
     #[command(after_help = "EXAMPLES:\n  certgen issue client reporting --like celery_worker\n  \
                             certgen issue client collector --access consume:reports --validity 90d\n  \
-                            certgen issue client --from devices.csv --access mqtt\n  \
+                            certgen issue client --from devices.csv --access mqtt --archive fleet.tar --users users.json\n  \
+                            certgen issue client reporting --replace\n  \
                             certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
     #[command(after_help = "EXAMPLES:\n  certgen issue authority devices --issuer root --path-length 0\n  \
+                            certgen issue authority site-a --csr request.pem --issuer root --permit site-a.example.com\n  \
                             certgen issue authority web --permit example.com --validity 5y")]
     Authority(AuthorityArgs),
 }
@@ -66,7 +69,7 @@ enum What {
 #[derive(Debug, Clone, Default, clap::Args)]
 struct IdentityArgs {
     /// The names; flags apply to each
-    #[arg(value_name = "NAME", required_unless_present = "from")]
+    #[arg(value_name = "NAME", required_unless_present_any = ["from", "csr_dir"])]
     names: Vec<String>,
     #[command(flatten)]
     called: NameArgs,
@@ -93,12 +96,28 @@ struct CommonArgs {
     /// Sign this request; the key stays where it is (one NAME)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["from", "key_type", "key_password_file"])]
     csr: Option<PathBuf>,
-    /// Names from FILE or - : CSV with a header of flag names, or one name a line; lists in a cell with ;
-    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath)]
+    /// A list, three names or a million, from FILE or - : CSV with a header of flag names, or one name a line; lists in a cell with ;
+    #[arg(long, value_name = "FILE|-", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["names", "csr_dir"])]
     from: Option<PathBuf>,
+    /// Sign every request in DIR; each is called NAME.csr, and the keys stay where they are
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with_all = ["names", "csr", "key_type", "key_password_file"])]
+    csr_dir: Option<PathBuf>,
+    /// Issue the good rows of a list although others are bad, and end with exit code 1
+    #[arg(long)]
+    keep_going: bool,
     /// Write the directories into DIR instead of the PKI
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath, conflicts_with = "archive")]
     out: Option<PathBuf>,
+    /// What --out holds of a list: a directory for each NAME, or NAME.pem and NAME.key side by side
+    #[arg(
+        long,
+        value_name = "LAYOUT",
+        default_value = "directories",
+        hide_default_value = true,
+        requires = "out",
+        conflicts_with = "names"
+    )]
+    layout: Layout,
     /// Write the directories into a tar file (0600) instead of the PKI
     #[arg(long, value_name = "FILE.tar", value_hint = clap::ValueHint::FilePath)]
     archive: Option<PathBuf>,
@@ -112,12 +131,28 @@ struct CommonArgs {
     unlock: Unlock,
 }
 
+/// How the files of a list lie in a directory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Layout {
+    /// A complete directory for each identity
+    #[default]
+    Directories,
+    /// NAME.pem and NAME.key of all of them side by side, with one bundle
+    Flat,
+}
+
 #[derive(Debug, Clone, Default, clap::Args)]
 struct ClientArgs {
     #[command(flatten)]
     identity: IdentityArgs,
     #[command(flatten)]
     user: UserArgs,
+    /// The device was swapped: a new certificate, and those it had are revoked as superseded
+    #[arg(long, conflicts_with_all = ["from", "csr_dir", "force"])]
+    replace: bool,
+    /// Write the users of a list to FILE (0600), to be imported into a broker
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "names", help_heading = "RabbitMQ user")]
+    users: Option<PathBuf>,
 }
 
 /// What the RabbitMQ user of a client may do.
@@ -200,6 +235,12 @@ struct AuthorityArgs {
     /// Name constraint: what it may not certify (repeatable)
     #[arg(long, value_name = "NAME")]
     exclude: Vec<String>,
+    /// Sign this request of a site: its key stays there (one NAME, with --issuer)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["key_type", "seal", "recipient"])]
+    csr: Option<PathBuf>,
+    /// Sign the request again although its certificate is not due
+    #[arg(long, requires = "csr")]
+    force: bool,
     /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
     #[arg(long)]
     seal: bool,
@@ -219,7 +260,7 @@ pub(crate) fn run(args: IssueArgs, env: &mut Env) -> Result<Answer> {
     }
 }
 
-/// One name to issue, with what the command line or its row says about it.
+/// One name to issue, with what the command line says about it.
 struct Wish {
     name: String,
     spec: EntrySpec,
@@ -227,10 +268,18 @@ struct Wish {
 
 fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let common = &args.identity.common;
+    if common.from.is_some() || common.csr_dir.is_some() {
+        return bulk::run(role, args, env);
+    }
+    if common.keep_going {
+        return Err(Error::usage("--keep-going goes with --from or --csr-dir"));
+    }
     let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
     let (mut world, mut locked) = World::lock("issue", env)?;
     let csr = read_csr(common.csr.as_deref(), &args.identity.names, env)?;
-    let mut wishes = wishes(role, args, csr.as_ref(), &world, env)?;
+    let spec = spec(role, args, csr.as_ref(), &world, env)?;
+    let names = args.identity.names.iter();
+    let mut wishes: Vec<Wish> = names.map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
     refuse_twins(&wishes)?;
     for wish in &mut wishes {
         let known = world.spec(role, &wish.name).as_deref().cloned().unwrap_or_default();
@@ -247,16 +296,26 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
         refusals.privileged_user(&entry)?;
     }
     let text = edited(role, &wishes, &world)?;
-    let manifest = Manifest::parse(&text, MANIFEST)?;
+    let manifest = world.parse(&text)?;
     let entries = entries(role, &wishes, &manifest, !common.no_save)?;
     for entry in &entries {
         world.refuse_owner(entry)?;
         refusals.case_twin(entry)?;
     }
 
-    let (todo, unchanged) = sort_out(&entries, &world, common, csr.as_ref(), dates, env)?;
+    if args.replace {
+        entries.iter().try_for_each(|entry| refuse_unknown(entry, &world))?;
+    }
+    let (todo, unchanged) = sort_out(&entries, &world, args, csr.as_ref(), dates, env)?;
     for (entry, _) in &todo {
-        world.refuse_leaked(entry, common.force, env)?;
+        match common.force {
+            false => world.refuse_leaked(entry, env)?,
+            true => {
+                if let Some(accepted) = world.accepts_revoked(entry, env) {
+                    env.warn(format!("client {} comes back: {accepted}", ui::quote(&entry.name)));
+                }
+            }
+        }
     }
     let unsaved = if common.no_save {
         Some(manifest)
@@ -278,6 +337,9 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                     None => KeySource::Generate(entry.key_type),
                 };
                 let destination = delivery.destination(&entry)?;
+                if args.replace {
+                    change.supersede(role, &entry.name)?;
+                }
                 let unmanaged = unsaved.as_ref().and_then(|asked| asked.spec(role, &entry.name)).cloned();
                 change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
                 progress.step();
@@ -287,6 +349,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
                 change.adopt()?;
             }
             change.refresh_bundles(&trust)?;
+            change.refresh_revocation_lists()?;
         }
         // What a user may do can have been changed in the manifest by hand, which no certificate shows.
         change.refresh_brokers()?;
@@ -294,17 +357,6 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     };
     drop(locked);
     tell(&done, &unchanged, role, &world, env)
-}
-
-/// The names with what is said about them: on the command line or in `--from`.
-fn wishes(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: &mut Env) -> Result<Vec<Wish>> {
-    let spec = spec(role, args, csr, world, env)?;
-    let mut wishes: Vec<Wish> =
-        args.identity.names.iter().map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
-    if let Some(from) = &args.identity.common.from {
-        wishes.extend(bulk::read(role, from, &spec, world, env)?);
-    }
-    Ok(wishes)
 }
 
 /// What the flags say, as an entry of the manifest says it.
@@ -319,6 +371,15 @@ fn spec(role: Role, args: &ClientArgs, csr: Option<&Csr>, world: &World, env: &m
         spec.san = shared::list(&names_of_request(csr, role, env));
     }
     Ok(spec)
+}
+
+impl UserArgs {
+    /// Something is said about a user.
+    fn says_something(&self) -> bool {
+        let texts = [&self.configure, &self.write, &self.read, &self.topic_write, &self.topic_read, &self.like];
+        let lists = [&self.vhost, &self.access, &self.tag, &self.broker];
+        texts.iter().any(|text| text.is_some()) || lists.iter().any(|list| !list.is_empty())
+    }
 }
 
 fn user_spec(user: &UserArgs, world: &World) -> Result<EntrySpec> {
@@ -353,23 +414,20 @@ fn user_spec(user: &UserArgs, world: &World) -> Result<EntrySpec> {
     Ok(spec)
 }
 
-/// The names that a request asks for. A client's own name as a host name is dropped: it is a user, not a host.
+/// The names that a request asks for, said aloud.
 fn names_of_request(csr: &Csr, role: Role, env: &mut Env) -> Vec<String> {
-    let common_name = csr.subject().common_name().map(str::to_owned);
-    let mut names = Vec::new();
-    for name in csr.subject_alt_names() {
-        let text = name.to_string();
-        if role == Role::Client
-            && common_name.as_deref().is_some_and(|cn| text.eq_ignore_ascii_case(&format!("dns:{cn}")))
-        {
-            continue;
-        }
-        names.push(text);
-    }
+    let names = names_in_request(csr, role);
     if !names.is_empty() {
         env.say(format!("names from the request: {}", names.join(", ")));
     }
     names
+}
+
+/// The names that a request asks for. A client's own name as a host name is dropped: it is a user, not a host.
+fn names_in_request(csr: &Csr, role: Role) -> Vec<String> {
+    let own = csr.subject().common_name().map(|name| format!("dns:{name}"));
+    let is_own = |name: &String| role == Role::Client && own.as_ref().is_some_and(|own| name.eq_ignore_ascii_case(own));
+    csr.subject_alt_names().iter().map(ToString::to_string).filter(|name| !is_own(name)).collect()
 }
 
 fn read_csr(path: Option<&std::path::Path>, names: &[String], env: &Env) -> Result<Option<Csr>> {
@@ -377,21 +435,26 @@ fn read_csr(path: Option<&std::path::Path>, names: &[String], env: &Env) -> Resu
     let [name] = names else {
         return Err(Error::usage("--csr goes with exactly one NAME"));
     };
-    let what = || format!("the request {}", ui::path(path));
     let file = if path == std::path::Path::new("-") { path.to_owned() } else { env.cwd.join(path) };
-    let csr = Csr::from_bytes(&store::read_limited(&file, store::INPUT_LIMIT)?)
-        .map_err(|e| Error::from(e).context(what()))?;
+    let csr = read_request(&store::read_limited(&file, store::INPUT_LIMIT)?, name);
+    csr.map(Some).map_err(|e| e.context(format!("the request {}", ui::path(path))))
+}
+
+/// Reads a request for `name`. One that asks to be an authority, or for somebody else, is refused.
+fn read_request(bytes: &[u8], name: &str) -> Result<Csr> {
+    let csr = Csr::from_bytes(bytes)?;
     if csr.wants_ca() {
-        return Err(Error::failed(format!("{} asks to be an authority", what()))
-            .hint("make the request without CA:TRUE; certgen request does"));
+        return Err(
+            Error::failed("it asks to be an authority").hint("make the request without CA:TRUE; certgen request does")
+        );
     }
     let common_names = csr.subject().common_names();
-    if common_names.iter().any(|cn| cn != name) {
+    if common_names.iter().any(|cn| *cn != name) {
         let found: Vec<String> = common_names.iter().map(|cn| ui::quote(cn)).collect();
-        return Err(Error::failed(format!("{} is for {}, not for {}", what(), found.join(" and "), ui::quote(name)))
+        return Err(Error::failed(format!("it is for {}, not for {}", found.join(" and "), ui::quote(name)))
             .hint("issue it under its own name, or have it made anew"));
     }
-    Ok(Some(csr))
+    Ok(csr)
 }
 
 fn refuse_twins(wishes: &[Wish]) -> Result<()> {
@@ -429,17 +492,19 @@ type Todo = Vec<(Entry, Option<crate::x509::Certificate>)>;
 fn sort_out(
     entries: &[Entry],
     world: &World,
-    common: &CommonArgs,
+    args: &ClientArgs,
     csr: Option<&Csr>,
     dates: Dates,
     env: &Env,
 ) -> Result<(Todo, Vec<Entry>)> {
+    let common = &args.identity.common;
+    let force = common.force || args.replace;
     let (mut todo, mut unchanged) = (Vec::new(), Vec::new());
     for entry in entries {
         let (reasons, current) = world.judge(entry, env)?;
         let old = world.entry(entry.role, &entry.name);
         let differences = differences::of(entry, old.as_deref(), current.as_ref(), &reasons, csr, dates);
-        if !differences.is_empty() && !common.force {
+        if !differences.is_empty() && !force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",
                 entry.role,
@@ -450,7 +515,7 @@ fn sort_out(
             return Err(error);
         }
         let is_new = reasons.contains(&Reason::Missing);
-        if reasons.is_empty() && differences.is_empty() && !common.force {
+        if reasons.is_empty() && differences.is_empty() && !force {
             refuse_empty_delivery(entry, common)?;
             unchanged.push(entry.clone());
             continue;
@@ -463,6 +528,17 @@ fn sort_out(
         todo.push((entry.clone(), replaces));
     }
     Ok((todo, unchanged))
+}
+
+/// What nobody has cannot be replaced.
+fn refuse_unknown(entry: &Entry, world: &World) -> Result<()> {
+    match world.inventory.current(entry.role.as_str(), &entry.name) {
+        Some(_) => Ok(()),
+        None => {
+            Err(Error::failed(format!("{} {} has no certificate to be replaced", entry.role, ui::quote(&entry.name)))
+                .hint("issue it without --replace"))
+        }
+    }
 }
 
 /// A place was named, and nothing would be written there.
@@ -498,6 +574,9 @@ fn dates(not_before: Option<&str>, not_after: Option<&str>) -> Result<Dates> {
 
 fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let dates = dates(args.not_before.as_deref(), args.not_after.as_deref())?;
+    if let Some(csr) = &args.csr {
+        return subordinate::run(args, csr, dates, env);
+    }
     let (mut world, mut locked) = World::lock("issue", env)?;
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     keep_only_issuer(&world.manifest, &mut editor)?;
@@ -522,7 +601,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
         return tell_unchanged(&args.names, env);
     }
     let text = editor.into_text();
-    world.manifest = Manifest::parse(&text, MANIFEST)?;
+    world.manifest = world.parse(&text)?;
     let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
     let existing: Vec<String> = world.authority_names().map(str::to_owned).collect();
     let mut vault = Vault::new(&args.unlock);
@@ -533,9 +612,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
             change.authority(&authority, dates, seal.as_ref())?;
         }
         change.manifest(text);
-        let trust = change.trust()?;
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh_all()?;
         change.commit(&mut locked)?
     };
     drop(locked);

@@ -1,9 +1,11 @@
 //! The command line: one file per subcommand, each with its arguments, its help and the few lines that read, decide,
 //! act and say. Commands may use every room; no room uses them.
 
+mod apply;
 mod completions;
 mod crl;
 mod emit;
+mod export;
 mod import;
 mod init;
 mod inspect;
@@ -11,6 +13,7 @@ mod issue;
 mod list;
 mod log;
 mod man;
+mod plan;
 mod remove;
 mod renew;
 mod request;
@@ -90,6 +93,8 @@ enum Command {
     Init(init::InitArgs),
     Issue(issue::IssueArgs),
     Request(request::RequestArgs),
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
     List(list::ListArgs),
     Status(status::StatusArgs),
     Log(log::LogArgs),
@@ -104,6 +109,7 @@ enum Command {
     Seal(seal::SealArgs),
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
+    Export(export::ExportArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -173,6 +179,8 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Init(args) => init::run(args, env),
         Command::Issue(args) => issue::run(args, env),
         Command::Request(args) => request::run(args, env),
+        Command::Plan(args) => plan::run(&args, env),
+        Command::Apply(args) => apply::run(&args, env),
         Command::List(args) => list::run(&args, env),
         Command::Status(args) => status::run(&args, env),
         Command::Log(args) => log::run(&args, env),
@@ -187,6 +195,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Seal(args) => seal::run(args, env),
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),
+        Command::Export(args) => export::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

@@ -10,7 +10,6 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Editor, Manifest};
 use crate::profile::Role;
-use crate::store::{Action, layout};
 use crate::ui;
 
 /// Take an identity out: its directory, its entry in certgen.toml, its user
@@ -46,6 +45,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     let mut targets: Vec<(Role, String)> = Vec::new();
     for text in &args.names {
         let target = identity(&world, text)?;
+        refuse_listed(&world, &target)?;
         if !targets.contains(&target) {
             targets.push(target);
         }
@@ -56,7 +56,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         editor.remove_entry(*role, name)?;
     }
     let text = editor.into_text();
-    world.manifest = without(&targets, &world.manifest, &text)?;
+    world.manifest = without(&targets, &world, &text)?;
     let mut vault = Vault::new(&args.unlock);
     let mut items = Vec::new();
     let notes;
@@ -105,9 +105,18 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// What a list asks for would be issued again by the next `apply`.
+fn refuse_listed(world: &World, (role, name): &(Role, String)) -> Result<()> {
+    match world.manifest.list_of(*role, name) {
+        None => Ok(()),
+        Some(list) => Err(Error::failed(format!("{role}/{} stands in the list {}", ui::plain(name), ui::path(list)))
+            .hint("take it out there, then: certgen apply --prune")),
+    }
+}
+
 /// The manifest that remains. A broker keeps a certificate to show.
-fn without(targets: &[(Role, String)], before: &Manifest, text: &str) -> Result<Manifest> {
-    let after = Manifest::parse(text, "certgen.toml");
+fn without(targets: &[(Role, String)], world: &World, text: &str) -> Result<Manifest> {
+    let (before, after) = (&world.manifest, world.parse(text));
     let shown = targets.iter().find_map(|(role, name)| Some((role, name, before.broker_that_shows(*role, name)?)));
     let bare = |manifest: &Manifest| manifest.brokers().iter().any(|broker| broker.certificates.is_empty());
     match (after, shown) {
@@ -117,7 +126,7 @@ fn without(targets: &[(Role, String)], before: &Manifest, text: &str) -> Result<
             Err(Error::failed(format!("{role}/{} is the certificate of {broker} in certgen.toml", ui::plain(name)))
                 .hint("give the broker another first: certificate = \"node/NAME\" in [broker]"))
         }
-        (Err(e), None) => Err(e.into()),
+        (Err(e), None) => Err(e),
     }
 }
 
@@ -145,20 +154,5 @@ fn identity(world: &World, text: &str) -> Result<(Role, String)> {
                 Err(_) => "write server/NAME, node/NAME or client/NAME".to_owned(),
             },
         )),
-    }
-}
-
-impl Change<'_> {
-    fn remove_identity(&mut self, role: Role, name: &str) -> Result<()> {
-        let directory = layout::entry_dir(role.as_str(), name)?;
-        if self.world.store.holds(&directory) {
-            self.removals.push(directory);
-        }
-        self.erase_history_keys(role, name)?;
-        let mut event = self.event(Action::Removed, role.as_str(), name)?;
-        event.serial = self.world.inventory.current_serial(role.as_str(), name);
-        self.events.push(event);
-        self.world.forget_entry(role, name);
-        Ok(())
     }
 }

@@ -107,6 +107,9 @@ fn pass(args: &RenewArgs, env: &mut Env) -> Result<Answer> {
     let done = renew(args, picked, &mut world, &mut vault, &mut items, env)?.commit(&mut locked)?;
     drop(locked);
     tell(&done, &mut items, &world, env)?;
+    if args.hook.is_none() {
+        shared::tell_owed_hooks(&world, env);
+    }
     let failed = items.iter().filter(|item| item.error.is_some()).count();
     let hooked = args.hook.as_deref().map_or(Ok(()), |command| hook::run(command, &world.store, env));
     let reloaded = match &args.reload {
@@ -155,7 +158,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
             "authority {} is not renewed: everybody who trusts it must learn of its successor first",
             ui::quote(name)
         ))
-        .hint(format!("put another in its place: {}", shared::rotate(name))));
+        .hint(format!("put another in its place: {}", world.how_to_replace(name, env))));
     }
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {
@@ -166,8 +169,16 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
         ))
         .hint(format!("with the request: certgen issue {role} {} --csr FILE --force", ui::shell(&name)))),
         Renewable::Revoked => {
-            Err(Error::failed(format!("{role} {} was not renewed: its certificate was revoked", ui::quote(&name)))
-                .hint(format!("if it shall come back after all: certgen issue {role} {} --force", ui::shell(&name))))
+            let accepted = world.entry(role, &name).and_then(|entry| world.accepts_revoked(&entry, env));
+            let again = format!("if it shall come back after all: certgen issue {role} {} --force", ui::shell(&name));
+            let error =
+                Error::failed(format!("{role} {} was not renewed: its certificate was revoked", ui::quote(&name)));
+            Err(match accepted {
+                None => error.hint(again),
+                Some(accepted) => error
+                    .hint(format!("take another name: certgen issue {role} NEWNAME --like {}", ui::shell(&name)))
+                    .hint(format!("{again}; but {accepted}")),
+            })
         }
     }
 }
@@ -257,6 +268,7 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
     if items.is_empty() {
         env.say(nothing_due(world, env)?);
     }
+
     for (action, heading) in [("elsewhere", "to be renewed where its key is:"), ("revoked", "revoked, so not renewed:")]
     {
         let items = of(action);

@@ -1,5 +1,6 @@
 //! `certgen request`
 
+mod authority;
 mod finish;
 
 use std::path::{Path, PathBuf};
@@ -12,26 +13,30 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::profile::Role;
-use crate::store::{self, OutputFile, Owner, Transaction};
+use crate::store::{self, OutputFile, Owner, Transaction, layout};
 use crate::ui;
 use crate::x509::{CsrTemplate, PrivateKey};
 
 /// Make a key and a request where the key will live, and put the answer beside it
 ///
 /// No PKI is needed. The key never leaves this machine: only the request goes to whoever runs certgen issue ... --csr,
-/// and only certificates come back.
+/// and only certificates come back. The key of an authority is made in the PKI itself, in ca/NAME; what comes back makes
+/// that a PKI which issues on its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen request client sensor-17 --out /etc/sensor\n  \
                         certgen issue client sensor-17 --csr request.pem      (where the authority is)\n  \
-                        certgen request --finish client_certificate.pem --finish ca_certificate.pem --out /etc/sensor")]
+                        certgen request --finish client_certificate.pem --finish ca_certificate.pem --out /etc/sensor\n  \
+                        certgen request authority site-a\n  \
+                        certgen issue authority site-a --csr request.pem --issuer root      (where the root is)\n  \
+                        certgen request --finish ca_chain.pem")]
 pub(crate) struct RequestArgs {
-    /// server, node or client
-    #[arg(value_name = "ROLE", value_parser = ["server", "node", "client"], required_unless_present = "finish")]
+    /// server, node, client or authority
+    #[arg(value_name = "ROLE", value_parser = ["server", "node", "client", "authority"], required_unless_present = "finish")]
     role: Option<String>,
     /// The name
     #[arg(value_name = "NAME", required_unless_present = "finish", allow_hyphen_values = true)]
     name: Option<String>,
-    /// The directory of the key; made if it is not there [default: .]
+    /// The directory of the key; made if it is not there [default: .; ca/NAME of the PKI for an authority]
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     out: Option<PathBuf>,
     /// The answer: the certificate with its intermediates, and the bundle (repeatable; a directory takes all in it)
@@ -41,6 +46,32 @@ pub(crate) struct RequestArgs {
     called: NameArgs,
     #[command(flatten)]
     key: KeyArgs,
+    #[command(flatten)]
+    authority: AuthorityArgs,
+}
+
+/// What only an authority has.
+#[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Authorities")]
+struct AuthorityArgs {
+    /// Common name; a mark from its key is added [default: NAME]
+    #[arg(long, value_name = "CN", conflicts_with = "finish")]
+    common_name: Option<String>,
+    /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
+    #[arg(long, conflicts_with = "finish")]
+    seal: bool,
+    /// Seal its key to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...", conflicts_with = "finish")]
+    recipient: Vec<String>,
+    /// File with the passphrase for --seal
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "seal")]
+    passphrase_file: Option<PathBuf>,
+}
+
+impl AuthorityArgs {
+    fn is_empty(&self) -> bool {
+        self.common_name.is_none() && !self.seal && self.recipient.is_empty()
+    }
 }
 
 /// What was written: what the output shows and what `--json` prints.
@@ -56,12 +87,23 @@ pub(crate) const REQUEST_FILE: &str = "request.pem";
 pub(crate) fn run(args: RequestArgs, env: &mut Env) -> Result<Answer> {
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from("."));
     if !args.finish.is_empty() {
+        if args.out.is_none() && authority::is_answered(&args.finish, env)? {
+            return authority::finish(&args.finish, env);
+        }
         let written = finish::finish(&args.finish, &env.cwd.join(&out), env)?;
         return tell("wrote", &written, env);
     }
     let (Some(role), Some(name)) = (&args.role, &args.name) else {
         return Err(Error::usage("a request needs a role and a name").hint("certgen request client NAME"));
     };
+    if role == layout::AUTHORITY {
+        return authority::request(name, &args, env);
+    }
+    if !args.authority.is_empty() {
+        return Err(Error::usage(format!(
+            "--common-name, --seal and --recipient are for an authority, not for a {role}"
+        )));
+    }
     let role: Role = role.parse().map_err(|e: crate::profile::UnknownRole| Error::usage(e.to_string()))?;
     let entry = entry(role, name, &args, env)?;
     let written = make(&entry, &env.cwd.join(&out), env)?;

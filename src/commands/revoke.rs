@@ -12,7 +12,7 @@ use crate::apply::{self, Change, Dates, Destination, KeySource, NameRefusals, Or
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Editor, Entry, Manifest};
+use crate::manifest::{Editor, Entry};
 use crate::profile::Role;
 use crate::store::{Locked, Revocation, layout};
 use crate::ui;
@@ -203,7 +203,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
     world.manifest.entry_from(Role::Client, name, &spec).map_err(|e| shared::blame(e, Role::Client, name, &spec))?;
     editor.put_entry(Role::Client, name, &spec)?;
     let text = editor.into_text();
-    let manifest = Manifest::parse(&text, "certgen.toml")?;
+    let manifest = world.parse(&text)?;
     let entry = manifest.entry(Role::Client, name).cloned();
     let entry = entry.ok_or_else(|| refuse(format!("client {} got lost", ui::quote(name))))?;
     let before = world.entry(Role::Client, &old).as_deref().cloned();
@@ -221,7 +221,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
     refusals.privileged_user(&entry)?;
     refusals.case_twin(&entry)?;
     world.refuse_owner(&entry)?;
-    world.refuse_leaked(&entry, false, env)?;
+    world.refuse_leaked(&entry, env)?;
     world.save(manifest);
     Ok((entry, text))
 }

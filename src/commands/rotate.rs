@@ -278,6 +278,13 @@ fn batch(text: Option<&str>, world: &World) -> Result<Batch> {
 
 fn finish(args: &FinishArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("rotate", env)?;
+    // Killed after its work was safe, and asked again: the lock has just brought it to its end.
+    let ended = |name: &str| world.rotation_ended(name).is_some() && world.rotation(Some(name)).is_err();
+    if let Some(name) = args.authority.as_deref().filter(|name| !locked.notes().is_empty() && ended(name)) {
+        env.say(format!("the rotation of authority {} is finished", ui::quote(name)));
+        drop(locked);
+        return standing::status(Some(name), env);
+    }
     let rotation = world.rotation(args.authority.as_deref())?;
     if rotation.phase == Phase::Started {
         let name = ui::shell(&rotation.authority);

@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use time::OffsetDateTime;
 
-use crate::apply::AuthorityState;
-use crate::apply::{World, target_of};
+use crate::apply::{AuthorityState, Edited, World};
 use crate::emit::rabbitmq::ctl_words;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
-use crate::profile::Role;
+use crate::profile::{Role, nearest};
 use crate::store::{self, Inventory, Store, layout};
 use crate::ui;
 use crate::x509::Duration;
@@ -230,8 +229,37 @@ pub(crate) fn identity(world: &World, text: &str) -> Result<(Role, String)> {
         (Some(role), None) => Ok((role, name.to_owned())),
         (Some(a), Some(b)) => Err(Error::failed(format!("there is a {b} and a {a} named {}", ui::quote(name)))
             .hint(format!("write {b}/{0} or {a}/{0}", ui::shell(name)))),
-        _ => Err(Error::failed(format!("there is no identity {}", ui::quote(text)))
-            .hint("see what there is with certgen list")),
+        _ => Err(no_identity(world, text, "identity")),
+    }
+}
+
+/// Nothing here has the name `text`: says which was meant. `what` is everything that it could have been.
+pub(crate) fn no_identity(world: &World, text: &str, what: &str) -> Error {
+    let (role, name) = split_role(text);
+    let entries = world.manifest.entries().iter().chain(world.unmanaged());
+    let names = entries.filter(|entry| role.is_none_or(|role| role == entry.role.as_str())).map(|e| e.name.as_str());
+    let error = Error::failed(format!("there is no {what} {}", ui::quote(text)));
+    let error = match nearest(name, names) {
+        Some(near) => {
+            let role = role.map(|role| format!("{role}/")).unwrap_or_default();
+            error.hint(format!("did you mean {role}{}?", ui::shell(near)))
+        }
+        None => error,
+    };
+    error.hint("see what there is with certgen list")
+}
+
+/// Says whose hook has not succeeded since they were renewed.
+pub(crate) fn tell_owed_hooks(world: &World, env: &mut Env) {
+    let owed = world.awaiting_hook();
+    let names: Vec<String> = owed.iter().map(|(role, name)| format!("{role}/{}", ui::plain(name))).collect();
+    match names.as_slice() {
+        [] => {}
+        [only] => env.say(format!("the hook of {only} has not succeeded yet: certgen renew --due --hook CMD")),
+        [first, rest @ ..] => env.say(format!(
+            "the hooks of {first} and {} more have not succeeded yet: certgen renew --due --hook CMD",
+            rest.len()
+        )),
     }
 }
 
@@ -254,16 +282,17 @@ pub(crate) fn deletion_line(user: &str) -> String {
 }
 
 /// Tells of emitted files that somebody edited, and how to have ours after all.
-pub(crate) fn warn_of_edited(files: &[PathBuf], env: &mut Env) {
-    for path in files {
-        let shown = ui::path(env.shown(path));
+pub(crate) fn warn_of_edited(files: &[Edited], env: &mut Env) {
+    let mut commands: Vec<&str> = Vec::new();
+    for Edited { file, by } in files {
+        let shown = ui::path(env.shown(file));
         env.warn(format!("{shown} was edited by hand and left alone: the new text is in {shown}.new"));
+        if !commands.contains(&by.as_str()) {
+            commands.push(by);
+        }
     }
-    let mut targets: Vec<&str> =
-        files.iter().map(|path| target_of(path.strip_prefix(&env.pki).unwrap_or(path))).collect();
-    targets.dedup();
-    if !files.is_empty() {
-        env.say(format!("to put the new text in their place: certgen emit {} --force", targets.join(" ")));
+    for command in commands {
+        env.say(format!("to put the new text in their place: certgen emit {command} --force"));
     }
 }
 

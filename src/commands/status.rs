@@ -4,7 +4,7 @@ mod prometheus;
 mod scan;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -13,7 +13,7 @@ use crate::apply::{Standing, SurveyOptions, World};
 use crate::commands::rotate::{self, RotationItem};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::plan::State;
 use crate::ui::{self, Table};
@@ -88,26 +88,26 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     if !args.scan.is_empty() {
         return scan::run(args, env);
     }
+    if env.json && args.prometheus.as_deref() == Some(Path::new("-")) {
+        return Err(Error::usage("--json and --prometheus - both write to standard output"));
+    }
     let world = World::read(env)?;
     let due_within = args.due_within.map(time::Duration::from);
     let options = SurveyOptions { files: args.files, due_within };
     let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
     // Of very many, the table shows what somebody has to look at, and counts the others.
     let only_faults = world.is_large() && args.what.is_empty() && !env.json;
-    let mut stream = (env.json && args.what.is_empty()).then(|| ui::Stream::begin(env)).transpose()?;
+    let mut told = args.what.is_empty().then(|| ui::Items::new(env));
     let (mut all, mut items, mut counts) = (Vec::new(), Vec::new(), Counts::default());
     world.survey(options, env, &mut |standing, env| {
         if !shared::names(&args.what, &standing.role, &standing.name) {
             return Ok(());
         }
         counts.add(&standing, end);
-        match &mut stream {
-            Some(stream) => {
-                let item = item(&standing, &world, env);
-                stream.item(env, &item)?;
-            }
-            None if only_faults && !needs_a_look(&standing, end) => {}
-            None => items.push(item(&standing, &world, env)),
+        match &mut told {
+            Some(told) if env.json => told.item(env, |env| item(&standing, &world, env))?,
+            _ if only_faults && !needs_a_look(&standing, end) => {}
+            _ => items.push(item(&standing, &world, env)),
         }
         if args.prometheus.is_some() {
             all.push(standing);
@@ -125,15 +125,9 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         rest.insert("revocation_checked".to_owned(), revocation_checked.into());
         rest.insert("rotations".to_owned(), serde_json::to_value(&rotations).map_err(std::io::Error::other)?);
         rest.insert("migrations".to_owned(), serde_json::to_value(&migrations).map_err(std::io::Error::other)?);
-        let stream = match stream {
-            Some(stream) => stream,
-            None => {
-                let mut stream = ui::Stream::begin(env)?;
-                items.iter().try_for_each(|item| stream.item(env, item))?;
-                stream
-            }
-        };
-        stream.end(env, &rest)?;
+        let mut told = told.unwrap_or_else(|| ui::Items::new(env));
+        items.iter().try_for_each(|item| told.item(env, |_| item))?;
+        told.end_with(env, &rest)?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
         if only_faults {
@@ -147,7 +141,8 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         for RotationItem { authority, phase, next } in &rotations {
             env.say(format!("rotation of authority {}: {phase}: {next}", ui::plain(authority)));
         }
-        next_steps(&items, rotations.is_empty(), args.due_within, env);
+        next_steps(&items, &world, rotations.is_empty(), args.due_within, env);
+        shared::tell_owed_hooks(&world, env);
     }
     if let (true, Some(within)) = (counts.failing > 0, args.fail_within) {
         env.warn(format!("{} of {} end within {within} or are broken", counts.failing, counts.all));
@@ -241,7 +236,7 @@ fn migrations(manifest: &Manifest) -> Vec<MigrationItem> {
 }
 
 /// What to type about what is not well.
-fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
+fn next_steps(items: &[Item], world: &World, names_rotation: bool, due_within: Option<Duration>, env: &mut Env) {
     let is = |item: &&Item, state: State, role: fn(&str) -> bool| item.state == state && role(&item.role);
     let authority = |role: &str| role == "authority";
     let list = |role: &str| role == "crl";
@@ -252,7 +247,7 @@ fn next_steps(items: &[Item], names_rotation: bool, due_within: Option<Duration>
     }
     let runs_out = |i: &&Item| is(i, State::Due, authority) || is(i, State::Expired, authority);
     for item in items.iter().filter(runs_out).filter(|_| names_rotation) {
-        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), shared::rotate(&item.name)));
+        env.say(format!("to replace authority {}: {}", ui::plain(&item.name), world.how_to_replace(&item.name, env)));
     }
     if items.iter().any(|i| is(&i, State::Due, list) || is(&i, State::Expired, list)) {
         env.say("to write the revocation lists anew: certgen crl --due");

@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Python, aio-pika: a module that connects, and the same as variables",
     settings: AMQP_SETTINGS,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 

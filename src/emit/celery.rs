@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Python, Celery: its configuration as a module, and the same as variables",
     settings: AMQP_SETTINGS_WITHOUT_PASSWORD,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::has_tasks, emit),
 };
 

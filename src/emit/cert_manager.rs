@@ -23,13 +23,13 @@ pub(super) const TARGET: Target = Target {
     settings: &[
         Setting::with_default("issuer", "who signs: ca (an intermediate in a Secret) or vault", "ca"),
         Setting::of_facts("vault", "address of Vault, for issuer=vault"),
-        Setting::with_default("mount", "mount of the PKI engine in Vault", "pki_int"),
+        Setting::with_default("mount", "mounts of the PKI engine in Vault, with -AUTHORITY after it", "pki_int"),
         Setting::with_default("duration", "validity of the certificates", "90d"),
         Setting::with_default("renew_before", "how long before the end they are renewed", "30d"),
         CLIENTS_NAMESPACE,
     ],
     holds: Holds::Certificates,
-    next: |_| vec!["the head of issuers.yaml says what to apply, and in which order".to_owned()],
+    next: |_, _| vec!["the head of issuers.yaml says what to apply, and in which order".to_owned()],
     write: Write::Once(emit),
 };
 
@@ -138,7 +138,6 @@ fn from_vault(facts: &Facts, cluster: &Cluster, settings: &Settings, issuers: &I
             Error::usage("issuer=vault: where is it?").hint("say so: --set vault=https://vault.example.com:8200")
         );
     };
-    let mount = super::cluster::mount(settings)?;
     let account = cluster.object("issuer");
     let mut objects = Vec::new();
     let namespaces: BTreeSet<&str> = issuers.iter().map(|(namespace, ..)| *namespace).collect();
@@ -168,6 +167,7 @@ fn from_vault(facts: &Facts, cluster: &Cluster, settings: &Settings, issuers: &I
             "mountPath": "/v1/auth/kubernetes",
             "serviceAccountRef": { "name": account },
         });
+        let mount = super::cluster::mount(settings, authority)?;
         let path = format!("{mount}/sign/{}", role.vault_role(cluster.kubernetes.cluster()));
         let spec = json!({ "vault": { "server": server, "path": path, "auth": { "kubernetes": login } } });
         objects.push(("", issuer(cluster, namespace, &vault_issuer(cluster, authority, *role), spec)));

@@ -117,11 +117,12 @@ impl Use {
     }
 }
 
-/// Where the PKI engine is mounted in Vault.
+/// Where the PKI engine of an authority is mounted in Vault: who signs for clients must not sign for nodes because both are
+/// in one engine.
 ///
 /// # Errors
-/// It is no path.
-pub(super) fn mount(settings: &Settings) -> Result<&str> {
+/// What was set is no path.
+pub(super) fn mount(settings: &Settings, authority: &str) -> Result<String> {
     let mount = settings.get("mount").unwrap_or_default().trim_matches('/');
     let harmless = |c: char| c.is_ascii_alphanumeric() || "_-./".contains(c);
     if mount.is_empty() || !mount.chars().all(harmless) || mount.split('/').any(|part| part.is_empty() || part == "..")
@@ -131,5 +132,5 @@ pub(super) fn mount(settings: &Settings) -> Result<&str> {
             ui::quote(mount)
         )));
     }
-    Ok(mount)
+    Ok(format!("{mount}-{}", object_name(authority)))
 }

@@ -29,7 +29,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("module", "module with the tasks, in app/ beside the file", "tasks"),
     ],
     holds: Holds::Certificates,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 
@@ -92,11 +92,7 @@ impl<'f> Project<'f> {
             None if broker.covers("rabbitmq") => "rabbitmq".to_owned(),
             None => own,
             Some(said) if broker.covers(said) => said.to_owned(),
-            Some(said) => {
-                let node = broker.identities.first().map(Identity::reference).unwrap_or_default();
-                return Err(Error::failed(format!("no certificate of {} carries {}", broker.title(), ui::quote(said)))
-                    .hint(format!("add it to san of {node} in certgen.toml, and issue it again with --force")));
-            }
+            Some(said) => return Err(broker.lacks(said)),
         };
         let config = &broker.config;
         if config.platform != Platform::Unix || !config.certs_dir.starts_with(&format!("{}/", directory(config))) {
@@ -132,7 +128,7 @@ impl<'f> Project<'f> {
                 "After other changes: docker compose run --rm keys && docker compose restart rabbitmq",
             ],
         ));
-        out.push_str("name: certgen\n\nservices:\n");
+        out.push_str(&format!("name: {}\n\nservices:\n", scalar(&self.name()?)));
         out.push_str(&self.keys()?);
         out.push_str(&self.rabbitmq()?);
         for worker in &self.workers {
@@ -171,13 +167,24 @@ impl<'f> Project<'f> {
 
     fn rabbitmq(&self) -> Result<String> {
         let config = &self.broker.config;
-        let host = shell::word(&self.hostname)?;
         let anchors = shell::word(&format!("{}/servers_ca.pem", config.certs_dir.trim_end_matches('/')))?;
-        let check = format!(
-            "openssl s_client -connect localhost:{} -servername {host} -verify_hostname {host} -CAfile {anchors} </dev/null 2>&1 \
-             | grep -q 'Verify return code: 0 (ok)'",
-            config.ports.amqp
-        );
+        let host = self.broker.management.as_ref().and_then(Identity::host).unwrap_or_else(|| self.hostname.clone());
+        let host = shell::word(&host)?;
+        // The listener of AMQP logs an alert for everybody who shows no certificate; the UI asks for none.
+        let (about, check) = match config.management.enabled {
+            true => (
+                "A handshake with the management UI, which asks for no certificate, with its own certificate and its name checked.",
+                format!(
+                    "openssl s_client -connect localhost:{} -servername {host} -verify_hostname {host} -CAfile {anchors} \
+                     </dev/null 2>&1 | grep -q 'Verify return code: 0 (ok)'",
+                    config.management.port
+                ),
+            ),
+            false => (
+                "Whether the listener is open: without the management UI, a handshake would need a client's certificate.",
+                format!("rabbitmq-diagnostics -q check_port_listener {}", config.ports.amqp),
+            ),
+        };
         let mut ports = vec![config.ports.amqp];
         let has = |name: &str| config.plugins.iter().any(|plugin| plugin == name);
         ports.extend(has("rabbitmq_mqtt").then_some(config.ports.mqtt));
@@ -196,7 +203,7 @@ impl<'f> Project<'f> {
         out.push_str(&mounted("broker_config", directory(config), true));
         out.push_str(&mounted("broker_data", "/var/lib/rabbitmq", false));
         out.push_str(&format!(
-            "    # A handshake, with the certificate and its name checked.\n    healthcheck:\n      test: [CMD-SHELL, {}]\n      \
+            "    # {about}\n    healthcheck:\n      test: [CMD-SHELL, {}]\n      \
              interval: 10s\n      timeout: 10s\n      retries: 12\n      start_period: 60s\n",
             scalar(&check)
         ));
@@ -208,10 +215,7 @@ impl<'f> Project<'f> {
         let mut endpoint =
             Endpoint::of(self.facts, client, self.settings, Listener::Amqp)?.without_password("Celery")?;
         endpoint.host.clone_from(&self.hostname);
-        let role = client.identity.role;
-        endpoint.ca = format!("/keys/{}", role.bundle_file());
-        endpoint.certificate = format!("/keys/{}", role.certificate_file());
-        endpoint.key = format!("/keys/{}", role.key_file());
+        endpoint.find_files_in(client, "/keys");
         let command =
             ["celery", "-A", self.get("module"), "worker", "-E", "-l", "INFO", "-Q", &client.task_queues().join(",")];
         let command: Vec<String> = command.iter().map(|word| scalar(word)).collect();
@@ -228,7 +232,12 @@ impl<'f> Project<'f> {
         }
         out.push_str("    volumes:\n");
         out.push_str(&mounted(&worker.volume(), "/keys", true));
-        out.push_str(&bind(&format!("{}/emit/celery/{directory}", self.facts.pki), "/config"));
+        // The files of `emit celery` lie beside these, wherever both were written to.
+        let beside = match (self.facts.one_of_several, &self.broker.config.name) {
+            (true, Some(name)) => format!("../../celery/{}", store::directory_name(name)?),
+            _ => "../celery".to_owned(),
+        };
+        out.push_str(&bind(&format!("{beside}/{directory}"), "/config"));
         out.push_str(&bind("./app", "/app"));
         Ok(out)
     }
@@ -243,6 +252,16 @@ impl<'f> Project<'f> {
             ("certs", config.certs_dir.trim_end_matches('/')),
         ];
         all.iter().map(|(name, value)| Ok(format!("{name}={}\n", shell::word(value)?))).collect()
+    }
+
+    /// The project's name, to which its containers and volumes belong: lower-case letters, digits, `-` and `_`.
+    fn name(&self) -> Result<String> {
+        let Some(broker) = self.broker.config.name.as_ref().filter(|_| self.facts.one_of_several) else {
+            return Ok("certgen".to_owned());
+        };
+        let harmless = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c.to_ascii_lowercase() } else { '_' };
+        let own: String = store::directory_name(broker)?.chars().map(harmless).collect();
+        Ok(format!("certgen-{own}"))
     }
 
     fn get(&self, key: &str) -> &str {
@@ -293,7 +312,10 @@ fn mounted(volume: &str, target: &str, read_only: bool) -> String {
 fn next(facts: &Facts) -> Vec<String> {
     let mut lines = Vec::new();
     if facts.clients.iter().any(Client::has_tasks) {
-        lines.push("the worker reads emit/celery/ too: certgen emit compose celery".to_owned());
+        let named =
+            facts.brokers.iter().filter(|_| facts.one_of_several).find_map(|broker| broker.config.name.as_ref());
+        let named = named.map(|name| format!(" --broker {}", ui::shell(name))).unwrap_or_default();
+        lines.push(format!("the worker reads the files of celery beside these: certgen emit compose celery{named}"));
     }
     lines.push("then, in the directory of docker-compose.yml: docker compose up -d --build --wait".to_owned());
     lines
@@ -339,6 +361,7 @@ mod tests {
         facts.narrowed = true;
         for (client, name) in facts.clients.iter_mut().zip(["rabbitmq", "a@b", "a_b"]) {
             client.identity.name = name.into();
+            client.access = vec!["celery".parse().unwrap()];
         }
         facts.clients.truncate(3);
         facts.clients[2].identity.key_password_file = None;

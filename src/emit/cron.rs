@@ -19,7 +19,7 @@ pub(super) const TARGET: Target = Target {
         ),
     ],
     holds: Holds::Paths,
-    next: |facts| {
+    next: |facts, _| {
         let mut lines = Vec::new();
         if facts.has_sealed_keys() {
             lines.push(format!(

@@ -47,8 +47,6 @@ pub(super) struct Edge<'f> {
     /// The directory with certificates where the proxy runs.
     pub(super) certs: String,
     pub(super) ui_port: u16,
-    /// AMQP's TLS ends here and begins anew.
-    pub(super) reencrypt: bool,
     /// The broker speaks MQTT.
     pub(super) mqtt: bool,
 }
@@ -84,7 +82,7 @@ impl<'f> Edge<'f> {
         let address: IpAddr = address
             .parse()
             .map_err(|_| Error::usage(format!("--set broker={}: it is an IP address", ui::quote(address))))?;
-        let reencrypt = match settings.get("amqp") {
+        let reencrypts = match settings.get("amqp") {
             Some("reencrypt") => true,
             Some("passthrough") | None => false,
             Some(other) => {
@@ -95,10 +93,9 @@ impl<'f> Edge<'f> {
         Ok(Self {
             broker,
             host,
-            proxy: Proxy { address, amqp_port: port("broker_port")?, mqtt_port: MQTT_PORT },
+            proxy: Proxy { address, amqp_port: port("broker_port")?, mqtt_port: MQTT_PORT, reencrypts },
             certs: settings.get("certs").unwrap_or_default().trim_end_matches('/').to_owned(),
             ui_port: port("ui_port")?,
-            reencrypt,
             mqtt,
         })
     }
@@ -157,24 +154,54 @@ impl<'f> Edge<'f> {
 }
 
 /// What is said when a proxy's files were written.
-pub(super) fn next(facts: &Facts) -> Vec<String> {
+pub(super) fn next(facts: &Facts, settings: &Settings) -> Vec<String> {
     let mut lines = vec![
         "rabbitmq.conf there takes the place of the broker's: AMQP, MQTT and the UI are for the proxy alone".to_owned(),
     ];
+    let reencrypts = settings.get("amqp") == Some("reencrypt");
     let without: Vec<String> = facts
         .clients
         .iter()
-        .filter(|client| !client.speaks_amqp() && client.user.password_hash.is_none())
+        .filter(|client| client.user.password_hash.is_none())
+        .filter(|client| client.speaks_mqtt() || (reencrypts && client.speaks_amqp()))
         .map(|client: &Client| ui::shell(&client.identity.name))
         .collect();
-    if let Some(first) = without.first() {
+    if !without.is_empty() {
         lines.push(format!(
-            "devices log in with a password behind the proxy, and {} of them {} none ({first}): set password = true in their \
+            "where the proxy ends TLS, clients log in with a password, and these have none: {}; set password = true in their \
              sections of certgen.toml or in [defaults.client], then certgen emit rabbitmq; each is in a file of mode 0600, \
              pki/rabbitmq/NAME.password",
-            without.len(),
-            if without.len() == 1 { "has" } else { "have" },
+            without.join(", "),
         ));
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{haproxy, nginx, sample};
+    use super::*;
+
+    fn said(set: &[(&str, &str)], facts: &Facts, target: &Target) -> (String, String) {
+        let set: Vec<_> = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let settings = Settings::of(target, &set).expect("they are settings");
+        let files = target.emit(facts, &settings).expect("it is written");
+        let conf = files.into_iter().find(|file| file.path == "rabbitmq.conf").expect("the broker's side");
+        (String::from_utf8(conf.bytes).expect("text"), (target.next)(facts, &settings).join("\n"))
+    }
+
+    #[test]
+    fn whoever_needs_a_password_is_let_in_with_one_and_named() {
+        let mut facts = sample::facts();
+        // A device that has tasks too.
+        facts.clients[1].access.extend("celery".parse::<crate::manifest::Access>().ok());
+        for target in [&haproxy::TARGET, &nginx::TARGET] {
+            let (conf, next) = said(&[], &facts, target);
+            assert!(!conf.contains("PLAIN\n"), "{conf}");
+            assert!(next.contains("these have none: sensor-1;"), "{next}");
+            let (conf, next) = said(&[("amqp", "reencrypt")], &facts, target);
+            assert!(conf.contains("auth_mechanisms.2 = PLAIN\n"), "{conf}");
+            assert!(next.contains("celery_worker, sensor-1, reporting, monitoring;"), "{next}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use super::facts::{Client, Facts};
 use super::settings::{Setting, Settings};
 use super::syntax::{comment, env_file};
 use crate::error::{Error, Result};
-use crate::manifest::ClientCertificates;
+use crate::manifest::{Access, ClientCertificates};
 use crate::ui;
 
 /// The broker's host.
@@ -30,6 +30,8 @@ pub(super) const AMQP_SETTINGS_WITHOUT_PASSWORD: &[Setting] = &[HOST, PORT, VHOS
 pub(super) enum Listener {
     Amqp,
     Mqtt,
+    /// All of them, to look at them: AMQP's is named, also for a client that may not use it.
+    Every,
 }
 
 /// What one client needs to connect.
@@ -60,38 +62,32 @@ impl Endpoint {
         let broker = facts.broker_of(client);
         if broker.config.client_certificates == ClientCertificates::None {
             return Err(Error::failed(format!("{} asks for no client certificates", broker.title()))
-                .hint("set client_certificates = \"required\" in [broker] of certgen.toml"));
+                .hint(format!("set client_certificates = \"required\" in {} of certgen.toml", broker.table())));
+        }
+        if listener == Listener::Amqp && !client.speaks_amqp() {
+            return Err(Error::failed("it may speak MQTT alone")
+                .hint("name others with --for, or make one: certgen issue client NAME --vhost VHOST --access WHAT"));
         }
         let host = match settings.get("host") {
             None => broker.host()?,
             Some(host) if broker.covers(host) => host.to_owned(),
-            Some(host) => {
-                let shown = ui::quote(host);
-                let error = Error::failed(format!("no certificate of {} carries the host {shown}", broker.title()));
-                return Err(match broker.identities.first() {
-                    Some(identity) => error.hint(format!(
-                        "add it: san in certgen.toml, or certgen issue {} {} --san {} --force",
-                        identity.role,
-                        ui::shell(&identity.name),
-                        ui::shell(host)
-                    )),
-                    None => error.hint("make one: certgen issue node HOSTNAME"),
-                });
-            }
+            Some(host) => return Err(broker.lacks(host)),
         };
         let default_port = match listener {
-            Listener::Amqp => broker.config.ports.amqp,
+            Listener::Amqp | Listener::Every => broker.config.ports.amqp,
             Listener::Mqtt if broker.config.plugins.iter().any(|plugin| plugin == "rabbitmq_mqtt") => {
                 broker.config.ports.mqtt
             }
             Listener::Mqtt => {
                 return Err(Error::failed(format!("{} does not speak MQTT", broker.title()))
-                    .hint("add \"rabbitmq_mqtt\" to plugins in [broker] of certgen.toml"));
+                    .hint(format!("add \"rabbitmq_mqtt\" to plugins in {} of certgen.toml", broker.table())));
             }
         };
         let identity = &client.identity;
-        let directory = settings.get("certs").map_or(&*identity.directory, |dir| dir.trim_end_matches('/'));
-        let file = |name: &str| format!("{directory}/{name}");
+        let directory = match settings.get("certs") {
+            Some(said) => directory(said)?,
+            None => &identity.directory,
+        };
         let key_password_file = match (&identity.key_password_file, settings.get("key_password_file")) {
             (Some(_), Some(said)) => Some(said.to_owned()),
             (own, _) => own.clone(),
@@ -101,13 +97,13 @@ impl Endpoint {
             host,
             port: settings.port("port")?.unwrap_or(default_port),
             vhost: match listener {
-                Listener::Amqp => vhost(client, settings.get("vhost"))?,
+                Listener::Amqp | Listener::Every => vhost(client, settings.get("vhost"))?,
                 Listener::Mqtt => mqtt_vhost(client)?,
             },
             user: client.user.name.clone(),
-            ca: file(identity.role.bundle_file()),
-            certificate: file(identity.role.certificate_file()),
-            key: file(identity.role.key_file()),
+            ca: format!("{directory}/{}", identity.role.bundle_file()),
+            certificate: format!("{directory}/{}", identity.role.certificate_file()),
+            key: format!("{directory}/{}", identity.role.key_file()),
             key_password_file,
             takes_password: true,
         })
@@ -115,6 +111,14 @@ impl Endpoint {
 }
 
 impl Endpoint {
+    /// Says that the client's files are in another directory.
+    pub(super) fn find_files_in(&mut self, client: &Client, directory: &str) {
+        let role = client.identity.role;
+        self.ca = format!("{directory}/{}", role.bundle_file());
+        self.certificate = format!("{directory}/{}", role.certificate_file());
+        self.key = format!("{directory}/{}", role.key_file());
+    }
+
     /// The same for a program that cannot be told the password of a key.
     ///
     /// # Errors
@@ -131,11 +135,11 @@ impl Endpoint {
     /// variables with: those of a service `amqp` would be `AMQP_PORT=tcp://...`.
     pub(super) fn variables(&self) -> Vec<(String, String)> {
         let prefix = match self.listener {
-            Listener::Amqp => "AMQPS",
+            Listener::Amqp | Listener::Every => "AMQPS",
             Listener::Mqtt => "MQTTS",
         };
         let mut all = vec![("HOST", self.host.clone()), ("PORT", self.port.to_string())];
-        if self.listener == Listener::Amqp {
+        if self.listener != Listener::Mqtt {
             all.push(("VHOST", self.vhost.clone()));
         }
         all.extend([
@@ -166,6 +170,14 @@ impl Endpoint {
     }
 }
 
+/// A directory that was set, without the `/` at its end.
+fn directory(said: &str) -> Result<&str> {
+    match said.trim_end_matches('/') {
+        "" => Err(Error::usage(format!("--set certs={}: it is no directory of one client's files", ui::quote(said)))),
+        directory => Ok(directory),
+    }
+}
+
 /// Where RabbitMQ puts who logs in over MQTT with a certificate.
 const MQTT_VHOST: &str = "/";
 
@@ -173,13 +185,18 @@ fn mqtt_vhost(client: &Client) -> Result<String> {
     if client.user.vhosts.iter().any(|vhost| vhost == MQTT_VHOST) {
         return Ok(MQTT_VHOST.to_owned());
     }
-    let name = &client.identity.name;
-    Err(Error::failed(format!("client {} may not use the virtual host / that MQTT goes to", ui::quote(name)))
-        .hint(format!("give it that one: certgen issue client {} --vhost / --access mqtt --force", ui::shell(name))))
+    let error = Error::failed("it may not use the virtual host / that MQTT goes to");
+    // What a client may do is replaced by what is typed, so only a device is told to type its own name.
+    Err(match client.access.iter().all(|access| *access == Access::Mqtt) && !client.access.is_empty() {
+        true => error.hint(format!(
+            "give it that one: certgen issue client {} --vhost / --access mqtt --force",
+            ui::shell(&client.identity.name)
+        )),
+        false => error.hint("make a client for the device: certgen issue client NAME --vhost / --access mqtt"),
+    })
 }
 
 fn vhost(client: &Client, said: Option<&str>) -> Result<String> {
-    let name = ui::quote(&client.identity.name);
     let own = &client.user.vhosts;
     let list = || own.iter().map(|vhost| ui::shell(vhost)).collect::<Vec<_>>().join(", ");
     match (said, own.as_slice()) {
@@ -187,17 +204,15 @@ fn vhost(client: &Client, said: Option<&str>) -> Result<String> {
         (None, [only]) => Ok(only.clone()),
         // What a user may that the broker had before is not known here.
         (Some(said), []) => Ok(said.to_owned()),
-        (None, []) => Err(Error::failed(format!("client {name} has no virtual host"))
+        (None, []) => Err(Error::failed("it has no virtual host")
             .hint(format!(
                 "give it one: certgen issue client {} --vhost VHOST --access WHAT --force",
                 ui::shell(&client.identity.name)
             ))
             .hint("or, where the broker had the user before, name its own: --set vhost=VHOST")),
-        (Some(said), _) => {
-            Err(Error::failed(format!("client {name} may not use the virtual host {}", ui::quote(said)))
-                .hint(format!("it has {}", list())))
-        }
-        (None, _) => Err(Error::failed(format!("client {name} has more than one virtual host"))
+        (Some(said), _) => Err(Error::failed(format!("it may not use the virtual host {}", ui::quote(said)))
+            .hint(format!("it has {}", list()))),
+        (None, _) => Err(Error::failed("it has more than one virtual host")
             .hint(format!("name one with --set vhost=VHOST: {}", list()))),
     }
 }

@@ -38,6 +38,8 @@ pub struct Facts {
     pub clients: Vec<Client>,
     /// `--for` named the clients.
     pub narrowed: bool,
+    /// Clients of several brokers, where nobody said which of these.
+    pub undecided: BTreeSet<String>,
     /// `--broker` named one of several, whose files get a directory of their own.
     pub one_of_several: bool,
 }
@@ -112,6 +114,8 @@ pub struct Identity {
     pub certificate: Option<String>,
     /// Its private key as its file has it, PEM; only with `--with-keys`, and only where it is here.
     pub key: Option<Zeroizing<String>>,
+    /// Its key is in its directory, and not where a request came from.
+    pub has_key: bool,
     /// The authority that signs it.
     pub issuer: String,
 }
@@ -164,14 +168,21 @@ impl Facts {
             facts.one_of_several = facts.brokers.len() > 1;
             facts.brokers.retain(|broker| broker.config.name.as_ref() == Some(name));
             if facts.brokers.is_empty() {
-                let names: Vec<&str> = self.brokers.iter().filter_map(|b| b.config.name.as_deref()).collect();
-                return Err(Error::failed(format!("certgen.toml has no broker {}", ui::quote(name)))
-                    .hint(format!("the brokers are {}", names.join(", "))));
+                return Err(no_broker(name, self.brokers.iter().filter_map(|broker| broker.config.name.as_deref())));
             }
             facts.clients.retain(|client| client.broker.as_ref() == Some(name));
         } else if self.brokers.len() > 1 {
-            let mut known = BTreeSet::new();
-            facts.to_mut().clients.retain(|client| known.insert(client.identity.name.clone()));
+            let facts = facts.to_mut();
+            let (mut known, mut undecided) = (BTreeSet::new(), BTreeSet::new());
+            facts.clients.retain(|client| {
+                let name = &client.identity.name;
+                let is_new = known.insert(name.clone());
+                if !is_new {
+                    undecided.insert(name.clone());
+                }
+                is_new
+            });
+            facts.undecided = undecided;
         }
         if !consumer.clients.is_empty() {
             let facts = facts.to_mut();
@@ -203,6 +214,16 @@ impl Facts {
     /// Authorities whose keys are sealed: whoever renews unattended needs their passphrase.
     pub fn has_sealed_keys(&self) -> bool {
         self.authorities.iter().any(|authority| authority.key == AuthorityKey::Sealed)
+    }
+}
+
+/// That no broker of certgen.toml has that name, and what names there are.
+pub(crate) fn no_broker<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Error {
+    let error = Error::failed(format!("certgen.toml has no broker {}", ui::quote(name)));
+    let known: Vec<String> = known.map(ui::shell).collect();
+    match known.is_empty() {
+        true => error.hint("its broker has no name: leave --broker out"),
+        false => error.hint(format!("the brokers are {}", known.join(", "))),
     }
 }
 
@@ -240,9 +261,50 @@ impl Broker {
         })
     }
 
+    /// That no certificate of it carries `host`, and what gives it one: all names stand in the command, because those that
+    /// are typed replace the ones before.
+    pub(super) fn lacks(&self, host: &str) -> Error {
+        let shown = ui::quote(host);
+        if let Err(e) = GeneralName::parse(host) {
+            return Error::usage(format!("{shown} is no host that a certificate can carry: {e}"));
+        }
+        let error = Error::failed(format!("no certificate of {} carries the host {shown}", self.title()));
+        let Some(identity) = self.identities.first() else {
+            return error.hint("make one: certgen issue node HOSTNAME");
+        };
+        let own = identity.names.iter().filter(|name| !name.covers_host(&identity.name)).map(typed);
+        let all: String = own.chain([host.to_owned()]).map(|name| format!(" --san {}", ui::shell(&name))).collect();
+        let issue = format!("certgen issue {} {}", identity.role, ui::shell(&identity.name));
+        match identity.kubernetes {
+            None => error.hint(format!("add it: {issue}{all} --force")),
+            Some(_) => {
+                error.hint(format!("add it to san of {} in certgen.toml, then: {issue} --force", identity.reference()))
+            }
+        }
+    }
+
+    /// The table of certgen.toml that it stands in.
+    pub(super) fn table(&self) -> String {
+        table_of(self.config.name.as_deref())
+    }
+
     /// Whether a certificate of it carries `host`.
     pub fn covers(&self, host: &str) -> bool {
         self.identities.iter().any(|identity| identity.names.iter().any(|name| name.covers_host(host)))
+    }
+}
+
+/// The table of certgen.toml that a broker stands in.
+fn table_of(broker: Option<&str>) -> String {
+    broker.map_or_else(|| "[broker]".to_owned(), |name| format!("[broker.{}]", ui::quote(name)))
+}
+
+/// A name as people type it after `--san`.
+fn typed(name: &GeneralName) -> String {
+    match name {
+        GeneralName::Dns(dns) => dns.as_str().to_owned(),
+        GeneralName::Ip(address) => address.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -284,6 +346,11 @@ impl Client {
         self.access.is_empty() || self.access.iter().any(|access| *access != Access::Mqtt)
     }
 
+    /// Whether it has something to do over MQTT.
+    pub(super) fn speaks_mqtt(&self) -> bool {
+        self.access.contains(&Access::Mqtt)
+    }
+
     /// Whether it sends Celery's tasks or runs them.
     pub(super) fn has_tasks(&self) -> bool {
         self.access.iter().any(|access| matches!(access, Access::Celery { .. }))
@@ -302,8 +369,7 @@ impl Client {
 
     /// The header of a file that is about this client.
     pub(super) fn header(&self, mark: &str, target: &Target, versions: &str) -> String {
-        let broker =
-            self.broker.as_ref().map_or_else(|| "[broker]".to_owned(), |b| format!("[broker.{}]", ui::quote(b)));
+        let broker = table_of(self.broker.as_deref());
         syntax::header(mark, target, versions, &format!("[client.{}] and {broker}", ui::quote(&self.identity.name)))
     }
 }

@@ -23,7 +23,7 @@ pub(super) const TARGET: Target = Target {
         FAIL_WITHIN,
     ],
     holds: Holds::Paths,
-    next: |facts| pipeline::next(facts, ".github/workflows"),
+    next: |facts, _| pipeline::next(facts, ".github/workflows"),
     write: Write::Once(emit),
 };
 
@@ -36,6 +36,13 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
     let (runner, schedule) = (said("runner"), said(SCHEDULE.key));
     if let Some(text) = [runner, schedule].into_iter().find(|text| text.contains(EXPRESSION) || text.contains('\n')) {
         return Err(Error::failed(format!("{} would be expanded: it has {EXPRESSION}", ui::quote(text))));
+    }
+    if !is_schedule(schedule) {
+        return Err(Error::usage(format!(
+            "--set schedule={}: it is five fields, as cron writes them",
+            ui::quote(schedule)
+        ))
+        .hint("for example: --set 'schedule=17 4 * * *'"));
     }
     let (secret, prepare) = match pipeline.unlock {
         Unlocking::Passphrase => ("CERTGEN_PASSPHRASE", ""),
@@ -75,6 +82,30 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
     Ok(vec![OutputFile::open("certgen.yml", text)])
 }
 
+/// Whether GitHub takes it: minute, hour, day, month and weekday, each a list of numbers and ranges, perhaps with steps; months
+/// and weekdays also by their names.
+fn is_schedule(text: &str) -> bool {
+    const MONTHS: &str = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC";
+    const DAYS: &str = "SUN MON TUE WED THU FRI SAT";
+    let fields: Vec<&str> = text.split(' ').collect();
+    let limits = [(0, 59, ""), (0, 23, ""), (1, 31, ""), (1, 12, MONTHS), (0, 6, DAYS)];
+    fields.len() == limits.len()
+        && fields.iter().zip(limits).all(|(field, (least, most, names))| {
+            let number = |text: &str| match names.split(' ').position(|name| !name.is_empty() && name == text) {
+                Some(position) => u8::try_from(position).ok().map(|position| position + least),
+                None => text.parse::<u8>().ok().filter(|number| (least..=most).contains(number)),
+            };
+            field.split(',').all(|item| {
+                let (range, step) = item.split_once('/').map_or((item, None), |(range, step)| (range, Some(step)));
+                let step = step.is_none_or(|step| step.parse::<u8>().is_ok_and(|step| step > 0));
+                step && match range.split_once('-') {
+                    Some((from, to)) => number(from).zip(number(to)).is_some_and(|(from, to)| from <= to),
+                    None => range == "*" || number(range).is_some(),
+                }
+            })
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::sample;
@@ -94,6 +125,18 @@ mod tests {
         let hostile = text(&[("pki", "it's $(id)"), ("hook", "./x \"$CERTGEN_KEY\"")]).unwrap();
         assert!(hostile.contains(r"--pki 'it'\''s $(id)' --no-input renew --due --hook './x "), "{hostile}");
         assert_eq!(hostile.matches("${{").count(), 1);
+    }
+
+    #[test]
+    fn a_schedule_is_one_of_cron() {
+        for schedule in ["17 4 * * *", "*/15 0-6/2 1,15 JAN-MAR SUN"] {
+            assert!(text(&[("schedule", schedule)]).is_ok(), "{schedule}");
+        }
+        for schedule in
+            ["nonsense", "", "60 4 * * *", "17 4 * *", "17 4 * * * *", "@daily", "5-1 4 * * *", "*/0 4 * * *"]
+        {
+            assert!(text(&[("schedule", schedule)]).is_err(), "{schedule}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) const TARGET: Target = Target {
         FAIL_WITHIN,
     ],
     holds: Holds::Paths,
-    next: |facts| pipeline::next(facts, "the repository and include it in .gitlab-ci.yml"),
+    next: |facts, _| pipeline::next(facts, "the repository and include it in .gitlab-ci.yml"),
     write: Write::Once(emit),
 };
 

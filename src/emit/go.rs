@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Go, amqp091-go: a package that connects",
     settings: AMQP_SETTINGS_WITHOUT_PASSWORD,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 

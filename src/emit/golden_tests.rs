@@ -26,8 +26,12 @@ const SET: &[(&str, &[&str])] = &[
 ];
 
 /// Settings that make a target write other files; they are shown of the cluster on Kubernetes.
-const VARIANTS: &[(&str, &str)] =
-    &[("kubernetes", "mode=statefulset"), ("cert-manager", "issuer=vault vault=https://vault.example.com:8200")];
+const VARIANTS: &[(&str, &str)] = &[
+    ("kubernetes", "mode=statefulset"),
+    ("cert-manager", "issuer=vault vault=https://vault.example.com:8200"),
+    ("haproxy", "amqp=reencrypt"),
+    ("nginx", "amqp=reencrypt"),
+];
 
 fn kept(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/emit").join(name)
@@ -88,14 +92,17 @@ fn written(target: &Target) -> String {
         let _ = writeln!(text, "######## {case}{}", set.map(|set| format!(", --set {set}")).unwrap_or_default());
         let facts = facts();
         let facts = facts.narrowed(&consumer).expect("nothing is narrowed");
-        match target.check(&consumer).and_then(|settings| target.emit(&facts, &settings)) {
-            Ok(files) => {
+        match target.check(&consumer).and_then(|settings| {
+            let files = target.emit(&facts, &settings)?;
+            Ok((files, (target.next)(&facts, &settings)))
+        }) {
+            Ok((files, next)) => {
                 for file in files {
                     let secret = if file.secret { " (secret)" } else { "" };
                     let _ = writeln!(text, "======== {}{secret}", file.path);
                     text.push_str(&String::from_utf8(file.bytes).expect("a file is text"));
                 }
-                (target.next)(&facts).iter().for_each(|line| text += &format!("-------- {line}\n"));
+                next.iter().for_each(|line| text += &format!("-------- {line}\n"));
             }
             Err(e) => {
                 let _ = writeln!(text, "refused: {}", e.message());

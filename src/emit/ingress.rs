@@ -26,7 +26,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("tlsroute_version", "version of the API that TLSRoute has there", "v1alpha2"),
     ],
     holds: Holds::Certificates,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 
@@ -64,11 +64,7 @@ impl<'f> Way<'f> {
         let host = match settings.get("host") {
             None => own,
             Some(host) if broker.covers(host) => host.to_owned(),
-            Some(host) => {
-                let node = broker.identities.first().map(|identity| ui::shell(&identity.name)).unwrap_or_default();
-                return Err(Error::failed(format!("no certificate of {} carries {}", broker.title(), ui::quote(host)))
-                    .hint(format!("add it: certgen issue node {node} --san {} --force", ui::shell(host))));
-            }
+            Some(host) => return Err(broker.lacks(host)),
         };
         Ok(Self { broker, kubernetes, host })
     }
@@ -199,8 +195,8 @@ fn next(facts: &Facts) -> Vec<String> {
         return Vec::new();
     }
     vec![
-        "outside the cluster nobody knows the service's name: give the node the name that clients type (--san), and name it \
-         with --set host=NAME"
+        "outside the cluster nobody knows the service's name: give the node the name that clients type (san in certgen.toml), \
+         and name it with --set host=NAME"
             .to_owned(),
     ]
 }

@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Java, amqp-client: a class that connects, with its key store made in memory",
     settings: AMQP_SETTINGS,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 
@@ -29,7 +29,7 @@ fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<Outpu
     ] {
         constants.push_str(&format!("    private static final String {name} = {};\n", java::string(value)));
     }
-    let header = client.header("//", &TARGET, VERSIONS);
+    let header = java::ascii(&client.header("//", &TARGET, VERSIONS));
     let text = fill(include_str!("texts/AmqpsConnection.java"), &header, &constants);
     Ok(vec![OutputFile::open("AmqpsConnection.java", text)])
 }

@@ -5,9 +5,13 @@ use super::settings::{Setting, Settings};
 use super::syntax::{comment, shell, uri};
 use super::{Client, Facts, Target};
 use crate::error::Result;
+use crate::store;
 
 /// The client's directory.
-pub(super) const CERTS: &str = "directory of the client's files on the host of the broker that has the link";
+pub(super) const CERTS: Setting = Setting::of_facts(
+    "certs",
+    "directory of the client's files on the host of the broker that has the link, else /etc/rabbitmq/TARGET/CLIENT",
+);
 /// Its virtual host there.
 pub(super) const LOCAL_VHOST: Setting =
     Setting::of_facts("local_vhost", "virtual host on the broker that has the link, else the same as the other's");
@@ -25,8 +29,13 @@ impl Link {
     ///
     /// # Errors
     /// As [`Endpoint::of`]; or the key is encrypted.
-    pub(super) fn of(facts: &Facts, client: &Client, settings: &Settings) -> Result<Self> {
-        let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
+    pub(super) fn of(facts: &Facts, client: &Client, settings: &Settings, target: &Target) -> Result<Self> {
+        let mut endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
+        if settings.get(CERTS.key).is_none() {
+            // One of its own: a broker may have links of several clients.
+            let own = store::directory_name(&client.identity.name)?;
+            endpoint.find_files_in(client, &format!("/etc/rabbitmq/{}/{own}", target.name));
+        }
         let endpoint = endpoint.without_password("a URI that all may read")?;
         let host = if endpoint.host.contains(':') { format!("[{}]", endpoint.host) } else { endpoint.host.clone() };
         let file = |key: &str, path: &str| format!("{key}={}", uri::part(path));

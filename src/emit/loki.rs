@@ -21,7 +21,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("value", "its value", "rabbitmq"),
     ],
     holds: Holds::Paths,
-    next: |_| {
+    next: |_, _| {
         vec![
             "copy rabbitmq.rules.yml to the directory of the ruler, below the tenant (fake where there are none)"
                 .to_owned(),

@@ -54,6 +54,7 @@ mod vault;
 use std::fmt;
 
 pub use diff::diff;
+pub(crate) use facts::no_broker;
 pub use facts::{Authority, AuthorityKey, Broker, Bundles, Client, Facts, Identity};
 pub use settings::{Setting, Settings};
 
@@ -74,7 +75,7 @@ pub struct Target {
     /// What of the PKI's own files stands in its files.
     pub holds: Holds,
     /// What is said when its files were written on request: what to do with them.
-    pub next: fn(&Facts) -> Vec<String>,
+    pub next: fn(&Facts, &Settings) -> Vec<String>,
     write: Write,
 }
 
@@ -94,8 +95,8 @@ pub enum Holds {
 enum Write {
     /// One set for the whole PKI; for one of several brokers in a directory of its name.
     Once(fn(&Facts, &Settings) -> Result<Vec<OutputFile>>),
-    /// One set for each client, in a directory of its name. The first function says which clients it is meant for: if any
-    /// of them are, the others are left out unless somebody asks for them.
+    /// One set for each client, in a directory of its name; of one of several brokers below a directory of that. The first function says which clients it is meant for: if any
+    /// of them are, the others are left out unless somebody asks for them; if none are, whoever speaks AMQP is.
     ForEachClient(fn(&Client) -> bool, fn(&Facts, &Client, &Settings) -> Result<Vec<OutputFile>>),
 }
 
@@ -184,11 +185,11 @@ impl Target {
             }
             Write::ForEachClient(fits, write) => (fits, write),
         };
-        let meant = |client: &&Client| facts.narrowed || fits(client);
-        let mut clients: Vec<&Client> = facts.clients.iter().filter(meant).collect();
-        if clients.is_empty() {
-            clients = facts.clients.iter().collect();
-        }
+        let those = |meant: fn(&Client) -> bool| -> Vec<&Client> {
+            facts.clients.iter().filter(|client| facts.narrowed || meant(client)).collect()
+        };
+        let ways = [fits, Client::speaks_amqp, |_| true].into_iter().map(those);
+        let clients = ways.into_iter().find(|clients| !clients.is_empty()).unwrap_or_default();
         if clients.is_empty() {
             facts.broker().map_err(doing)?;
             return Err(doing(
@@ -199,10 +200,20 @@ impl Target {
         let mut files = Vec::new();
         for client in clients {
             let of_client = |e: Error| doing(e.context(format!("client {}", ui::quote(&client.identity.name))));
+            if facts.undecided.contains(&client.identity.name) {
+                let names = facts.brokers.iter().filter_map(|broker| broker.config.name.as_deref()).map(ui::shell);
+                return Err(of_client(Error::failed("it is a user of more than one broker").hint(format!(
+                    "name one with --broker, its files get a directory of that name: {}",
+                    names.collect::<Vec<_>>().join(", ")
+                ))));
+            }
             let own = write(facts, client, settings).map_err(of_client)?;
             files.extend(in_directory(Some(&client.identity.name), own)?);
         }
-        Ok(files)
+        match facts.brokers.as_slice() {
+            [only] if facts.one_of_several => in_directory(only.config.name.as_deref(), files),
+            _ => Ok(files),
+        }
     }
 }
 

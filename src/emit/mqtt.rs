@@ -3,7 +3,7 @@
 use super::endpoint::{CERTS, Endpoint, HOST, KEY_PASSWORD_FILE, Listener, PORT};
 use super::syntax::{comment, fill, line, python, shell};
 use super::{Client, Facts, Holds, OutputFile, Setting, Settings, Target, Write};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Access;
 use crate::ui;
 
@@ -18,7 +18,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("topic", "what the bridge passes on, as mosquitto.conf writes it", "# out 1"),
     ],
     holds: Holds::Paths,
-    next,
+    next: |facts, _| next(facts),
     write: Write::ForEachClient(is_meant, emit),
 };
 
@@ -87,6 +87,14 @@ fn bridge(header: &str, client: &Client, endpoint: &Endpoint, settings: &Setting
         ],
     );
     let mut out = format!("{header}{usage}");
+    let topic = settings.get("topic").unwrap_or_default();
+    if !is_topic(topic) {
+        return Err(Error::usage(format!(
+            "--set topic={}: it is PATTERN, out, in or both, 0, 1 or 2, and prefixes",
+            ui::quote(topic)
+        ))
+        .hint("for example: --set 'topic=devices/# out 1'"));
+    }
     let address = format!("{}:{}", endpoint.host, endpoint.port);
     for (key, text) in [
         ("connection", "rabbitmq"),
@@ -96,11 +104,36 @@ fn bridge(header: &str, client: &Client, endpoint: &Endpoint, settings: &Setting
         ("bridge_keyfile", &endpoint.key),
         ("bridge_insecure", "false"),
         ("remote_clientid", &client.identity.name),
-        ("topic", settings.get("topic").unwrap_or_default()),
+        ("topic", topic),
     ] {
         out.push_str(&format!("{key} {}\n", value(text)?));
     }
     out.push_str(&comment("#", &["RabbitMQ is no mosquitto: it knows no bridges, and nobody may write to $SYS."]));
     out.push_str("try_private false\nnotifications false\n");
     Ok(out)
+}
+
+/// Whether mosquitto.conf(5) takes it: a pattern, then perhaps a direction, a quality of service, and a local and a remote
+/// prefix.
+fn is_topic(text: &str) -> bool {
+    let mut words = text.split(' ').filter(|word| !word.is_empty());
+    let pattern = words.next().is_some();
+    let direction = words.next().is_none_or(|word| ["out", "in", "both"].contains(&word));
+    let quality = words.next().is_none_or(|word| ["0", "1", "2"].contains(&word));
+    pattern && direction && quality && words.count() <= 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_is_as_mosquitto_reads_it() {
+        for topic in ["#", "# out", "devices/# both 2", "# in 0 here/ there/", "# out 1 \"\" there/"] {
+            assert!(is_topic(topic), "{topic}");
+        }
+        for topic in ["", "a b c", "# out 3", "# out 1 a b c", "# up 1"] {
+            assert!(!is_topic(topic), "{topic}");
+        }
+    }
 }

@@ -77,7 +77,7 @@ fn checked(edge: &Edge<'_>) -> Result<String> {
 fn amqp(edge: &Edge<'_>, public: &str) -> Result<String> {
     let port = edge.broker.config.ports.amqp;
     let to = edge.at(edge.proxy.amqp_port);
-    if edge.reencrypt {
+    if edge.proxy.reencrypts {
         return Ok(format!(
             "\n    # AMQP: TLS ends here and begins anew. The broker sees the proxy's own certificate for everybody, so that clients\n    \
              # use PLAIN; with EXTERNAL each would be the proxy's user. So that one may do nothing:\n    \

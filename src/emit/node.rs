@@ -10,7 +10,7 @@ pub(super) const TARGET: Target = Target {
     description: "Node.js, amqplib: a module that connects",
     settings: AMQP_SETTINGS,
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(Client::speaks_amqp, emit),
 };
 

@@ -11,14 +11,14 @@ pub(super) const TARGET: Target = Target {
     settings: AMQP_SETTINGS,
     // Whether the certificate has intermediates after it.
     holds: Holds::Certificates,
-    next: |_| vec!["run it where the client runs: sh listeners.sh; it stops at the first that fails".to_owned()],
+    next: |_, _| vec!["run it where the client runs: sh listeners.sh; it stops at the first that fails".to_owned()],
     write: Write::ForEachClient(|_| true, emit),
 };
 
 const VERSIONS: &str = "OpenSSL 3 and curl 7.88";
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
-    let endpoint = Endpoint::of(facts, client, settings, Listener::Amqp)?;
+    let endpoint = Endpoint::of(facts, client, settings, Listener::Every)?;
     let broker = facts.broker_of(client);
     let certificates = client.identity.certificate.as_deref().unwrap_or_default();
     let has_intermediates = certificates.matches("-----BEGIN CERTIFICATE-----").count() > 1;

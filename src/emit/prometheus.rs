@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::settings::Setting;
 use super::syntax::kubernetes::document;
 use super::syntax::{comment, header, shell};
-use super::{Facts, Holds, Identity, OutputFile, Settings, Target, Write, rabbitmq};
+use super::{Broker, Facts, Holds, Identity, OutputFile, Settings, Target, Write, rabbitmq};
 use crate::error::{Error, Result};
 use crate::ui;
 use crate::x509::{Duration, GeneralName};
@@ -25,7 +25,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("overdue", "how long something may be due before somebody is told", "1d"),
     ],
     holds: Holds::Certificates,
-    next: |_| vec!["the head of certgen.rules.yml says where the metrics come from".to_owned()],
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 
@@ -45,9 +45,7 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
     let rules = json!({ "groups": [{ "name": "certgen", "rules": rules(facts, textfile, overdue(settings)?) }] });
     let mut files =
         vec![OutputFile::open("certgen.rules.yml", header.clone() + &comment("#", &about) + &document(&rules))];
-    let has_metrics = |plugins: &[String]| plugins.iter().any(|plugin| plugin == "rabbitmq_prometheus");
-    let jobs: Vec<Value> =
-        facts.brokers.iter().filter(|broker| has_metrics(&broker.config.plugins)).map(job).collect::<Result<_>>()?;
+    let jobs: Vec<Value> = facts.brokers.iter().filter(|broker| has_metrics(broker)).map(job).collect::<Result<_>>()?;
     if !jobs.is_empty() {
         let about = [
             "For scrape_config_files (Prometheus 2.43), or to be copied below scrape_configs. The listener has TLS, asks for no",
@@ -58,6 +56,21 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
         files.push(OutputFile::open(BUNDLE, header + &facts.bundles.servers));
     }
     Ok(files)
+}
+
+fn has_metrics(broker: &Broker) -> bool {
+    broker.config.plugins.iter().any(|plugin| plugin == "rabbitmq_prometheus")
+}
+
+fn next(facts: &Facts) -> Vec<String> {
+    let mut lines = vec!["the head of certgen.rules.yml says where the metrics come from".to_owned()];
+    for broker in facts.brokers.iter().filter(|broker| !has_metrics(broker)) {
+        lines.push(format!(
+            "{} is not scraped: add \"rabbitmq_prometheus\" to its plugins in certgen.toml, then certgen emit rabbitmq",
+            broker.title()
+        ));
+    }
+    lines
 }
 
 fn overdue(settings: &Settings) -> Result<i64> {
@@ -118,7 +131,7 @@ fn rules(facts: &Facts, textfile: &str, overdue: i64) -> Vec<Value> {
             "certgen crl --due, and its copy to the brokers: they refuse every client once it has lapsed",
         ));
     }
-    if facts.brokers.iter().any(|broker| broker.config.plugins.iter().any(|plugin| plugin == "rabbitmq_prometheus")) {
+    if facts.brokers.iter().any(has_metrics) {
         rules.push(rule(
             "RabbitmqMetricsUnreachable",
             "up{certgen=\"rabbitmq\"} == 0",
@@ -141,7 +154,7 @@ fn rule(alert: &str, expression: &str, severity: &str, summary: &str, descriptio
 }
 
 /// The brokers of one name: every pod, or every host.
-fn job(broker: &super::Broker) -> Result<Value> {
+fn job(broker: &Broker) -> Result<Value> {
     let port = broker.config.ports.prometheus;
     let mut targets = Vec::new();
     for identity in &broker.identities {

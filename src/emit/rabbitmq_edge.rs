@@ -21,7 +21,7 @@ pub(super) const TARGET: Target = Target {
         Setting::with_default("plugins", "plugins to serve with it, with commas between them", "rabbitmq_prometheus"),
     ],
     holds: Holds::Paths,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 

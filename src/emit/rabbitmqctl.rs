@@ -13,7 +13,7 @@ pub(super) const TARGET: Target = Target {
     description: "the users, virtual hosts and permissions of definitions.json as commands",
     settings: &[],
     holds: Holds::Paths,
-    next: |_| vec!["run it on the broker's host, as root or rabbitmq: sh users.sh".to_owned()],
+    next: |_, _| vec!["run it on the broker's host, as root or rabbitmq: sh users.sh".to_owned()],
     write: Write::Once(emit),
 };
 

@@ -131,6 +131,7 @@ fn identity(role: Role, name: &str, names: &[&str]) -> Identity {
         key_password_file: None,
         certificate: Some(pem("CERTIFICATE", name)),
         key: None,
+        has_key: true,
         issuer: "root".into(),
     }
 }

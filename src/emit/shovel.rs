@@ -19,7 +19,7 @@ pub(super) const TARGET: Target = Target {
         HOST,
         PORT,
         VHOST,
-        Setting::with_default("certs", CERTS, "/etc/rabbitmq/shovel"),
+        CERTS,
         LOCAL_VHOST,
         Setting::of_facts("direction", "from or to this broker, else to for a client that publishes"),
         Setting::of_facts("queue", "the queue that is emptied, else the one that the client consumes"),
@@ -29,7 +29,7 @@ pub(super) const TARGET: Target = Target {
         ),
     ],
     holds: Holds::Paths,
-    next: |_| Vec::new(),
+    next: |_, _| Vec::new(),
     write: Write::ForEachClient(is_meant, emit),
 };
 
@@ -38,7 +38,7 @@ fn is_meant(client: &Client) -> bool {
 }
 
 fn emit(facts: &Facts, client: &Client, settings: &Settings) -> Result<Vec<OutputFile>> {
-    let link = Link::of(facts, client, settings)?;
+    let link = Link::of(facts, client, settings, &TARGET)?;
     let name = &client.identity.name;
     let value = value(&link, client, settings)?;
     let what = [
@@ -115,6 +115,16 @@ mod tests {
         assert_eq!((&value["src-queue"], &value["dest-exchange"]), (&json!("out"), &json!("reports")));
         assert_eq!(value["src-uri"], json!("amqp:///%2F"));
         assert!(value.get("dest-queue").is_none());
+    }
+
+    /// The files of the second of two links took the place of the first's, which then logged in as the other.
+    #[test]
+    fn each_client_has_a_directory_of_its_own() {
+        let (script, value) = written("taker", "consume:orders", &[]).unwrap();
+        assert!(script.contains("-m 0700 /etc/rabbitmq/shovel/taker\n"), "{script}");
+        assert!(
+            value["src-uri"].as_str().unwrap().contains("keyfile=%2Fetc%2Frabbitmq%2Fshovel%2Ftaker%2Fclient_key.pem")
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ pub(super) const TARGET: Target = Target {
     description: "a timer that renews what is due, and its service",
     settings: &[],
     holds: Holds::Paths,
-    next,
+    next: |facts, _| next(facts),
     write: Write::Once(emit),
 };
 

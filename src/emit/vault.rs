@@ -23,11 +23,11 @@ pub(super) const TARGET: Target = Target {
     name: "vault",
     description: "Vault, OpenBao: roles and policies that sign these names and no others",
     settings: &[
-        Setting::with_default("mount", "mount of the PKI engine", "pki_int"),
+        Setting::with_default("mount", "mounts of the PKI engine, with -AUTHORITY after it", "pki_int"),
         Setting::with_default("max_ttl", "longest validity that is signed", "90d"),
     ],
     holds: Holds::Paths,
-    next: |_| vec!["read setup.sh, then run it: it writes roles and policies, and signs nothing".to_owned()],
+    next: |_, _| vec!["read setup.sh, then run it: it writes roles and policies, and signs nothing".to_owned()],
     write: Write::Once(emit),
 };
 
@@ -35,7 +35,6 @@ const VERSIONS: &str = "Vault 1.11 and OpenBao 2, and later";
 
 fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
     let broker = facts.broker()?;
-    let mount = super::cluster::mount(settings)?;
     let max_ttl = settings.get("max_ttl").unwrap_or_default();
     let max_ttl: Duration = max_ttl.parse().map_err(|e| Error::usage(format!("--set max_ttl: {e}")))?;
     let max_ttl = format!("{}s", max_ttl.as_time().whole_seconds());
@@ -48,34 +47,56 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
         (None, Some(name)) => object_name(name),
         (None, None) => "rabbitmq".to_owned(),
     };
-    let mut script = Script { mount, lines: String::new(), files: Vec::new() };
-    let role = Use::Node.vault_role(&of);
-    script.role(&role, &node_role(&broker.identities, &max_ttl)?)?;
-    script.policy(&role, &sign(mount, &role, &json!({})))?;
+    let mount = |authority: &str| super::cluster::mount(settings, authority);
+    let mut script = Script { lines: String::new(), files: Vec::new() };
+    let nodes: BTreeSet<&str> = broker.identities.iter().map(|identity| identity.issuer.as_str()).collect();
+    let node = Use::Node.vault_role(&of);
+    script.role(&mounts(&nodes, &mount)?, &node, &node_role(&broker.identities, &max_ttl)?)?;
+    script.policy(&node, &sign(&mounts(&nodes, &mount)?, &node, &json!({})))?;
+    let clients: BTreeSet<&str> = facts.clients.iter().map(|client| client.identity.issuer.as_str()).collect();
+    let role = Use::Client.vault_role(&of);
     if !facts.clients.is_empty() {
         if broker.config.login_from == LoginFrom::DistinguishedName {
             return Err(Error::failed("users are named by whole subjects, which no policy can hold apart")
                 .hint("set login_from = \"common_name\" in [broker] of certgen.toml"));
         }
-        let role = Use::Client.vault_role(&of);
-        script.role(&role, &client_role(&facts.clients, &max_ttl))?;
+        script.role(&mounts(&clients, &mount)?, &role, &client_role(&facts.clients, &max_ttl))?;
         for client in &facts.clients {
-            script.policy(&Use::vault_policy(&of, client), &sign(mount, &role, &allowed(client)?))?;
+            let own = [mount(&client.identity.issuer)?];
+            script.policy(&Use::vault_policy(&of, client), &sign(&own, &role, &allowed(client)?))?;
         }
     }
-    let Script { lines, mut files, .. } = script;
-    let intermediate = format!("{}-vault", first.issuer);
-    let head = [
-        "An intermediate of its own for the engine, once; the key of an authority of the PKI goes nowhere:".to_owned(),
-        format!("  certgen issue authority {} --issuer {} --path-length 0", ui::shell(&intermediate), ui::shell(&first.issuer)),
-        format!("  vault secrets enable -path={mount} -max-lease-ttl=17520h pki"),
-        format!("  (cd {} && cat ca_certificate.pem ca_key.pem) |", ui::shell(&format!("{}/{}", facts.pki, crate::store::layout::ca_dir(&intermediate)?.display()))),
-        format!("    vault write {mount}/config/ca pem_bundle=-"),
-        "Where nodes and clients have roots of their own, so should they have mounts: emit with --set mount=NAME for each.".to_owned(),
-        "A node asks with its request, a client with its name too:".to_owned(),
-        format!("  vault write {mount}/sign/{role} csr=@request.pem"),
-        format!("  vault write {mount}/sign/{} csr=@request.pem common_name=NAME exclude_cn_from_sans=true", Use::Client.vault_role(&of)),
+    let Script { lines, mut files } = script;
+    let mut head = vec![
+        "An intermediate and a mount for each authority that signs, once; the key of an authority of the PKI goes nowhere:".to_owned(),
     ];
+    for authority in nodes.union(&clients) {
+        let (intermediate, mount) = (format!("{authority}-vault"), mount(authority)?);
+        let directory = format!("{}/{}", facts.pki, crate::store::layout::ca_dir(&intermediate)?.display());
+        head.extend([
+            format!(
+                "  certgen issue authority {} --issuer {} --path-length 0",
+                ui::shell(&intermediate),
+                ui::shell(authority)
+            ),
+            format!("  vault secrets enable -path={mount} -max-lease-ttl=17520h pki"),
+            format!("  (cd {} && cat ca_certificate.pem ca_key.pem) |", ui::shell(&directory)),
+            format!("    vault write {mount}/config/ca pem_bundle=-"),
+        ]);
+    }
+    head.push("A node asks with its request, a client with its name too:".to_owned());
+    for mount in mounts(&nodes, &mount)? {
+        head.push(format!("  vault write {mount}/sign/{node} csr=@request.pem"));
+    }
+    for mount in mounts(&clients, &mount)? {
+        head.push(format!(
+            "  vault write {mount}/sign/{role} csr=@request.pem common_name=NAME exclude_cn_from_sans=true"
+        ));
+    }
+    head.push(
+        "HashiCorp's Vault knows no list of addresses: there a node may be any IP address, if one has an address."
+            .to_owned(),
+    );
     let script = format!(
         "#!/bin/sh\n{}{}{}{lines}",
         header("#", &TARGET, VERSIONS, "[broker], [node.NAME] and [client.NAME]"),
@@ -87,17 +108,18 @@ fn emit(facts: &Facts, settings: &Settings) -> Result<Vec<OutputFile>> {
 }
 
 /// The commands, and the files that they read.
-struct Script<'s> {
-    mount: &'s str,
+struct Script {
     lines: String,
     files: Vec<OutputFile>,
 }
 
-impl Script<'_> {
-    fn role(&mut self, name: &str, role: &Value) -> Result<()> {
+impl Script {
+    fn role(&mut self, mounts: &[String], name: &str, role: &Value) -> Result<()> {
         let file = format!("{name}.role.json");
-        let path = format!("{}/roles/{name}", self.mount);
-        self.lines.push_str(&format!("\"$vault\" write {} @{}\n", shell::word(&path)?, shell::word(&file)?));
+        for mount in mounts {
+            let path = format!("{mount}/roles/{name}");
+            self.lines.push_str(&format!("\"$vault\" write {} @{}\n", shell::word(&path)?, shell::word(&file)?));
+        }
         self.file(&file, role);
         Ok(())
     }
@@ -112,6 +134,10 @@ impl Script<'_> {
     fn file(&mut self, name: &str, value: &Value) {
         self.files.push(OutputFile::open(name, format!("{value:#}\n")));
     }
+}
+
+fn mounts(authorities: &BTreeSet<&str>, mount: &dyn Fn(&str) -> Result<String>) -> Result<Vec<String>> {
+    authorities.iter().map(|authority| mount(authority)).collect()
 }
 
 /// A role with what all have in common.
@@ -134,18 +160,17 @@ fn role(max_ttl: &str, own: Value) -> Value {
     role
 }
 
-/// The names of the nodes. A wildcard is asked for below its domain, which lets any name there pass: those are the pods.
+/// The names of the nodes, each whole: a wildcard too is one of the domains, and lets no name below it pass.
 fn node_role(identities: &[Identity], max_ttl: &str) -> Result<Value> {
-    let mut domains = BTreeSet::new();
-    let (mut below, mut addresses, mut uris) = (false, false, BTreeSet::new());
+    let (mut domains, mut addresses, mut uris) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for name in identities.iter().flat_map(|identity| &identity.names) {
         match name {
             GeneralName::Dns(dns) => {
-                let host = dns.as_str();
-                below |= dns.is_wildcard();
-                domains.insert(host.strip_prefix("*.").unwrap_or(host));
+                domains.insert(dns.as_str());
             }
-            GeneralName::Ip(_) => addresses = true,
+            GeneralName::Ip(address) => {
+                addresses.insert(format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }));
+            }
             GeneralName::Uri(uri) => {
                 uris.insert(uri.as_str());
             }
@@ -160,12 +185,13 @@ fn node_role(identities: &[Identity], max_ttl: &str) -> Result<Value> {
         json!({
             "allowed_domains": domains,
             "allow_bare_domains": true,
-            "allow_subdomains": below,
-            "allow_wildcard_certificates": below,
+            "allow_subdomains": false,
+            "allow_wildcard_certificates": domains.iter().any(|name| name.starts_with("*.")),
             "allow_glob_domains": false,
             "allow_any_name": false,
-            "allow_localhost": domains.contains("localhost"),
-            "allow_ip_sans": addresses,
+            "allow_localhost": false,
+            "allow_ip_sans": !addresses.is_empty(),
+            "allowed_ip_sans_cidr": addresses,
             "allowed_uri_sans": uris,
             "server_flag": true,
             "client_flag": is_node,
@@ -201,13 +227,15 @@ fn uri(name: &GeneralName) -> Option<&str> {
 }
 
 /// The right to have something signed.
-fn sign(mount: &str, role: &str, parameters: &Value) -> Value {
+fn sign(mounts: &[String], role: &str, parameters: &Value) -> Value {
     let mut rule = json!({ "capabilities": ["create", "update"] });
     if parameters.as_object().is_some_and(|map| !map.is_empty()) {
         rule["required_parameters"] = json!(["common_name"]);
         rule["allowed_parameters"] = parameters.clone();
     }
-    json!({ "path": { format!("{mount}/sign/{role}"): rule } })
+    let paths: serde_json::Map<String, Value> =
+        mounts.iter().map(|mount| (format!("{mount}/sign/{role}"), rule.clone())).collect();
+    json!({ "path": paths })
 }
 
 /// What a client may say about itself. Whatever is not listed is refused; an empty list allows every value.
@@ -269,12 +297,12 @@ mod tests {
         let files = files(&sample::kubernetes(), &[]).unwrap();
         let role = json(&files, "orders-node.role.json");
         for domain in
-            ["orders", "orders.messaging.svc", "orders-nodes.messaging", "orders-server-2.orders-nodes.messaging"]
+            ["orders", "orders.messaging.svc", "orders-server-2.orders-nodes.messaging", "*.orders-nodes.messaging"]
         {
             assert!(role["allowed_domains"].as_array().unwrap().contains(&domain.into()), "{domain}\n{role:#}");
         }
         assert_eq!(role["key_type"], "any");
-        assert_eq!((&role["allow_bare_domains"], &role["allow_subdomains"]), (&true.into(), &true.into()));
+        assert_eq!((&role["allow_bare_domains"], &role["allow_subdomains"]), (&true.into(), &false.into()));
         assert_eq!((&role["allow_any_name"], &role["allow_glob_domains"]), (&false.into(), &false.into()));
     }
 
@@ -282,10 +310,10 @@ mod tests {
     fn a_client_says_its_own_name_and_no_other() {
         let files = files(&sample::hostile(), &[]).unwrap();
         let policy = json(&files, ".policy.json");
-        assert!(policy["path"]["pki_int/sign/rabbitmq-node"]["allowed_parameters"].is_null());
+        assert!(policy["path"]["pki_int-root/sign/rabbitmq-node"]["allowed_parameters"].is_null());
         let client = files.iter().find(|file| file.path.contains("client-o-brien")).expect("its policy");
         let policy: Value = serde_json::from_slice(&client.bytes).unwrap();
-        let allowed = &policy["path"]["pki_int/sign/rabbitmq-client"]["allowed_parameters"];
+        let allowed = &policy["path"]["pki_int-root/sign/rabbitmq-client"]["allowed_parameters"];
         assert_eq!(allowed["common_name"], json!([r#"o'brien "$(id)" {{x}}"#]));
         assert!(allowed.get("other_sans").is_none());
         let mut facts = sample::facts();
@@ -293,6 +321,32 @@ mod tests {
         facts.clients[1].identity.name = "sensor*".into();
         let error = self::files(&facts, &[]).unwrap_err();
         assert!(error.message().contains(r#"cannot hold "sensor*""#), "{error}");
+    }
+
+    #[test]
+    fn each_authority_signs_from_a_mount_of_its_own() {
+        let mut facts = sample::facts();
+        for client in &mut facts.clients {
+            client.identity.issuer = "clients".into();
+        }
+        let files = files(&facts, &[("mount", "pki")]).unwrap();
+        let script = String::from_utf8(files[0].bytes.clone()).unwrap();
+        for line in [
+            "certgen issue authority clients-vault --issuer clients",
+            "certgen issue authority root-vault --issuer root",
+            "write pki-clients/roles/rabbitmq-client @",
+            "write pki-root/roles/rabbitmq-node @",
+        ] {
+            assert!(script.contains(line), "{line}\n{script}");
+        }
+        assert!(
+            !script.contains("pki-root/roles/rabbitmq-client") && !script.contains("pki-clients/roles/rabbitmq-node")
+        );
+        for file in files.iter().filter(|file| file.path.contains("rabbitmq-client-")) {
+            let text = String::from_utf8_lossy(&file.bytes);
+            assert!(text.contains("pki-clients/sign/rabbitmq-client") && !text.contains("pki-root"), "{text}");
+        }
+        assert_eq!(json(&files, "rabbitmq-node.role.json")["allowed_ip_sans_cidr"], json!(["127.0.0.1/32"]));
     }
 
     #[test]

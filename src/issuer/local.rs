@@ -138,9 +138,10 @@ impl LocalIssuer {
 
     /// The rules that somebody's wish can break are those about what this authority may sign.
     fn refuse_if_wrong(&self, findings: Vec<lint::Finding>, request: &PreparedRequest) -> Result<()> {
-        let name = crate::ui::shell(&self.name);
-        refuse_if_wrong(findings, request)
-            .map_err(|e| e.hint(format!("what this authority may sign says certgen inspect authority/{name}")))
+        refuse_if_wrong(findings, request).map_err(|e| {
+            let name = crate::ui::shell(&self.name);
+            e.hint(format!("what this authority may sign says certgen inspect authority/{name}"))
+        })
     }
 
     fn context<'a>(&'a self, certificate: &'a Certificate, request: &PreparedRequest) -> lint::Context<'a> {

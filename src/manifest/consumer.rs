@@ -3,6 +3,8 @@
 //! Both places take the same words, so that a line that was tried on the command line can be kept. Which targets there are
 //! and what can be set for them is known where they are written; here the words are only read.
 
+use std::fmt;
+
 use crate::ui;
 
 /// What is wanted of one target.
@@ -18,6 +20,19 @@ pub struct Consumer {
     pub settings: Vec<(String, String)>,
     /// `--with-keys`: private keys may stand in its files.
     pub with_keys: bool,
+}
+
+impl fmt::Display for Consumer {
+    /// As it is typed after `certgen emit`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.target)?;
+        self.clients.iter().try_for_each(|name| write!(f, " --for={}", ui::shell(name)))?;
+        self.broker.iter().try_for_each(|name| write!(f, " --broker={}", ui::shell(name)))?;
+        self.settings
+            .iter()
+            .try_for_each(|(key, value)| write!(f, " --set {}", ui::shell(&format!("{key}={value}"))))?;
+        if self.with_keys { f.write_str(" --with-keys") } else { Ok(()) }
+    }
 }
 
 impl Consumer {
@@ -105,6 +120,7 @@ mod tests {
         assert_eq!(all.clients, ["worker", r#"it's "x""#]);
         assert_eq!(all.settings, [("host".into(), "a.b".into()), ("path".into(), "/a b".into())]);
         assert!(all.with_keys);
+        assert_eq!(read(&all.to_string()), all);
     }
 
     #[test]

@@ -18,8 +18,10 @@ mod edit;
 mod entry;
 mod file;
 mod kubernetes;
+mod lists;
 mod message;
 mod reader;
+pub mod rows;
 mod scan;
 mod schema;
 mod settings;
@@ -42,6 +44,7 @@ pub use entry::Entry;
 pub use kubernetes::Kubernetes;
 pub use message::ManifestError;
 pub use spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
+pub(crate) use user::regular_expression;
 pub use user::{Access, Permissions, TopicPermission, UnknownAccess, User};
 
 pub use crate::profile::Role;
@@ -60,6 +63,8 @@ pub struct Manifest {
     written: BTreeMap<(Role, String), (usize, EntrySpec)>,
     brokers: Vec<Broker>,
     from: Vec<FromFile>,
+    /// The list that each entry comes from which is not in the manifest itself.
+    lists: BTreeMap<(Role, String), PathBuf>,
     emit: Vec<Consumer>,
 }
 

@@ -297,10 +297,13 @@ fn topic(spec: &EntrySpec) -> Result<Option<TopicPermission>, Problem> {
     Ok(Some(TopicPermission { exchange, write: owned(write), read: owned(read) }))
 }
 
-/// Catches the slips that make a broker of RabbitMQ 4 refuse to boot; the broker's own judgement is PCRE's.
 fn check_pattern(key: &'static str, pattern: &str) -> Result<(), Problem> {
-    let refuse =
-        |why: &str| Err(Problem::of(key, format!("{} is not a regular expression: {why}", ui::quote(pattern))));
+    regular_expression(pattern).map_err(|why| Problem::of(key, why))
+}
+
+/// Catches the slips that make a broker of RabbitMQ 4 refuse to boot; the broker's own judgement is PCRE's.
+pub(crate) fn regular_expression(pattern: &str) -> Result<(), String> {
+    let refuse = |why: &str| Err(format!("{} is not a regular expression: {why}", ui::quote(pattern)));
     if pattern.len() > 4096 {
         return refuse("it has more than 4096 characters");
     }

@@ -8,7 +8,12 @@ use time::OffsetDateTime;
 use crate::manifest::Entry;
 use crate::plan::is_due;
 use crate::ui;
-use crate::x509::{Certificate, DistinguishedName, KeyType};
+use crate::x509::{Certificate, DistinguishedName, Duration, KeyType};
+
+/// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
+pub const BACKDATED: time::Duration = time::Duration::hours(1);
+/// A certificate has no fractions of seconds.
+const TOLERANCE: time::Duration = time::Duration::seconds(2);
 
 /// A certificate and its key as they lie on disk.
 #[derive(Debug, Clone)]
@@ -104,6 +109,13 @@ pub enum Reason {
         /// As it should be.
         should_be: bool,
     },
+    /// It lasts longer or shorter than its entry asks for. A default is no such wish: it counts from the next time on.
+    Validity {
+        /// As it is.
+        is: time::Duration,
+        /// As it should be.
+        should_be: Duration,
+    },
     /// Less than a third of its lifetime is left.
     Due {
         /// When it ends.
@@ -122,6 +134,7 @@ impl Reason {
                 | Self::Names { .. }
                 | Self::KeyType { .. }
                 | Self::Encryption { .. }
+                | Self::Validity { .. }
         )
     }
 }
@@ -161,6 +174,9 @@ impl fmt::Display for Reason {
             },
             Self::Encryption { should_be: true } => f.write_str("key: is not encrypted, should be"),
             Self::Encryption { should_be: false } => f.write_str("key: is encrypted, should not be"),
+            Self::Validity { is, should_be } => {
+                write!(f, "validity: is {}, should be {should_be}", ui::span(*is))
+            }
             Self::Due { not_after } => write!(f, "it is due: it ends on {}", ui::date(*not_after)),
         }
     }
@@ -205,11 +221,21 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
     if key != Key::Elsewhere && certificate.public_key().key_type() != Some(entry.key_type) {
         found.push(Reason::KeyType { is: certificate.public_key().key_type(), should_be: entry.key_type });
     }
+    found.extend(validity_difference(entry, certificate));
     let should_be = entry.key_password_file.is_some();
     if matches!(key, Key::Here | Key::Encrypted) && should_be != (key == Key::Encrypted) {
         found.push(Reason::Encryption { should_be });
     }
     found
+}
+
+/// A certificate begins up to [`BACKDATED`] before the moment from which its validity counts.
+fn validity_difference(entry: &Entry, certificate: &Certificate) -> Option<Reason> {
+    let wanted = time::Duration::from(entry.validity);
+    let validity = certificate.validity();
+    let lifetime = validity.not_after - validity.not_before;
+    let fits = (wanted - TOLERANCE..=wanted + BACKDATED + TOLERANCE).contains(&lifetime);
+    (!entry.validity_is_default && !fits).then_some(Reason::Validity { is: lifetime, should_be: entry.validity })
 }
 
 /// Names that are missing or too many. Names that `--replicas` once covered stay welcome: the number is a ceiling, and

@@ -1,13 +1,16 @@
 //! What differs between the manifest and what exists, and why.
 //!
 //! This room is pure: an entry as it should be, the pair as it is, the time; out comes an ordered list of reasons to
-//! issue again. An empty list means that nothing needs to be done. It decides nothing about how.
+//! issue again. An empty list means that nothing needs to be done. A [`Step`] is what follows from reasons; it decides
+//! nothing about how.
 
 mod checks;
 mod standing;
+mod step;
 
-pub use checks::{Key, Pair, Reason, reasons};
+pub use checks::{BACKDATED, Key, Pair, Reason, reasons};
 pub use standing::{State, authority_due_at};
+pub use step::{Act, Step, Thing};
 
 use time::{Duration, OffsetDateTime};
 

@@ -12,19 +12,15 @@ use super::platform;
 
 /// Writes a new file: owner and mode are settled on the empty file, before the first byte. It is left open for [`sync`].
 pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Owner>) -> io::Result<File> {
-    fault::point()?;
-    let mut file = platform::create_new(path)?;
-    platform::set_owner_and_mode(&file, mode, owner)?;
+    let mut file = create_file(path, mode, owner)?;
     write(&mut file, bytes)?;
     Ok(file)
 }
 
-/// A new file that is written by and by.
-pub(super) fn create_new(path: &Path, mode: u32) -> io::Result<File> {
+/// A new file that is filled in pieces.
+pub(super) fn create_file(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
     fault::point()?;
-    let file = platform::create_new(path)?;
-    platform::set_owner_and_mode(&file, mode, None)?;
-    Ok(file)
+    platform::create_new_for(path, mode, owner)
 }
 
 /// Writes over the beginning of a file.
@@ -34,10 +30,13 @@ pub(super) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {
-    // Two halves, so that a test can stop with a torn file.
-    let (first, second) = bytes.split_at(bytes.len() / 2);
+    // In the tests two halves, so that one can stop with a torn file.
+    let (first, second) = bytes.split_at(if cfg!(test) { bytes.len() / 2 } else { bytes.len() });
     fault::point()?;
     file.write_all(first)?;
+    if second.is_empty() {
+        return Ok(());
+    }
     fault::point()?;
     file.write_all(second)
 }
@@ -52,6 +51,18 @@ pub(super) fn write_at_end(path: &Path, offset: u64, bytes: &[u8]) -> io::Result
     file.seek(SeekFrom::Start(offset))?;
     write(&mut file, bytes)?;
     Ok(file)
+}
+
+/// Writes `bytes` where an open file stands.
+pub(super) fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
+    write(file, bytes)
+}
+
+/// Cuts an open file off at `length` and goes there.
+pub(super) fn cut(file: &mut File, length: u64) -> io::Result<()> {
+    fault::point()?;
+    file.set_len(length)?;
+    file.seek(SeekFrom::Start(length)).map(drop)
 }
 
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {

@@ -1,7 +1,7 @@
 //! Single files: reading with a limit, and the description of a file to be written.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -10,7 +10,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::ui;
 
 use super::owner::Owner;
-use super::{layout, platform};
+use super::{Store, disk, layout, platform, random_hex};
 
 /// The limit for a certificate, key or manifest.
 pub const INPUT_LIMIT: u64 = 1 << 20;
@@ -103,9 +103,53 @@ pub fn open_stream(path: &Path) -> Result<Box<dyn Read>> {
     if path == Path::new("-") {
         return Ok(Box::new(io::stdin()));
     }
+    Ok(Box::new(open_input_file(path)?))
+}
+
+pub(super) fn open_input_file(path: &Path) -> Result<File> {
     let file = platform::open_input(path).map_err(|e| Error::io("reading", path, &e))?;
     check_regular(&file, path)?;
-    Ok(Box::new(file))
+    Ok(file)
+}
+
+/// Writes a new file outside `pki` in pieces, for its owner alone. It gets its name when it is whole and on the disk.
+///
+/// # Errors
+/// There is one of that name, its place is inside the PKI, or the disk refuses.
+pub fn write_stream<T>(path: &Path, pki: &Store, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::AlreadyExists => Error::failed(format!("writing {}: it exists already", ui::path(path)))
+            .hint("name another file, or take that one away"),
+        _ => Error::io("writing", path, &e),
+    };
+    let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let directory = fs::canonicalize(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
+    if fs::canonicalize(pki.root()).is_ok_and(|pki| directory.starts_with(pki)) {
+        return Err(Error::failed(format!("writing {}: it would lie in the PKI itself", ui::path(path)))
+            .hint("name a file outside of it"));
+    }
+    let path = directory.join(name);
+    if fs::symlink_metadata(&path).is_ok() {
+        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    }
+    let mut partial = name.to_owned();
+    partial.push(format!(".partial-{}", random_hex()?));
+    let partial = directory.join(partial);
+    let mut file = disk::create_file(&partial, layout::PRIVATE_FILE, None).map_err(failed)?;
+    let written = write(&mut file).and_then(|done| {
+        let opened: Vec<File> = std::iter::once(file).chain(disk::open_to_sync(&directory).map_err(failed)?).collect();
+        disk::sync(&opened[..1]).map_err(failed)?;
+        // Whoever made a file of that name meanwhile keeps it.
+        match disk::link(&partial, &path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return Err(failed(e)),
+            Err(_) => disk::rename(&partial, &path).map_err(failed)?,
+            Ok(()) => {}
+        }
+        disk::sync(&opened[1..]).map_err(failed)?;
+        Ok(done)
+    });
+    let _ = disk::remove_file(&partial);
+    written
 }
 
 /// Reads a file that certgen wrote itself: a link in its place is refused.

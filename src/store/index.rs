@@ -363,7 +363,7 @@ impl Index {
         pieces.push((piece.end, piece.digest));
         let lines = before.map_or(0, |index| index.meta.lines) + piece.lines;
         let mut meta = Meta { covered: piece.end, lines, identities: 0, pieces };
-        let mut file = disk::create_new(staged, layout::PRIVATE_FILE)?;
+        let mut file = disk::create_file(staged, layout::PRIVATE_FILE, None)?;
         io::Write::write_all(&mut file, &mark.bytes())?;
         let mut writer = TableWriter::new(file, MARK as u64);
         let mut new = records_of(&fold).into_iter().peekable();

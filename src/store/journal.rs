@@ -186,7 +186,7 @@ pub(super) fn new_staging_name() -> Result<String> {
 }
 
 /// Where the operations of one transaction happen.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Ground {
     pub(super) roots: Vec<PathBuf>,
     pub(super) staging: String,

@@ -147,9 +147,20 @@ pub fn emit_dir(target: &str) -> PathBuf {
     PathBuf::from("emit").join(target)
 }
 
+/// The file with an authority's certificate in its directory.
+pub const CA_CERTIFICATE: &str = "ca_certificate.pem";
+
+/// The file that goes to the owner of an authority whose key is elsewhere: its certificate, then those above it.
+pub const CA_CHAIN: &str = "ca_chain.pem";
+
+/// The request for an authority that another machine signs; it stays beside the key, to be signed again one day.
+pub fn ca_request<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
+    Ok(ca_dir(authority)?.join("request.pem"))
+}
+
 /// An authority's certificate.
 pub fn ca_certificate<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
-    Ok(ca_dir(authority)?.join("ca_certificate.pem"))
+    Ok(ca_dir(authority)?.join(CA_CERTIFICATE))
 }
 
 /// An authority's private key, when it is not sealed.

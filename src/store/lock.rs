@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::error::{Error, Result};
 use crate::ui;
 
-use super::{Store, files, inventory_file, layout, platform, recovery, transaction::Transaction};
+use super::{Store, files, inventory_file, layout, platform, recovery, stage::Stage, transaction::Transaction};
 
 /// After this long the user is told what is being waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -65,6 +65,11 @@ impl Locked {
     /// Starts a change of the directory. Nothing is visible before its commit.
     pub fn transaction(&self) -> Transaction<'_> {
         Transaction::new(self)
+    }
+
+    /// Starts a run of changes whose files are prepared by many threads.
+    pub fn stage(&self) -> Stage<'_> {
+        Stage::new(self.transaction())
     }
 
     pub(super) fn set_committed(&self) {

@@ -16,15 +16,17 @@
 //!
 //! Paths are relative to the PKI and come from [`layout`]. `event` and `inventory` say what is remembered, `files` and
 //! `owner` how a single file is, `journal`, `recovery` and `disk` how a change survives a crash, `seal` how authority
-//! keys rest.
+//! keys rest; `stage`, `growing` and `spool` are for what is too much to be held in memory.
 
 pub mod layout;
 pub mod seal;
 
+mod backup;
 mod disk;
 mod event;
 mod files;
 mod fold;
+mod growing;
 mod index;
 mod inventory;
 mod inventory_file;
@@ -35,6 +37,8 @@ mod owner;
 mod record;
 mod recovery;
 mod snapshot;
+mod spool;
+mod stage;
 mod table;
 mod transaction;
 mod walk;
@@ -59,15 +63,19 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ui;
 
+pub use backup::Snapshot;
 pub use event::{Action, Event, Location, Timestamp};
-pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase};
+pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
 pub use fold::Moment;
+pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
 pub use snapshot::{DiskEntry, DiskSnapshot};
+pub use spool::{Spool, open_twice};
+pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use walk::{Walk, files_below};
 
@@ -174,6 +182,17 @@ impl Store {
             found.extend(names.iter().filter_map(|name| Some((role.clone(), name_of_directory(name)?))));
         }
         Ok(found)
+    }
+
+    /// The names of everything in a directory of the PKI, sorted.
+    fn entry_names(&self, relative: impl AsRef<Path>) -> Result<Vec<std::ffi::OsString>> {
+        let path = self.path(relative);
+        let failed = |e: std::io::Error| Error::io("listing", &path, &e);
+        let entries = fs::read_dir(&path).map_err(failed)?;
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.map(|entry| entry.file_name()).map_err(failed)).collect::<Result<_>>()?;
+        names.sort();
+        Ok(names)
     }
 
     /// Waits until no other command writes, and puts right what a crashed one has left.

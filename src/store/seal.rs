@@ -3,6 +3,8 @@
 //! Only age's native recipients and identities are known here. Plugins and ssh keys are refused by name: nothing that is
 //! named in a file ever starts a program.
 
+use std::io::{Read, Write};
+
 use zeroize::Zeroizing;
 
 #[cfg(not(feature = "age"))]
@@ -46,10 +48,28 @@ impl std::fmt::Display for SealedTo {
     }
 }
 
+/// Whether a file begins as age files do, armored or not.
+pub fn is_sealed(beginning: &[u8]) -> bool {
+    [&b"age-encryption.org/"[..], b"-----BEGIN AGE ENCRYPTED FILE-----"].iter().any(|mark| beginning.starts_with(mark))
+}
+
 /// Encrypts `bytes`; the result is an armored age file that age(1) and rage(1) open too.
 #[cfg(feature = "age")]
 pub fn seal(bytes: &[u8], to: &SealTo) -> Result<Vec<u8>> {
     with_age::seal(bytes, to)
+}
+
+/// Encrypts what `write` writes, in pieces, into an age file in age's binary form, and hands `out` back.
+#[cfg(feature = "age")]
+pub fn seal_stream<W: Write>(out: W, to: &SealTo, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<W> {
+    with_age::seal_stream(out, to, write)
+}
+
+/// Decrypts an age file in pieces, armored or not. A byte is handed out only when the piece that it is in has been
+/// checked; that nothing is missing shows only the end.
+#[cfg(feature = "age")]
+pub fn unseal_stream<'r>(input: impl Read + 'r, with: &Unlock, shown: &str) -> Result<Box<dyn Read + 'r>> {
+    with_age::unseal_stream(std::io::BufReader::new(input), with, shown)
 }
 
 /// Decrypts an age file. `shown` is its path as messages shall name it.
@@ -74,6 +94,18 @@ pub fn check_recipients(recipients: &[String]) -> Result<()> {
 #[cfg(not(feature = "age"))]
 pub fn seal(_: &[u8], _: &SealTo) -> Result<Vec<u8>> {
     Err(without_age("sealing a key"))
+}
+
+/// Refused: this certgen was built without age.
+#[cfg(not(feature = "age"))]
+pub fn seal_stream<W: Write>(_: W, _: &SealTo, _: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<W> {
+    Err(without_age("sealing a snapshot"))
+}
+
+/// Refused: this certgen was built without age.
+#[cfg(not(feature = "age"))]
+pub fn unseal_stream<'r>(_: impl Read + 'r, _: &Unlock, shown: &str) -> Result<Box<dyn Read + 'r>> {
+    Err(without_age(&format!("unsealing {shown}")))
 }
 
 /// Refused: this certgen was built without age.
@@ -109,7 +141,7 @@ mod with_age {
     use age::{DecryptError, Decryptor, Encryptor, Identity, Recipient, scrypt, x25519};
     use zeroize::Zeroizing;
 
-    use crate::error::{Error, Result};
+    use crate::error::{Error, Result, io_reason};
     use crate::ui;
 
     use super::{SealTo, SealedTo, Unlock};
@@ -122,10 +154,35 @@ mod with_age {
     const MAX_WORK_FACTOR: u8 = 20;
 
     pub(super) fn seal(bytes: &[u8], to: &SealTo) -> Result<Vec<u8>> {
-        let failed = |why: String| Error::failed(format!("sealing a key: {}", plain(&why)));
+        let encryptor = encryptor(to)?;
+        let mut out = Vec::new();
+        let written = ArmoredWriter::wrap_output(&mut out, Format::AsciiArmor)
+            .and_then(|armor| encryptor.wrap_output(armor))
+            .and_then(|mut writer| writer.write_all(bytes).map(|()| writer))
+            .and_then(|writer| writer.finish()?.finish().map(drop));
+        written.map_err(|e| failed(&e.to_string()))?;
+        Ok(out)
+    }
+
+    pub(super) fn seal_stream<W: Write>(
+        out: W,
+        to: &SealTo,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<W> {
+        let failed = |e: std::io::Error| Error::failed(format!("sealing: {}", io_reason(&e)));
+        let mut writer = encryptor(to)?.wrap_output(out).map_err(failed)?;
+        write(&mut writer)?;
+        writer.finish().map_err(failed)
+    }
+
+    fn failed(why: &str) -> Error {
+        Error::failed(format!("sealing a key: {}", plain(why)))
+    }
+
+    fn encryptor(to: &SealTo) -> Result<Encryptor> {
         let recipients: Vec<Box<dyn Recipient>> = match to {
             SealTo::Passphrase(passphrase) if passphrase.is_empty() => {
-                return Err(failed("the passphrase is empty".to_owned()));
+                return Err(failed("the passphrase is empty"));
             }
             SealTo::Passphrase(passphrase) => {
                 let mut recipient = scrypt::Recipient::new(secret(passphrase));
@@ -136,15 +193,7 @@ mod with_age {
                 self::recipients(texts)?.into_iter().map(|r| Box::new(r) as Box<dyn Recipient>).collect()
             }
         };
-        let encryptor =
-            Encryptor::with_recipients(recipients.iter().map(|r| &**r)).map_err(|e| failed(e.to_string()))?;
-        let mut out = Vec::new();
-        let written = ArmoredWriter::wrap_output(&mut out, Format::AsciiArmor)
-            .and_then(|armor| encryptor.wrap_output(armor))
-            .and_then(|mut writer| writer.write_all(bytes).map(|()| writer))
-            .and_then(|writer| writer.finish()?.finish().map(drop));
-        written.map_err(|e| failed(e.to_string()))?;
-        Ok(out)
+        Encryptor::with_recipients(recipients.iter().map(|r| &**r)).map_err(|e| failed(&e.to_string()))
     }
 
     pub(super) fn recipients(texts: &[String]) -> Result<Vec<x25519::Recipient>> {
@@ -175,18 +224,27 @@ mod with_age {
     }
 
     pub(super) fn unseal(bytes: &[u8], with: &Unlock, shown: &str) -> Result<Zeroizing<Vec<u8>>> {
-        let decryptor = Decryptor::new_buffered(ArmoredReader::new(bytes)).map_err(|e| unusable(shown, &e))?;
-        let by_passphrase = decryptor.is_scrypt();
-        let identities = identities(with, by_passphrase, shown)?;
-        let reader = decryptor
-            .decrypt(identities.iter().map(|identity| &**identity))
-            .map_err(|e| not_opened(shown, &e, by_passphrase))?;
+        let reader = unseal_stream(bytes, with, shown)?;
         let mut out = Zeroizing::new(Vec::with_capacity(bytes.len()));
         reader.take(super::super::files::INPUT_LIMIT).read_to_end(&mut out).map_err(|_| {
             Error::failed(format!("unsealing {shown}: the file is damaged or cut short"))
                 .hint("bring it back from a backup")
         })?;
         Ok(out)
+    }
+
+    pub(super) fn unseal_stream<'r>(
+        input: impl BufRead + 'r,
+        with: &Unlock,
+        shown: &str,
+    ) -> Result<Box<dyn Read + 'r>> {
+        let decryptor = Decryptor::new_buffered(ArmoredReader::new(input)).map_err(|e| unusable(shown, &e))?;
+        let by_passphrase = decryptor.is_scrypt();
+        let identities = identities(with, by_passphrase, shown)?;
+        let reader = decryptor
+            .decrypt(identities.iter().map(|identity| &**identity))
+            .map_err(|e| not_opened(shown, &e, by_passphrase))?;
+        Ok(Box::new(reader))
     }
 
     fn identities(with: &Unlock, by_passphrase: bool, shown: &str) -> Result<Vec<Box<dyn Identity>>> {

@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::{Error, Result, io_reason};
 use crate::ui;
@@ -18,6 +20,7 @@ use super::files::{self, OutputFile};
 use super::journal::{DirectoryAccess, Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
 use super::lock::Locked;
 use super::owner::Owner;
+use super::stage::{Kind, Staged, StagingArea};
 use super::{disk, inventory_file, layout, recovery};
 
 /// Up to this many files are made durable one by one; for more, one call for the whole file system is quicker.
@@ -42,7 +45,12 @@ pub struct Transaction<'a> {
     created: BTreeSet<(usize, PathBuf)>,
     removed: BTreeSet<(usize, PathBuf)>,
     events: Vec<Event>,
-    count: usize,
+    count: Arc<AtomicUsize>,
+    /// Several transactions share the staging directory: none of them sweeps it.
+    shared: bool,
+    /// Where what others prepared lies, as long as it is not durable.
+    adopted: Vec<PathBuf>,
+    last_adopted: Option<(usize, PathBuf)>,
     /// What was written and is not durable yet; no more than one beyond [`SYNC_EACH`] are kept.
     unsynced: Vec<File>,
     finished: bool,
@@ -74,10 +82,67 @@ impl<'a> Transaction<'a> {
             created: BTreeSet::new(),
             removed: BTreeSet::new(),
             events: Vec::new(),
-            count: 0,
+            count: Arc::default(),
+            shared: false,
+            adopted: Vec::new(),
+            last_adopted: None,
             unsynced: Vec::new(),
             finished: false,
         }
+    }
+
+    /// A transaction that uses the same staging directories.
+    pub(super) fn sibling(&self) -> Self {
+        Self {
+            locked: self.locked,
+            ground: self.ground.clone(),
+            prepared: self.prepared.clone(),
+            missing: self.missing.clone(),
+            named: self.named.clone(),
+            absolute: self.absolute.clone(),
+            count: Arc::clone(&self.count),
+            shared: true,
+            operations: Vec::new(),
+            created: BTreeSet::new(),
+            removed: BTreeSet::new(),
+            events: Vec::new(),
+            adopted: Vec::new(),
+            last_adopted: None,
+            unsynced: Vec::new(),
+            finished: false,
+        }
+    }
+
+    /// The staging directory of the place where `path` is to be.
+    pub(super) fn area(&mut self, path: &Path) -> Result<StagingArea> {
+        let (root, _) = self.resolve(path)?;
+        self.next(root)?;
+        Ok(StagingArea::new(root, self.ground.staging(root), Arc::clone(&self.count)))
+    }
+
+    /// Gives what was prepared in a [`StagingArea`] its place. Whatever has that name already is an error.
+    pub fn adopt(&mut self, staged: Staged, path: &Path) -> Result<()> {
+        let (root, path) = self.resolve(path)?;
+        if root != staged.root {
+            return Err(Error::failed(format!("writing {}: it was prepared elsewhere", ui::path(&path))));
+        }
+        if self.will_exist(root, &path)? {
+            let shown = self.shown(root, &path);
+            return Err(Error::failed(format!("creating {}: it exists already", ui::path(&shown))));
+        }
+        // Thousands of one block lie side by side.
+        let beside = |(other, before): &(usize, PathBuf)| *other == root && before.parent() == path.parent();
+        if !self.last_adopted.as_ref().is_some_and(beside) {
+            self.create_parents(root, &path)?;
+        }
+        self.last_adopted = Some((root, path.clone()));
+        self.adopted.push(self.ground.new_file(root, staged.n));
+        self.created.insert((root, path.clone()));
+        self.operations.push(match staged.kind {
+            Kind::Directory => Operation::Create { n: staged.n, root, path, parent: false },
+            Kind::File => Operation::Put { n: staged.n, root, path },
+        });
+        Ok(())
     }
 
     /// Lets absolute paths below `directory` be written too (`--out`, `--into`). The user named it: it may be reached
@@ -199,6 +264,24 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// Gives a file or directory that was made beside the PKI, on the same disk and durable, its place in it.
+    pub(super) fn place(&mut self, from: &Path, to: impl AsRef<Path>) -> Result<()> {
+        let (root, path) = self.resolve_own(to.as_ref(), "writing")?;
+        let shown = self.shown(root, &path);
+        if self.will_exist(root, &path)? {
+            return Err(Error::failed(format!("writing {}: it exists already", ui::path(&shown))));
+        }
+        let n = self.next(root)?;
+        let is_directory = from.is_dir();
+        disk::rename(from, &self.ground.new_file(root, n)).map_err(|e| writing_failed(&shown, &e, None))?;
+        self.created.insert((root, path.clone()));
+        self.operations.push(match is_directory {
+            true => Operation::Create { n, root, path, parent: false },
+            false => Operation::Put { n, root, path },
+        });
+        Ok(())
+    }
+
     /// Records what happened, in the same step as the files it speaks of.
     pub fn append(&mut self, events: impl IntoIterator<Item = Event>) {
         self.events.extend(events);
@@ -267,6 +350,16 @@ impl<'a> Transaction<'a> {
     }
 
     fn sync_staging(&mut self) -> io::Result<()> {
+        let adopted = std::mem::take(&mut self.adopted);
+        for path in &adopted {
+            // A directory holds no more than four files.
+            if self.unsynced.len() > SYNC_EACH {
+                break;
+            }
+            for below in files_below(path)? {
+                self.sync_later(disk::open_to_sync(&below)?);
+            }
+        }
         let mut unsynced = std::mem::take(&mut self.unsynced);
         let many = unsynced.len() > SYNC_EACH;
         for root in (0..self.prepared.len()).filter(|root| self.prepared[*root]) {
@@ -427,8 +520,7 @@ impl<'a> Transaction<'a> {
                 self.prepare(root).map_err(|e| writing_failed(&shown, &e, None))?;
             }
         }
-        self.count += 1;
-        Ok(self.count)
+        Ok(self.count.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     fn prepare(&mut self, root: usize) -> io::Result<()> {
@@ -453,13 +545,24 @@ impl Drop for Transaction<'_> {
         self.unsynced.clear();
         // The journal counts: as long as it is there, what it points to must stay.
         let journaled = self.locked.is_some() && exists(&self.ground.roots[0].join(layout::journal())).unwrap_or(true);
-        if !self.finished && !journaled && self.prepared.iter().any(|prepared| *prepared) {
+        if !self.finished && !self.shared && !journaled && self.prepared.iter().any(|prepared| *prepared) {
             recovery::sweep(&self.ground);
         }
     }
 }
 
-fn writing_failed(path: &Path, e: &io::Error, owner: Option<&Owner>) -> Error {
+/// A staged file, or a staged directory with what is in it.
+fn files_below(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut all = vec![path.to_path_buf()];
+    if metadata(path)?.is_some_and(|there| there.is_dir()) {
+        for entry in fs::read_dir(path)? {
+            all.push(entry?.path());
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn writing_failed(path: &Path, e: &io::Error, owner: Option<&Owner>) -> Error {
     match (owner, e.kind()) {
         (Some(owner), io::ErrorKind::PermissionDenied) if owner.check_permitted().is_err() => owner.not_permitted(),
         _ => Error::io("writing", path, e),

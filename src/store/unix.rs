@@ -13,6 +13,11 @@ use super::owner::Owner;
 
 /// Creates a file that nobody else can open, and that nobody can have put there before.
 pub(super) fn create_new(path: &Path) -> io::Result<File> {
+    create_new_for(path, 0o600, None)
+}
+
+/// The same with the owner and mode that it shall have, before there is anything in it.
+pub(super) fn create_new_for(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -20,7 +25,7 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
         .open(path)?;
     // A umask of 777 leaves a mode of 000; the descriptor works all the same.
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    set_owner_and_mode(&file, mode, owner)?;
     Ok(file)
 }
 
@@ -101,6 +106,12 @@ pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
 /// Fills `bytes` from a place in the file.
 pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
     file.read_exact_at(bytes, at)
+}
+
+/// A path from the bytes of its name.
+pub(super) fn path_of(name: &[u8]) -> Option<&Path> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(Path::new(std::ffi::OsStr::from_bytes(name)))
 }
 
 /// Is the open file still the one that has this name?

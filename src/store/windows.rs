@@ -17,6 +17,11 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Everything stays with its owner; a service account that must read it is let in with icacls by whoever decides that.
+pub(super) fn create_new_for(path: &Path, _: u32, _: Option<&Owner>) -> io::Result<File> {
+    create_new(path)
+}
+
 pub(super) fn open_own(path: &Path, write: bool) -> io::Result<File> {
     if fs::symlink_metadata(path)?.file_type().is_symlink() {
         return Err(io::Error::other("it is a symbolic link"));
@@ -26,11 +31,6 @@ pub(super) fn open_own(path: &Path, write: bool) -> io::Result<File> {
 
 pub(super) fn open_input(path: &Path) -> io::Result<File> {
     File::open(path)
-}
-
-/// Everything stays with its owner; a service account that must read it is let in with icacls by whoever decides that.
-pub(super) fn set_owner_and_mode(_: &File, _: u32, _: Option<&Owner>) -> io::Result<()> {
-    Ok(())
 }
 
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
@@ -65,6 +65,11 @@ pub(super) fn read_at(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Res
         }
     }
     Ok(())
+}
+
+/// A path from the bytes of its name, which an archive has in UTF-8. What Windows takes for more than a name is none.
+pub(super) fn path_of(name: &[u8]) -> Option<&Path> {
+    std::str::from_utf8(name).ok().filter(|name| !name.contains(['\\', ':'])).map(Path::new)
 }
 
 pub(super) fn is_still(_: &File, path: &Path) -> bool {

@@ -302,12 +302,7 @@ impl Certificate {
 
     /// The SHA-256 fingerprint, lower-case hexadecimal.
     pub fn sha256_hex(&self) -> String {
-        use std::fmt::Write;
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &self.der);
-        digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, octet| {
-            let _ = write!(hex, "{octet:02x}");
-            hex
-        })
+        super::sha256_hex(&self.der)
     }
 
     /// The issuer's name is `issuer`'s subject and its key made the signature. Whether `issuer` may sign is not asked.

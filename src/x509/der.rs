@@ -314,13 +314,16 @@ fn length_octets(length: usize) -> usize {
 
 /// Appends what stands before the content of an element.
 pub(crate) fn write_header(out: &mut Vec<u8>, tag: u8, length: usize) {
-    out.push(tag);
-    if length < 0x80 {
-        out.push(length as u8);
-    } else {
-        let octets = length_octets(length);
-        out.push(0x80 | octets as u8);
-        out.extend((0..octets).rev().map(|octet| (length >> (octet * 8)) as u8));
+    match length {
+        0..0x80 => out.extend_from_slice(&[tag, length as u8]),
+        0x80..0x100 => out.extend_from_slice(&[tag, 0x81, length as u8]),
+        0x100..0x1_0000 => out.extend_from_slice(&[tag, 0x82, (length >> 8) as u8, length as u8]),
+        _ => {
+            let octets = length.to_be_bytes();
+            let octets = &octets[octets.len() - length_octets(length)..];
+            out.extend_from_slice(&[tag, 0x80 | octets.len() as u8]);
+            out.extend_from_slice(octets);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use super::constraints::NameConstraints;
 use super::der::{self, Fault, Reader, tag};
 use super::key_usage::{ExtendedKeyUsage, KeyUsage};
 use super::name::DistinguishedName;
+use super::random::hex;
 use super::san::{DnsName, GeneralName};
 
 /// Object identifiers of extensions, dotted.
@@ -215,7 +216,7 @@ impl Known {
 /// `GeneralNames`, also of a request.
 pub(crate) fn general_names(value: &[u8]) -> Result<Vec<GeneralName>, Fault> {
     let mut reader = Reader::only(value, tag::SEQUENCE)?;
-    let mut names = Vec::with_capacity(4);
+    let mut names = Vec::with_capacity(1);
     while !reader.is_empty() {
         names.push(general_name(reader.next()?)?);
     }
@@ -241,10 +242,6 @@ fn general_name(name: der::Element<'_>) -> Result<GeneralName, Fault> {
         0xa5 => GeneralName::Other("ediPartyName".into()),
         _ => return Err(Fault::Unexpected),
     })
-}
-
-fn hex(octets: &[u8]) -> String {
-    octets.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 pub(crate) fn extended_key_usage(value: &[u8]) -> Result<Vec<ExtendedKeyUsage>, Fault> {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -58,6 +59,15 @@ impl KeyType {
     /// Whether it is RSA of any size: those keys also encipher (RFC 5280 section 4.2.1.3).
     pub const fn is_rsa(self) -> bool {
         matches!(self, Self::Rsa2048 | Self::Rsa3072 | Self::Rsa4096)
+    }
+
+    /// The hash that is signed; Ed25519 has its own.
+    fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::EcdsaP384 => &digest::SHA384,
+            Self::EcdsaP521 => &digest::SHA512,
+            _ => &digest::SHA256,
+        }
     }
 
     fn ecdsa(self) -> Option<&'static EcdsaSigningAlgorithm> {
@@ -157,7 +167,11 @@ impl PrivateKey {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, X509Error> {
         let failed = |_| crypto(format!("signing with the {} key failed", self.key_type));
         match &self.pair {
-            Pair::Ecdsa(pair) => pair.sign(&SystemRandom::new(), message).map(|s| s.as_ref().to_vec()).map_err(failed),
+            // Hashed first: the library's own way to do both allocates contexts, a hundredth of a certificate's time.
+            Pair::Ecdsa(pair) => {
+                let digest = digest::digest(self.key_type.digest(), message);
+                pair.sign_digest(&digest).map(|s| s.as_ref().to_vec()).map_err(failed)
+            }
             Pair::Ed25519(pair) => pair.try_sign(message).map(|s| s.as_ref().to_vec()).map_err(failed),
             Pair::Rsa(pair) => {
                 let mut out = vec![0; pair.public_modulus_len()];

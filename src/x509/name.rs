@@ -43,7 +43,7 @@ impl DistinguishedName {
 
     /// `CN=cn`.
     pub fn common_name_only(cn: &str) -> Result<Self, X509Error> {
-        Self::empty().with_common_name(cn)
+        attribute::checked(attribute::COMMON_NAME, cn).map(|common_name| Self::ending_in(&[], Vec::new(), common_name))
     }
 
     /// `O=Example\, Inc,C=DE`: the text's first attribute is the DER's last (RFC 4514 2.1).
@@ -56,17 +56,21 @@ impl DistinguishedName {
     /// Adds `CN=cn` as the most specific attribute: the last of the DER and the first of the text.
     pub fn with_common_name(self, cn: &str) -> Result<Self, X509Error> {
         let common_name = attribute::checked(attribute::COMMON_NAME, cn)?;
-        let mut name = self;
-        let content = Reader::only(&name.der, tag::SEQUENCE).map_or(&[][..], |reader| reader.rest());
-        let pair = encode(&common_name);
+        let content = Reader::only(&self.der, tag::SEQUENCE).map_or(&[][..], |reader| reader.rest());
+        Ok(Self::ending_in(content, self.attributes, common_name))
+    }
+
+    /// `last` in a set of its own after `content`, which is how `attributes` are encoded.
+    fn ending_in(content: &[u8], mut attributes: Vec<Attribute>, last: Attribute) -> Self {
+        let pair = encode(&last);
         let length = content.len() + der::whole_length(pair.len());
         let mut der = Vec::with_capacity(der::whole_length(length));
         der::write_header(&mut der, tag::SEQUENCE, length);
         der.extend_from_slice(content);
         der::write(&mut der, tag::SET, &pair);
-        name.der = der;
-        name.attributes.push(common_name);
-        Ok(name)
+        attributes.reserve_exact(1);
+        attributes.push(last);
+        Self { der, attributes }
     }
 
     fn build(rdns: Vec<Vec<Attribute>>) -> Self {
@@ -100,7 +104,8 @@ impl DistinguishedName {
 
     pub(crate) fn read(der: &[u8]) -> Result<Self, Fault> {
         let mut rdns = Reader::only(der, tag::SEQUENCE)?;
-        let mut attributes = Vec::with_capacity(4);
+        // Most names in a fleet are a common name alone.
+        let mut attributes = Vec::with_capacity(1);
         while !rdns.is_empty() {
             let mut rdn = rdns.enter(tag::SET)?;
             let mut joined = false;
@@ -151,17 +156,22 @@ impl DistinguishedName {
 }
 
 fn encode(attribute: &Attribute) -> Vec<u8> {
-    let mut pair = Vec::with_capacity(attribute.value.len() + 16);
-    match &*attribute.oid {
-        attribute::COMMON_NAME => pair.extend_from_slice(&[tag::OID, 3, 0x55, 4, 3]),
+    let oid = match &*attribute.oid {
+        attribute::COMMON_NAME => Cow::Borrowed(&[0x55, 4, 3][..]),
         // The identifier was parsed or looked up, so it encodes.
-        other => der::write(&mut pair, tag::OID, &der::oid_content(other).unwrap_or_default()),
-    }
-    match attribute.string_type.tag() {
-        Some(tag) => der::write(&mut pair, tag, attribute.value.as_bytes()),
-        None => pair.extend(super::rfc4514::hex_octets(attribute.value.trim_start_matches('#')).unwrap_or_default()),
-    }
-    der::element(tag::SEQUENCE, &pair)
+        other => Cow::Owned(der::oid_content(other).unwrap_or_default()),
+    };
+    let Some(tag) = attribute.string_type.tag() else {
+        let mut pair = der::element(tag::OID, &oid);
+        pair.extend(super::rfc4514::hex_octets(attribute.value.trim_start_matches('#')).unwrap_or_default());
+        return der::element(tag::SEQUENCE, &pair);
+    };
+    let length = der::whole_length(oid.len()) + der::whole_length(attribute.value.len());
+    let mut pair = Vec::with_capacity(der::whole_length(length));
+    der::write_header(&mut pair, tag::SEQUENCE, length);
+    der::write(&mut pair, tag::OID, &oid);
+    der::write(&mut pair, tag, attribute.value.as_bytes());
+    pair
 }
 
 /// The abbreviation of a type, or its identifier.

@@ -148,14 +148,21 @@ impl PublicKey {
 
     /// The fingerprint of the SubjectPublicKeyInfo: two certificates with the same value share a key.
     pub fn sha256_hex(&self) -> String {
-        let digest = digest::digest(&digest::SHA256, &self.spki);
-        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+        super::sha256_hex(&self.spki)
+    }
+
+    /// The beginning of the fingerprint: what stands behind the common name of an authority and tells it from every other.
+    pub fn mark(&self) -> String {
+        let mut mark = self.sha256_hex();
+        mark.truncate(8);
+        mark
     }
 
     /// The key identifier of RFC 5280 section 4.2.1.2, method (1): 160 bits, the form that every tool computes. SHA-1 is
     /// only a name here; nothing rests on its strength.
-    pub fn key_identifier(&self) -> Vec<u8> {
-        digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, self.key_bits()).as_ref().to_vec()
+    pub fn key_identifier(&self) -> [u8; 20] {
+        let digest = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, self.key_bits());
+        digest.as_ref().try_into().expect("SHA-1 has 160 bits")
     }
 
     /// Checks a signature made with `signature_algorithm_oid`, a dotted object identifier from an X.509 structure.

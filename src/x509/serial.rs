@@ -6,10 +6,19 @@ use std::str::FromStr;
 
 use super::X509Error;
 use super::der::{self, Fault};
+use super::random::hex;
 
 /// A certificate's serial number, as its INTEGER is encoded: one that was read may be negative or too long.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SerialNumber(Vec<u8>);
+pub struct SerialNumber(Octets);
+
+/// A number that is as long as it may be is held in place, which a million of them are worth.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Octets {
+    /// So many of them; the others are zero, so that the order is that of the octets.
+    Short([u8; LONGEST], u8),
+    Long(Box<[u8]>),
+}
 
 /// RFC 5280: "Conforming CAs MUST NOT use serialNumber values longer than 20 octets".
 const LONGEST: usize = 20;
@@ -23,7 +32,18 @@ impl SerialNumber {
     pub fn random() -> Result<Self, X509Error> {
         let mut octets = next_random()?;
         octets[0] = octets[0] & 0x3f | 0x40;
-        Ok(Self(octets.to_vec()))
+        Ok(Self::of(&octets))
+    }
+
+    fn of(octets: &[u8]) -> Self {
+        let mut short = [0; LONGEST];
+        Self(match short.get_mut(..octets.len()) {
+            Some(place) => {
+                place.copy_from_slice(octets);
+                Octets::Short(short, octets.len() as u8)
+            }
+            None => Octets::Long(octets.into()),
+        })
     }
 
     /// A positive number from its big-endian magnitude; leading zeros do not count.
@@ -38,27 +58,30 @@ impl SerialNumber {
         if octets.len() > LONGEST {
             return Err(X509Error::Invalid(format!("a serial number has at most {LONGEST} octets, this one has more")));
         }
-        Ok(Self(octets))
+        Ok(Self::of(&octets))
     }
 
     /// The content of an INTEGER that was read, whatever its sign and length.
     pub(crate) fn from_der_content(content: &[u8]) -> Result<Self, Fault> {
-        der::shortest_integer(content).map(|content| Self(content.to_vec()))
+        der::shortest_integer(content).map(Self::of)
     }
 
     /// The content octets of the INTEGER: two's complement, big-endian, shortest form.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        match &self.0 {
+            Octets::Short(octets, length) => &octets[..usize::from(*length)],
+            Octets::Long(octets) => octets,
+        }
     }
 
     /// Greater than zero, as every serial number must be.
     pub fn is_positive(&self) -> bool {
-        self.0[0] & 0x80 == 0 && self.0 != [0]
+        self.as_bytes()[0] & 0x80 == 0 && self.as_bytes() != [0]
     }
 
     /// The octets without the leading zero that only carries the sign.
     fn magnitude(&self) -> &[u8] {
-        match self.0.as_slice() {
+        match self.as_bytes() {
             [0, rest @ ..] if !rest.is_empty() => rest,
             octets => octets,
         }
@@ -85,18 +108,18 @@ fn next_random() -> Result<[u8; RANDOM], X509Error> {
 /// Lower-case hexadecimal, two digits an octet, as directory names and the inventory have it.
 impl fmt::Display for SerialNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0[0] & 0x80 == 0 {
-            return self.magnitude().iter().try_for_each(|octet| write!(f, "{octet:02x}"));
+        if self.as_bytes()[0] & 0x80 == 0 {
+            return f.write_str(&hex(self.magnitude()));
         }
         f.write_str("-")?;
-        let mut negated: Vec<u8> = self.0.iter().map(|octet| !octet).collect();
+        let mut negated: Vec<u8> = self.as_bytes().iter().map(|octet| !octet).collect();
         for octet in negated.iter_mut().rev() {
             *octet = octet.wrapping_add(1);
             if *octet != 0 {
                 break;
             }
         }
-        negated.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        f.write_str(&hex(&negated))
     }
 }
 

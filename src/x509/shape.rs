@@ -95,9 +95,10 @@ impl Shape {
             ));
         }
         encode::check_serial(one.serial)?;
-        let extensions = self.extensions(one)?;
+        let names = encode::general_names(one.subject_alt_names)?;
         let (serial, subject, key) = (one.serial.as_bytes(), one.subject.der(), one.public_key.spki_der());
-        let list = der::whole_length(extensions.len());
+        let extensions = self.extensions.iter().map(|part| part.length(names.len())).sum();
+        let list = der::whole_length(extensions);
         let length = self.version.len()
             + der::whole_length(serial.len())
             + self.issuer.len()
@@ -111,33 +112,46 @@ impl Shape {
             out.extend_from_slice(subject);
             out.extend_from_slice(key);
             der::write_header(out, tag::constructed(3), list);
-            der::write(out, tag::SEQUENCE, &extensions);
+            der::write_header(out, tag::SEQUENCE, extensions);
+            let identifier = one.public_key.key_identifier();
+            self.extensions.iter().for_each(|part| part.write(out, &names, &identifier));
         });
         ToBeSigned::of(unsigned, beside, self.key_type, Arc::clone(&self.signer))
     }
-
-    fn extensions(&self, one: &Particulars<'_>) -> Result<Vec<u8>, X509Error> {
-        let mut out = Vec::with_capacity(512);
-        for part in &self.extensions {
-            match part {
-                Part::Same(bytes) => out.extend_from_slice(bytes),
-                Part::Names(head) => extension(&mut out, head, &[&encode::general_names(one.subject_alt_names)?]),
-                Part::KeyIdentifier(head) => {
-                    let identifier = one.public_key.key_identifier();
-                    extension(&mut out, head, &[&[tag::OCTET_STRING, identifier.len() as u8], &identifier]);
-                }
-            }
-        }
-        Ok(out)
-    }
 }
 
-fn extension(out: &mut Vec<u8>, head: &[u8], value: &[&[u8]]) {
-    let length = value.iter().map(|piece| piece.len()).sum();
-    der::write_header(out, tag::SEQUENCE, head.len() + der::whole_length(length));
-    out.extend_from_slice(head);
-    der::write_header(out, tag::OCTET_STRING, length);
-    value.iter().for_each(|piece| out.extend_from_slice(piece));
+/// A key identifier is as long as SHA-1.
+const IDENTIFIER: usize = 20;
+
+impl Part {
+    /// How many octets it will have when the names have so many.
+    fn length(&self, names: usize) -> usize {
+        let extension = |head: &[u8], value| der::whole_length(head.len() + der::whole_length(value));
+        match self {
+            Self::Same(bytes) => bytes.len(),
+            Self::Names(head) => extension(head, names),
+            Self::KeyIdentifier(head) => extension(head, der::whole_length(IDENTIFIER)),
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>, names: &[u8], identifier: &[u8; IDENTIFIER]) {
+        let mut extension = |head: &[u8], length| {
+            der::write_header(out, tag::SEQUENCE, head.len() + der::whole_length(length));
+            out.extend_from_slice(head);
+            der::write_header(out, tag::OCTET_STRING, length);
+        };
+        match self {
+            Self::Same(bytes) => out.extend_from_slice(bytes),
+            Self::Names(head) => {
+                extension(head, names.len());
+                out.extend_from_slice(names);
+            }
+            Self::KeyIdentifier(head) => {
+                extension(head, der::whole_length(IDENTIFIER));
+                der::write(out, tag::OCTET_STRING, identifier);
+            }
+        }
+    }
 }
 
 const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 14];

@@ -67,7 +67,7 @@ pub struct Signer<'a> {
 impl<'a> Signer<'a> {
     /// Signs its own certificate: the issuer is the template's subject.
     pub fn self_signed(key: &'a PrivateKey) -> Self {
-        Self::with(key, None, key.public_key().key_identifier())
+        Self::with(key, None, key.public_key().key_identifier().to_vec())
     }
 
     /// Signs for the authority with this certificate, which must be the key's. The certificate's subject and key
@@ -77,7 +77,7 @@ impl<'a> Signer<'a> {
             return Err(X509Error::Invalid("the private key does not belong to the authority's certificate".into()));
         }
         let key_identifier =
-            certificate.subject_key_id().map_or_else(|| key.public_key().key_identifier(), <[u8]>::to_vec);
+            certificate.subject_key_id().map_or_else(|| key.public_key().key_identifier().to_vec(), <[u8]>::to_vec);
         let may_sign_crls = certificate.key_usage().is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
         Ok(Self { may_sign_crls, ..Self::with(key, Some(certificate.subject()), key_identifier) })
     }

@@ -166,3 +166,16 @@ fn an_authority_whose_subject_erlang_cannot_hash_is_named() {
     world.write("pki/certgen.toml", manifest + "\n[client.of_odd]\nissuer = \"odd\"\n");
     world.certgen(["emit", "rabbitmq"]).run().refused().stderr_has("joins attributes with +");
 }
+
+#[test]
+#[ignore = "needs openssl"]
+fn its_number_rises_although_the_list_was_moved_away() {
+    let world = World::new();
+    world.certgen(["init", "--profile", "celery", "--set", "revocation=true"]).at(NOON).run().success();
+    world.certgen(["crl", "root"]).at("2027-02-05T00:00:00Z").run().success();
+    let ahead = number(&world);
+    world.certgen(["crl", "root"]).at("2026-11-23T00:00:00Z").run().code(1).stderr_has("move the list away");
+    fs::remove_file(world.pki("ca/root/crl.pem")).expect("it is there");
+    world.certgen(["crl", "root"]).at("2026-11-23T00:00:00Z").run().success();
+    assert!(number(&world) > ahead, "the broker's copy had {ahead}");
+}

@@ -111,7 +111,8 @@ fn what_the_manifest_lists_follows_its_facts() {
     world.write("pki/emit/pika/celery_client/pika.env", "mine\n");
     list(&world, r#"["pika --set port=5999"]"#);
     let new = world.certgen(["emit", "rabbitmq"]).run().success();
-    new.stderr_has("pika.env was edited by hand and left alone").stderr_has("certgen emit pika --force");
+    new.stderr_has("pika.env was edited by hand and left alone")
+        .stderr_has("certgen emit pika --set port=5999 --force");
     assert!(world.read("pki/emit/pika/celery_client/pika.env.new").contains("5999"));
     world.certgen(["remove", "client/celery_client"]).run().success();
     assert_eq!(world.read("pki/emit/pika/celery_client/pika.env"), "mine\n");
@@ -150,6 +151,71 @@ fn one_of_several_brokers_has_a_directory_of_its_own() {
     assert!(!world.read("pki/emit/rabbitmqctl/west/users.sh").contains("celery_client"));
     world.certgen(["emit", "rabbitmqctl", "--broker", "east", "--out", "here"]).run().success();
     assert_eq!(world.read("here/users.sh"), world.read("pki/emit/rabbitmqctl/east/users.sh"));
+}
+
+/// The first of a client's brokers was taken without a word, and nothing could list both.
+#[test]
+fn a_client_of_two_brokers_has_files_for_each() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    let manifest = world.read("pki/certgen.toml").replace(
+        "[broker]\n",
+        "[broker.west]\ncertificate = \"rabbit.example.com\"\n[broker.east]\ncertificate = \"rabbit.example.com\"\nports = { amqp = 5999 }\n",
+    );
+    let both = "[client.celery_worker]\nbroker = [\"west\", \"east\"]\n";
+    let manifest = manifest
+        .replace("[client.celery_worker]\n", both)
+        .replace("[client.celery_client]\n", "[client.celery_client]\nbroker = \"east\"\n");
+    world.write("pki/certgen.toml", manifest);
+    world.certgen(["emit", "celery"]).run().code(1).stderr_has("--broker").stderr_has("west, east");
+    list(&world, r#"["celery --broker west", "compose --broker west", "celery --broker east"]"#);
+    world.certgen(["emit", "compose", "--broker", "east"]).run().success().stderr_has("compose celery --broker east");
+    let read = |path: &str| world.read(format!("pki/emit/{path}"));
+    assert!(read("celery/west/celery_worker/celery.env").contains("AMQPS_PORT=5671"));
+    assert!(read("celery/east/celery_worker/celery.env").contains("AMQPS_PORT=5999"));
+    for broker in ["west", "east"] {
+        let text = read(&format!("compose/{broker}/docker-compose.yml"));
+        let beside = format!("source: \"../../celery/{broker}/celery_worker\"\n");
+        assert!(text.contains(&format!("name: certgen-{broker}\n")) && text.contains(&beside), "{text}");
+    }
+    // What was asked for by hand stays beside what is listed.
+    world.certgen(["emit", "pika", "--broker", "east"]).run().success();
+    list(&world, r#"["pika --broker west"]"#);
+    world.certgen(["emit", "rabbitmq"]).run().success();
+    assert!(world.pki("emit/pika/east/celery_worker/pika.env").exists());
+    let one = ["emit", "celery", "--broker", "east", "--for", "celery_worker", "--out", "here"];
+    world.certgen(one).run().success();
+    assert_eq!(world.read("here/celery.env"), read("celery/east/celery_worker/celery.env"));
+    let out = ["emit", "compose", "celery", "--broker", "east", "--out", "there"];
+    world.certgen(out).run().success();
+    assert!(world.path("there/compose/east/../../celery/east/celery_worker/celeryconfig.py").exists());
+}
+
+/// The command in the hint took away every other name, and the one against an edited file every setting.
+#[test]
+fn a_hint_that_is_typed_keeps_what_there_was() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    let before = world.read("pki/certgen.toml");
+    let refused = world.certgen(["emit", "celery", "--set", "host=other.example"]).run().code(1);
+    let (_, hint) = refused.stderr.split_once("certgen issue ").expect("a command");
+    let words = hint.lines().next().unwrap_or_default().split(' ');
+    world.certgen(["issue"].into_iter().chain(words)).run().success();
+    let old = r#"san = ["rabbitmq", "localhost", "127.0.0.1", "::1"]"#;
+    // The short name came with the host; now it stands there.
+    let new = r#"san = ["rabbit", "rabbitmq", "localhost", "127.0.0.1", "::1", "other.example"]"#;
+    assert_eq!(world.read("pki/certgen.toml"), before.replace(old, new));
+    world.certgen(["emit", "celery", "--set", "host="]).run().code(2).stderr_has("no host");
+    world.certgen(["emit", "pika", "--set", "port=5999"]).run().success();
+    world.write("pki/emit/pika/celery_worker/pika.env", "mine\n");
+    let edited = world.certgen(["emit", "pika", "--set", "port=6000"]).run().success();
+    edited.stderr_has("certgen emit pika --set port=6000 --force");
+    // A worker is not made a link or a device.
+    let link = world.certgen(["emit", "federation", "--for", "celery_worker"]).run().code(1);
+    link.stderr_has("certgen issue client NAME --vhost my_vhost --configure");
+    let manifest = world.read("pki/certgen.toml").replace("[broker]\n", "[broker]\nplugins = [\"rabbitmq_mqtt\"]\n");
+    world.write("pki/certgen.toml", manifest);
+    world.certgen(["emit", "mqtt"]).run().code(1).stderr_has("certgen issue client NAME --vhost / --access mqtt");
+    world.certgen(["issue", "client", "device", "--vhost", "/", "--access", "mqtt"]).run().success();
+    world.certgen(["emit", "celery", "--for", "device"]).run().code(1).stderr_has("MQTT alone");
 }
 
 /// A revocation must not wait for a consumer's file.
@@ -195,6 +261,9 @@ fn what_is_wrong_on_the_line_is_said_with_what_is_meant() {
     emit(&["pika", "--set", "vhost=other"]).code(1).stderr_has("my_vhost");
     emit(&["pika", "--set", "certs=/a\nb"]).code(1).stderr_has("it has a control character");
     emit(&["node", "--set", "certs=/a\nb", "--out", "-"]).success().stdout_has(r#""/a\nb/client_key.pem""#);
+    emit(&["pika", "--set", "certs="]).code(2).stderr_has("no directory");
+    emit(&["pika", "--broker", "west"]).code(1).stderr_has("leave --broker out");
+    emit(&["rabbitmq", "--broker", "west"]).code(1).stderr_has("leave --broker out");
     emit(&["pika", "--with-keys"]).code(2).stderr_has("no key");
     emit(&["pika", "--into", "etc"]).code(2).stderr_has("--out");
     emit(&["rabbitmq", "--set", "host=x"]).code(2).stderr_has("not for rabbitmq");
@@ -259,4 +328,20 @@ fn what_a_user_is_called_is_never_run() {
         .stderr_has("runuser -u rabbitmq -- rabbitmqctl add_vhost '`id`'");
     let removed = world.certgen(["remove", "client/$(id)"]).run().success();
     removed.stderr_has("runuser -u rabbitmq -- rabbitmqctl delete_user '$(id)'");
+}
+
+#[test]
+fn a_key_that_nobody_is_to_have_is_found_in_what_was_emitted() {
+    let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "w", "x", "--vhost", "/", "--access", "celery"]).run().success();
+    world.certgen(["emit", "kubernetes", "--with-keys"]).run().success();
+    let still = |name: &str| format!("pki/emit/kubernetes/secrets.yaml still has the key of client/{name}");
+    world.certgen(["revoke", "w", "--reason", "keyCompromise"]).run().success().stderr_has(&still("w"));
+    world.certgen(["remove", "client/x"]).run().success().stderr_has(&still("x"));
+    // The key that was replaced is the one that leaked.
+    let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "w", "--vhost", "/", "--access", "celery"]).run().success();
+    world.certgen(["emit", "kubernetes", "--with-keys"]).run().success();
+    world.certgen(["renew", "client/w"]).run().success();
+    world.certgen(["revoke", "w", "--reason", "keyCompromise"]).run().success().stderr_has(&still("w"));
 }

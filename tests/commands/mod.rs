@@ -1,8 +1,11 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
+mod apply;
+mod bulk;
 mod crl;
 mod damage;
 mod emit;
+mod export;
 mod faults;
 mod hostile_answers;
 mod hostile_files;
@@ -16,6 +19,7 @@ mod renew;
 mod repeat;
 mod revoke;
 mod rotate;
+mod sites;
 mod status;
 mod together;
 mod usage;

@@ -134,7 +134,7 @@ fn a_hook_runs_for_each_change_and_is_tried_again() {
         test -r "$CERTGEN_CERT" && test -r "$CERTGEN_BUNDLE" && test -z "$CERTGEN_PASSPHRASE" && test -e allowed"#;
     let renew = |which: &str| world.certgen(["renew", which, "--hook", hook]).env("CERTGEN_PASSPHRASE", "geheim").run();
     let failed = renew("celery_worker").code(1);
-    failed.stdout_has("renewed").stderr_has("exit status: 1").stderr_has("tried again");
+    failed.stdout_has("renewed").stderr_has("exit status: 1").stderr_has("to try the hook again");
     let serial = facts(&world, "client/celery_worker")["serial_number"].clone();
     world.write("allowed", "");
     renew("--due").success();
@@ -300,4 +300,38 @@ fn a_clock_that_jumps_is_noticed_within_seconds() {
         assert!(took.as_secs() < 25, "{case}: {took:?}");
         watching.ends();
     }
+}
+
+#[test]
+fn a_hook_that_is_owed_is_told_of() {
+    let world = World::new();
+    world
+        .certgen(["init", "--profile", "celery", "--set", "hostname=r.example.com"])
+        .at("2026-11-22T12:00:00Z")
+        .run()
+        .success();
+    let failed =
+        world.certgen(["renew", "client/celery_worker", "--hook", "exit 3"]).at("2026-11-22T12:00:00Z").run().code(1);
+    failed.stderr_has("certgen renew --due --hook 'exit 3'");
+    let owed = "the hook of client/celery_worker has not succeeded yet";
+    world.certgen(["status"]).at("2026-11-22T12:00:00Z").run().success().stderr_has(owed);
+    world.certgen(["renew", "--due"]).at("2026-11-22T12:00:00Z").run().success().stderr_has(owed);
+    world.certgen(["renew", "--due", "--hook", "true"]).at("2026-11-22T12:00:00Z").run().success();
+    assert!(!world.certgen(["status"]).at("2026-11-22T12:00:00Z").run().success().stderr.contains("the hook of"));
+}
+
+#[test]
+fn a_leaked_name_does_not_come_back_without_a_word() {
+    let world = World::new();
+    world
+        .certgen(["init", "--profile", "celery", "--set", "hostname=r.example.com"])
+        .at("2026-11-22T12:00:00Z")
+        .run()
+        .success();
+    world.certgen(["revoke", "celery_worker", "--reason", "keyCompromise"]).at("2026-11-22T12:00:00Z").run().success();
+    let refused = world.certgen(["renew", "client/celery_worker"]).at("2026-11-22T12:00:00Z").run().code(1);
+    refused.stderr_has("brokers that do not check revocation accept it until").stderr_has("--like celery_worker");
+    let again =
+        world.certgen(["issue", "client", "celery_worker", "--force"]).at("2026-11-22T12:00:00Z").run().success();
+    again.stderr_has("warning: client \"celery_worker\" comes back: a certificate of that name was revoked");
 }

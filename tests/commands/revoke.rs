@@ -170,6 +170,8 @@ fn what_cannot_be_revoked_changes_nothing() {
     refused(&["x", "--reason", "superseded"], "is revoked already");
     refused(&["nobody"], "there is no identity");
     refused(&["client/nobody"], "there is no identity");
+    refused(&["celery_worke"], "did you mean celery_worker?");
+    refused(&["client/celery_worke"], "did you mean client/celery_worker?");
     refused(&["12:34:ab"], "no certificate with the serial number");
     refused(&["\u{202e}x"], "\\u{202e}");
     refused(&["celery_worker", "nobody"], "there is no identity");

@@ -378,6 +378,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
     refuse(DAY_ONE, &["rotate", "finish"], "everything is still issued by the old one");
     refuse("2026-03-01T11:00:00Z", &["rotate", "switch"], "the clock went back");
     refuse(LATER, &["rotate", "switch", "--batch", "client/nobody"], "there is no identity");
+    refuse(LATER, &["rotate", "switch", "--batch", "client/celery_worke"], "did you mean client/celery_worker?");
     refuse(LATER, &["rotate", "status", "--delivered", "client/celery_worke"], "did you mean client/celery_worker?");
     // A key that is gone, and one that is another's.
     let key = world.pki("ca/root/successor/ca_key.pem");
@@ -499,4 +500,70 @@ fn status_is_json_that_says_what_to_do_next() {
         .run()
         .success()
         .stderr_has("rotation of authority root: started: certgen rotate switch root");
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn who_is_withdrawn_does_not_hold_up_the_others() {
+    for reason in ["superseded", "certificateHold"] {
+        let world = celery();
+        let run = |at: &str, args: &[&str]| world.certgen(args.iter().copied()).at(at).run();
+        run(DAY_ONE, &["revoke", "client/celery_client", "--reason", reason]).success();
+        run(DAY_ONE, &["rotate", "start"]).success();
+        run(LATER, &["rotate", "switch"]).success();
+        run(LATER, &["revoke", NODE, "--reason", reason]).success();
+        run(LAST, &["rotate", "finish"]).success();
+        assert!(accepts(
+            &world,
+            &format!("{NODE}/ca_certificate.pem"),
+            &format!("{WORKER}/client_certificate.pem"),
+            "client",
+            LAST
+        ));
+        check(&world.pki(""));
+    }
+}
+
+#[test]
+fn the_bundles_of_a_withdrawn_node_are_delivered_and_it_stays_withdrawn() {
+    let world = celery();
+    world.certgen(["revoke", NODE]).at(DAY_ONE).run().success();
+    world.certgen(["revoke", "client/celery_client"]).at(DAY_ONE).run().success();
+    let started = world.certgen(["rotate", "start"]).at(DAY_ONE).run().success();
+    assert!(!started.stdout.contains("deliver   client/celery_client"), "{}", started.transcript());
+    started.stdout_has(&format!("deliver   {NODE}"));
+    world.certgen(["rotate", "start", "root", "--compromised"]).at(LATER).run().success();
+    let items = world.certgen(["status", "client/celery_client", "--json"]).at(LATER).run().success().json();
+    assert_eq!(items["items"][0]["state"], "revoked");
+}
+
+#[test]
+fn the_list_of_a_compromised_authority_s_successor_stays() {
+    let world = celery();
+    let text = world.read("pki/certgen.toml").replace("revocation = false", "revocation = true");
+    world.write("pki/certgen.toml", text);
+    world.certgen(["apply"]).at(DAY_ONE).run().success();
+    world.certgen(["rotate", "start", "root", "--compromised"]).at(LATER).run().success();
+    let list = world.read("pki/ca/root/crl.pem");
+    let copies = fs::read_dir(world.pki("rabbitmq/crls")).expect("a directory").flatten();
+    assert!(copies.into_iter().all(|copy| fs::read_to_string(copy.path()).expect("a list") == list));
+    world.certgen(["plan"]).at(LATER).run().success();
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_finish_that_was_killed_when_it_was_safe_is_finished_by_the_next() {
+    let world = celery();
+    world.certgen(["rotate", "start"]).at(DAY_ONE).run().success();
+    world.certgen(["rotate", "switch"]).at(LATER).run().success();
+    let calls = "rename,renameat,renameat2";
+    let inject = format!("inject={calls}:signal=KILL:when=4");
+    let trace = format!("trace={calls}");
+    let under = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", &trace, "-e", &inject].map(str::to_owned);
+    let killed = world.certgen(["rotate", "finish", "root"]).at(LAST).under(under).run();
+    assert_ne!(killed.code, Some(0), "{}", killed.transcript());
+    let again = world.certgen(["rotate", "finish", "root"]).at(LAST).run().success();
+    again.stderr_has("the rotation of authority \"root\" is finished").stdout_has(NODE);
+    world.certgen(["rotate", "finish", "root"]).at(LAST).run().code(1).stderr_has("that ended on 2026-03-02");
+    check(&world.pki(""));
 }

@@ -292,3 +292,59 @@ fn any_tree_is_scanned() {
     scan(DAY_ONE).code(3).stdout_has("broken.pem").stdout_has("damaged");
     world.certgen(["status", "--scan", "nowhere"]).run().code(1).stderr_has("nowhere");
 }
+
+#[test]
+fn a_list_that_a_broker_reads_is_missed() {
+    let world = celery();
+    let text = world.read("pki/certgen.toml").replace("revocation = false", "revocation = true");
+    world.write("pki/certgen.toml", text);
+    world.certgen(["apply"]).at(DAY_ONE).run().success();
+    world.certgen(["status", "--fail-within", "1d"]).at(DAY_ONE).run().success();
+    fs::remove_file(world.pki("ca/root/crl.pem")).expect("it is there");
+    let missed = world.certgen(["status", "crl", "--fail-within", "1d"]).at(DAY_ONE).run().code(3);
+    missed.stdout_has("missing: to write it: certgen crl root");
+    world.certgen(["apply"]).at(DAY_ONE).run().success();
+    world.certgen(["status", "--fail-within", "1d"]).at(DAY_ONE).run().success();
+}
+
+#[test]
+fn the_files_beside_a_pair_are_looked_at_too() {
+    let world = celery();
+    let node = "node/rabbit.example.com";
+    let combined = world.pki(node).join("combined_keys.pem");
+    let whole = fs::read(&combined).expect("it is there");
+    fs::remove_file(&combined).expect("it is there");
+    assert_eq!(state(&world, node, DAY_ONE), "missing");
+    fs::copy(world.pki("client/celery_worker/client_certificate.pem"), &combined).expect("written");
+    assert_eq!(state(&world, node, DAY_ONE), "damaged");
+    fs::write(world.pki("client/celery_worker/ca_certificate.pem"), "").expect("written");
+    assert_eq!(state(&world, "client/celery_worker", DAY_ONE), "damaged");
+    fs::remove_file(world.pki("client/celery_client/ca_certificate.pem")).expect("it is there");
+    assert_eq!(state(&world, "client/celery_client", DAY_ONE), "missing");
+    world.certgen(["apply"]).at(DAY_ONE).run().success();
+    world.certgen(["status", "--fail-within", "1d"]).at(DAY_ONE).run().success();
+    assert!(fs::read(&combined).expect("it is there") == whole);
+}
+
+#[test]
+fn metrics_go_where_a_collector_looks() {
+    let world = celery();
+    let wrong = world.certgen(["status", "--prometheus", "nowhere/certgen.prom"]).at(DAY_ONE).run().code(1);
+    wrong.stderr_has("there is no directory nowhere").stderr_has("mkdir -p nowhere");
+    assert!(!world.path("nowhere").exists());
+    let shown = world.certgen(["status", "--prometheus", "-"]).at(DAY_ONE).run().success();
+    assert!(shown.stdout.starts_with("# HELP x509_cert_not_before "), "{}", shown.transcript());
+    assert!(!world.path("-").exists());
+    world.certgen(["--json", "status", "--prometheus", "-"]).at(DAY_ONE).run().code(2);
+}
+
+#[test]
+fn a_path_in_json_opens_the_file() {
+    let world = celery();
+    fs::create_dir(world.path("tree")).expect("a world is writable");
+    let odd = world.path("tree/a\nb.pem");
+    fs::copy(world.pki("ca/root/ca_certificate.pem"), &odd).expect("written");
+    let items =
+        world.certgen(["status", "--scan", "tree", "--json"]).at(DAY_ONE).run().success().json()["items"].clone();
+    assert_eq!(items[0]["path"], "tree/a\nb.pem");
+}

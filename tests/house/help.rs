@@ -145,10 +145,19 @@ fn prepared(command: &str, example: &str) -> Shell {
     }
     match command {
         "" if !needs_no_pki => shell.prepare("certgen issue client reporting --like celery_worker"),
+        "apply" if example.contains("--create-authority") => {
+            let authority = r#"version = 1\n[defaults]\nissuer = "root"\n[authority.devices]"#;
+            shell.prepare(&format!("sed -i 's/^version = 1$/{authority}/' pki/certgen.toml"));
+        }
         "issue" => {
             shell.prepare("certgen request client sensor-17 --out sensor && cp sensor/request.pem sensor-17.csr");
             shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
+            shell.prepare("certgen --pki site request authority site-a && cp site/ca/site-a/request.pem .");
+            if example.contains("--replace") {
+                shell.prepare("certgen issue client reporting");
+            }
         }
+        "request" if example.contains("authority") || example.contains("ca_chain.pem") => authority(&shell, example),
         "request" => {
             shell.prepare("certgen request client sensor-17 --out etc/sensor && cp etc/sensor/request.pem .");
             shell.prepare("certgen issue client sensor-17 --csr request.pem --out answer && cp answer/sensor-17/* .");
@@ -163,12 +172,22 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
         }
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
+        "import" if example.contains("age") => {
+            let recipient = identity(&shell);
+            shell.prepare(&format!("certgen export --all --format age --recipient {recipient} --out backup.age"));
+        }
         "import" => {
             shell.prepare("certgen issue client reporting && certgen revoke reporting && cp pki/ca/root/crl.pem .");
         }
         "emit" => {
             shell.prepare("echo '[{\"user\":\"guest\",\"tags\":[\"administrator\"]}]' > users.json");
             shell.prepare("echo '[{\"user\":\"a\",\"ssl\":true,\"auth_mechanism\":\"EXTERNAL\"}]' > connections.json");
+        }
+        "export" => {
+            shell.world.write("passphrase.txt", "correct horse\n");
+            if example.contains("import") {
+                shell.prepare("certgen export --all --format age --passphrase-file passphrase.txt --out backup.age");
+            }
         }
         "seal" | "unseal" => seal(&shell, command, example),
         "rotate" => rotate(&shell, example),
@@ -189,14 +208,31 @@ fn rotate(shell: &Shell, example: &str) {
     }
 }
 
-fn seal(shell: &Shell, command: &str, example: &str) {
+/// A site that has asked, and the root that has signed where the example takes the answer.
+fn authority(shell: &Shell, example: &str) {
+    if example.contains("--csr") {
+        shell.prepare("certgen --pki site request authority site-a && cp site/ca/site-a/request.pem .");
+    } else if example.contains("--finish") {
+        shell.prepare("certgen request authority site-a && certgen --pki above init --profile celery");
+        shell.prepare("certgen --pki above issue authority site-a --csr pki/ca/site-a/request.pem --issuer root");
+        shell.prepare("cp above/ca/site-a/ca_chain.pem .");
+    }
+}
+
+/// An identity of age in key.txt, and its recipient.
+fn identity(shell: &Shell) -> String {
     let identity = age::x25519::Identity::generate();
     shell.world.write("key.txt", age::secrecy::ExposeSecret::expose_secret(&identity.to_string()));
+    identity.to_public().to_string()
+}
+
+fn seal(shell: &Shell, command: &str, example: &str) {
+    let recipient = identity(shell);
     for name in ["passphrase.txt", "old.txt", "new.txt"] {
         shell.world.write(name, format!("correct horse {name}\n"));
     }
     if example.contains("--identity") {
-        shell.prepare(&format!("certgen seal --recipient {}", identity.to_public()));
+        shell.prepare(&format!("certgen seal --recipient {recipient}"));
     } else if example.contains("old.txt") {
         shell.prepare("certgen seal --passphrase-file old.txt");
     } else if command == "unseal" {

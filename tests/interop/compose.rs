@@ -131,7 +131,10 @@ fn compose_from_init_to_a_task() {
     host.run("sh", ["-ec", &bind]).accepted();
     host.boot_broker();
     let test = engine.services["rabbitmq"]["healthcheck"]["test"][1].as_str().expect("a command").replace("$$", "$");
+    let before = host.log().matches("ALERT: Fatal").count();
     checks.holds("the health check", &host.shell(&test));
+    let log = host.log();
+    checks.that("which is no alert for Loki", log.matches("ALERT: Fatal").count() == before, &log);
     let elsewhere = host.shell(&test.replace("-verify_hostname rabbitmq", "-verify_hostname other.example.com"));
     checks.that("which looks at the name", !elsewhere.ok, &elsewhere.text);
 

@@ -59,16 +59,14 @@ fn shovel_federation_and_public_certificates() {
     // On b a shovel empties a queue of a; on a an exchange is federated from b.
     a.certgen(["issue", "client", "taker", "--vhost", "it's ours", "--access", "consume:orders"]).run().success();
     a.certgen(["emit", "shovel", "--for", "taker", "--set", "destination=arrived"]).run().success();
-    b.certgen(["issue", "client", "link", "--vhost", "it's ours", "--access", "all"]).run().success();
+    // Another empties another queue: each logs in as its own client.
+    a.certgen(["issue", "client", "mover", "--vhost", "it's ours", "--access", "consume:letters"]).run().success();
+    a.certgen(["emit", "shovel", "--for", "mover", "--set", "destination=arrived"]).run().success();
+    let nothing = ["--vhost", "it's ours", "--configure", "^$", "--write", "^$", "--read", "^$"];
+    b.certgen(["issue", "client", "link"].iter().chain(&nothing)).run().success();
     granted(&b, "link", "EXCHANGE", r"federated\.news", &[]);
-    b.certgen(["issue", "client", "queue_link", "--vhost", "it's ours", "--access", "all"]).run().success();
-    granted(
-        &b,
-        "queue_link",
-        "QUEUE",
-        "jobs",
-        &["--set", "apply_to=queues", "--set", "pattern=^jobs$", "--set", "certs=/etc/rabbitmq/queue_link"],
-    );
+    b.certgen(["issue", "client", "queue_link"].iter().chain(&nothing)).run().success();
+    granted(&b, "queue_link", "QUEUE", "jobs", &["--set", "apply_to=queues", "--set", "pattern=^jobs$"]);
     check(&a.pki(""));
     check(&b.pki(""));
 
@@ -76,9 +74,13 @@ fn shovel_federation_and_public_certificates() {
         (
             Version::V3_10,
             "a.example.com",
-            etc(&a, &b, "link", "federation").with(b.pki("client/queue_link"), "queue_link"),
+            etc(&a, &b, "link", "federation/link").with(b.pki("client/queue_link"), "federation/queue_link"),
         ),
-        (Version::V4, "b.example.com", etc(&b, &a, "taker", "shovel")),
+        (
+            Version::V4,
+            "b.example.com",
+            etc(&b, &a, "taker", "shovel/taker").with(a.pki("client/mover"), "shovel/mover"),
+        ),
     ]);
     let [host_a, host_b] = lab.hosts() else { panic!("two hosts") };
     host_a.launch();
@@ -95,6 +97,7 @@ fn shovel_federation_and_public_certificates() {
         public(host, world, &mut checks);
     }
     checks.holds("a queue on a", &says(host_a, &a, &["declare", "", "orders"]));
+    checks.holds("another queue on a", &says(host_a, &a, &["declare", "", "letters"]));
     checks.holds("queues on both", &says(host_a, &a, &["declare", "", "jobs"]));
     checks.holds("queues on both", &says(host_b, &b, &["declare", "", "jobs"]));
     checks.holds("an exchange on b", &says(host_b, &b, &["declare", "federated.news", ""]));
@@ -102,11 +105,14 @@ fn shovel_federation_and_public_certificates() {
 
     let file = |world: &World, path: &str| world.read(format!("pki/emit/{path}"));
     checks.holds("the shovel's script runs on b", &host_b.shell(&file(&a, "shovel/taker/shovel.sh")));
+    checks.holds("that of the other shovel, too", &host_b.shell(&file(&a, "shovel/mover/shovel.sh")));
     checks.holds("the federation's script runs on a", &host_a.shell(&file(&b, "federation/link/federation.sh")));
     let queues = file(&b, "federation/queue_link/federation.sh");
     checks.holds("that of the queues, too", &host_a.shell(&queues));
     checks.holds("a message on a", &says(host_a, &a, &["publish", "", "orders", "an order"]));
     checks.holds("the shovel brings it to b", &says(host_b, &b, &["get", "arrived", "an order"]));
+    checks.holds("a letter on a", &says(host_a, &a, &["publish", "", "letters", "a letter"]));
+    checks.holds("the other shovel brings it to b", &says(host_b, &b, &["get", "arrived", "a letter"]));
     let linked = (0..40).map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(500));
         host_a.tool("rabbitmqctl", ["federation_status"])
@@ -122,7 +128,10 @@ fn shovel_federation_and_public_certificates() {
     checks.holds("a job on b", &says(host_b, &b, &["publish", "", "jobs", "a job"]));
     checks.holds("who works on a gets it", &says(host_a, &a, &["get", "jobs", "a job"]));
     let users = host_a.tool("rabbitmqctl", ["list_connections", "user", "ssl", "peer_cert_subject"]);
-    checks.that("the shovel is the user of its certificate", users.text.contains("taker\ttrue\tCN=taker"), &users.text);
+    for client in ["taker", "mover"] {
+        let is_it = users.text.contains(&format!("{client}\ttrue\tCN={client}"));
+        checks.that("each shovel is the user of its certificate", is_it, &users.text);
+    }
 
     // The same as definitions, for whoever keeps those.
     for (host, world, path, to) in [

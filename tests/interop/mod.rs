@@ -2,7 +2,9 @@
 //! from files made by openssl, so that a broken test host is not mistaken for a broken product.
 
 mod alerts;
+mod apply;
 mod celery;
+mod clones;
 mod cluster;
 mod compose;
 mod consumers;
@@ -25,6 +27,7 @@ mod revocation;
 mod rotate;
 mod rotate_below;
 mod sealing;
+mod sites;
 mod units;
 mod vault;
 

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::support::invariants::snapshot;
 use crate::support::judge::{Verdict, judge};
 use crate::support::{World, openssl};
 
@@ -34,4 +35,31 @@ fn what_one_seals_the_other_opens() {
     world.certgen(["issue", "client", "reporting"]).run().code(1);
     world.certgen(["issue", "client", "reporting", "--identity", "identity.txt"]).run().success();
     world.certgen(["verify", "client/reporting"]).run().success();
+}
+
+#[test]
+#[ignore = "needs age and tar"]
+fn a_snapshot_is_an_age_file_with_a_tar_file_in_it() {
+    let world = World::initialised(["--profile", "celery"]);
+    age(&world, "age-keygen", ["-o", "identity.txt"]).accepted();
+    let recipient = age(&world, "age-keygen", ["-y", "identity.txt"]).accepted().trim().to_owned();
+    let export = ["export", "--all", "--format", "age", "--recipient", &recipient, "--out", "fleet.age"];
+    world.certgen(export).run().success();
+    age(&world, "age", ["-d", "-i", "identity.txt", "-o", "fleet.tar", "fleet.age"]).accepted();
+    std::fs::create_dir(world.path("by-tar")).expect("a world is writable");
+    age(&world, "tar", ["-xpf", "fleet.tar", "-C", "by-tar"]).accepted();
+    world.certgen(["--pki", "restored", "import", "--identity", "identity.txt", "fleet.age"]).run().success();
+    let below = |pki: &str| {
+        let files = snapshot(&world.path(pki)).into_iter();
+        files
+            .map(|(path, file)| (path.strip_prefix(world.path(pki)).expect("below it").to_owned(), file))
+            .collect::<Vec<_>>()
+    };
+    assert!(below("by-tar") == below("restored"), "tar and certgen unpack the same");
+
+    // What others packed: GNU tar, and age with an armor.
+    age(&world, "tar", ["-cf", "theirs.tar", "-C", "by-tar", "."]).accepted();
+    age(&world, "age", ["-a", "-r", &recipient, "-o", "theirs.age", "theirs.tar"]).accepted();
+    world.certgen(["--pki", "theirs", "import", "--identity", "identity.txt", "theirs.age"]).run().success();
+    assert!(below("theirs") == below("restored"), "certgen unpacks what tar and age have packed");
 }

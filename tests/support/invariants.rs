@@ -18,7 +18,8 @@ pub(crate) fn check(pki: &Path) {
 }
 
 /// The files of an authority.
-const AUTHORITY: [&str; 4] = ["ca_certificate.pem", "ca_key.pem", "ca_key.pem.age", "crl.pem"];
+const AUTHORITY: [&str; 6] =
+    ["ca_certificate.pem", "ca_key.pem", "ca_key.pem.age", "crl.pem", "ca_chain.pem", "request.pem"];
 
 /// Every violation, one line each.
 pub(crate) fn violations(pki: &Path) -> Vec<String> {

@@ -69,14 +69,13 @@ impl World {
         let mut all = Vec::new();
         for (role, name) in self.identities() {
             let issued = self.inventory.current(role.as_str(), &name);
-            if issued.as_ref().is_some_and(|issued| issued.revoked.is_some()) {
-                continue; // nobody is to be let in with it
-            }
+            // Nobody is to be let in with it; but a listener goes on letting others in.
+            let is_withdrawn = issued.as_ref().is_some_and(|issued| issued.revoked.is_some());
             let mut files = None;
-            if bundles {
+            if bundles && (!is_withdrawn || role.serves()) {
                 files = self.bundles_to_deliver(rotation, role, &name, &trust)?;
             }
-            if !bundles || self.is_of_one_command(began, issued.as_ref()) {
+            if !is_withdrawn && (!bundles || self.is_of_one_command(began, issued.as_ref())) {
                 let pair = self.pair_to_deliver(rotation, began, role, &name, issued.as_ref())?;
                 files = files.into_iter().chain(pair).reduce(|bundles, pair| [bundles, pair].concat());
             }

@@ -35,6 +35,11 @@ impl Change<'_> {
             let Some(bytes) = self.world.store.read_if_exists(&path, store::INPUT_LIMIT)? else { continue };
             let Ok(chain) = Certificate::all_from_bytes(&bytes) else { continue };
             let old = Shown { role: *role, name: name.clone(), cli, chain };
+            // Nobody is to be let in with what was revoked or is on hold.
+            let issued = self.world.inventory.current(role.as_str(), name);
+            if issued.is_some_and(|issued| issued.revoked.is_some()) {
+                continue;
+            }
             let works = |shown: &Shown, trust: &Trust| self.refusal(shown, trust).is_none();
             if works(&old, before) && !self.spared.contains(&(*role, name.clone())) {
                 checked += self.check(&old, after)?;

@@ -138,9 +138,16 @@ impl World {
         if let Some(name) = named {
             self.authority_certificate(name)?;
             let found = all.into_iter().find(|rotation| rotation.members.iter().any(|member| member == name));
-            return found.ok_or_else(|| {
-                Error::failed(format!("authority {} is not being rotated", ui::quote(name)))
-                    .hint(format!("certgen rotate start {}", ui::shell(name)))
+            return found.ok_or_else(|| match self.rotation_ended(name) {
+                Some((ended, _)) => Error::failed(format!(
+                    "authority {} is not being rotated: that ended on {}",
+                    ui::quote(name),
+                    ui::date(ended)
+                ))
+                .hint(format!("what is to be delivered: certgen rotate status {}", ui::shell(name)))
+                .hint(format!("to replace it again: certgen rotate start {}", ui::shell(name))),
+                None => Error::failed(format!("authority {} is not being rotated", ui::quote(name)))
+                    .hint(format!("certgen rotate start {}", ui::shell(name))),
             });
         }
         match all.len() {
@@ -183,7 +190,7 @@ impl World {
     }
 
     /// The authority that signed the present certificate of `name`; none for a root.
-    fn authority_above(&self, name: &str) -> Option<&str> {
+    pub(super) fn authority_above(&self, name: &str) -> Option<&str> {
         let above = self.issuer_of(self.authority(name)?)?.name;
         (above != name).then_some(above)
     }

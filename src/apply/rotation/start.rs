@@ -43,12 +43,7 @@ impl Change<'_> {
         let mut members = vec![authority.to_owned()];
         members.extend(self.world.authorities_below(authority));
         let specs: Vec<Authority> = members.iter().map(|name| self.manifest_authority(name)).collect::<Result<_>>()?;
-        for name in &members {
-            if self.world.authority_state(name) == AuthorityState::Elsewhere {
-                return Err(Error::failed(format!("the key of authority {} is not here", ui::quote(name)))
-                    .hint("run this where the keys are"));
-            }
-        }
+        self.refuse_keys_elsewhere(authority, &members)?;
         for spec in &specs {
             let to = self.vault.sealed_like(self.world, Ca::from(&spec.name), self.env)?;
             let certificate = self.new_authority(spec, Generation::Successor, Dates::default(), to.as_ref())?;
@@ -68,6 +63,31 @@ impl Change<'_> {
             since: self.env.now,
             goes_back: false,
             is_read_by_others,
+        })
+    }
+
+    /// Successors are made by those who have the keys, and signed by whoever has the key above.
+    fn refuse_keys_elsewhere(&self, authority: &str, members: &[String]) -> Result<()> {
+        let is_elsewhere = |name: &&str| self.world.authority_state(*name) == AuthorityState::Elsewhere;
+        let missing = |name: &str| Error::failed(format!("the key of authority {} is not here", ui::quote(name)));
+        match members.iter().map(String::as_str).find(is_elsewhere) {
+            Some(name) if name == authority => return Err(missing(name).hint("run this where the keys are")),
+            Some(name) => {
+                return Err(missing(name)
+                    .hint("run this where the keys are")
+                    .hint("where each site has a key of its own: make a second root beside this one, sign the sites' requests \
+                           with it, and take this one out of every bundle when all of them use it"));
+            }
+            None => {}
+        }
+        let above = self.world.authority_above(authority).filter(is_elsewhere);
+        above.map_or(Ok(()), |above| {
+            Err(missing(above)
+                .context(format!("authority {} cannot get a successor here", ui::quote(authority)))
+                .hint(format!("for more time with the same key: {}", self.world.how_to_replace(authority, self.env)))
+                .hint(
+                    "for a new key: certgen request authority NEWNAME, and then issuer = \"NEWNAME\" in certgen.toml",
+                ))
         })
     }
 

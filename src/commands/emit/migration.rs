@@ -14,7 +14,7 @@ use crate::apply::{World, where_files_go};
 use crate::emit::rabbitmq::{ListedUser, list_commands, listed_users, talks_tls};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Broker, ClientCertificates, Editor, InterNodeTls, Manifest, Migration, Platform, Ports, Value};
+use crate::manifest::{Broker, ClientCertificates, Editor, InterNodeTls, Migration, Platform, Ports, Value};
 use crate::store;
 use crate::ui;
 
@@ -90,7 +90,7 @@ impl Step {
         }
         let text = editor.into_text();
         if text != world.manifest_text {
-            world.save(Manifest::parse(&text, "certgen.toml")?);
+            world.save(world.parse(&text)?);
             world.manifest_text.clone_from(&text);
             taken.manifest = Some(text);
         }

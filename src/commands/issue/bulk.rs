@@ -1,184 +1,321 @@
-//! `--from FILE`: names with their settings, one a row. Every bad row is reported before anything is signed.
+//! Many identities at once: `--from FILE` and `--csr-dir DIR`.
+//!
+//! The batch is read twice. The first look judges every identity and tells everything that is wrong; the second signs, and
+//! writes in the same order. A byte for each identity is all that is kept in between.
 
-use std::io::{self, Read};
-use std::path::Path;
+mod check;
+mod requests;
+mod rows;
+mod tell;
+mod twins;
+mod users;
 
-use crate::apply::{NameRefusals, World};
-use crate::commands::issue::Wish;
+use std::fmt;
+use std::path::PathBuf;
+
+use self::check::{Check, Checked, Decision};
+use self::requests::Requests;
+use self::rows::Rows;
+use self::tell::{Item, Summary};
+use self::twins::Twins;
+use self::users::Users;
+use super::{ClientArgs, CommonArgs, Layout, dates, spec};
+use crate::apply::{Bulk, Dates, Job, KeySource, NameRefusals, Place, Step, Told, Vault, World, ordered};
+use crate::commands::{Answer, shared};
 use crate::env::Env;
-use crate::error::{Error, Result, io_reason};
-use crate::manifest::EntrySpec;
-use crate::profile::{Role, nearest};
-use crate::store;
+use crate::error::{Error, Result};
+use crate::manifest::rows::Row;
+use crate::manifest::{Entry, EntrySpec, Manifest};
+use crate::profile::Role;
 use crate::ui;
+use crate::x509::Csr;
 
-/// Columns about the certificate.
-const CERTIFICATE: [&str; 9] =
-    ["name", "san", "issuer", "subject", "key_type", "validity", "owner", "key_mode", "key_password_file"];
-/// Columns about a client's user.
-const USER: [&str; 9] =
-    ["vhost", "broker", "access", "configure", "write", "read", "topic_write", "topic_read", "tags"];
+/// One identity as it is asked for.
+pub(super) struct Wish {
+    name: String,
+    spec: EntrySpec,
+    dates: Dates,
+    csr: Option<Csr>,
+}
 
-/// No row is longer: what is, is no list of names.
-const LONGEST_LINE: usize = 1 << 20;
-/// At most this many bad rows are told one by one.
-const TOLD: usize = 20;
+/// Where a batch comes from.
+enum Source {
+    Rows(Rows),
+    Requests(Requests),
+}
 
-/// Reads the rows of `from` (`-` is standard input); what a row does not say, `defaults` does.
-pub(super) fn read(role: Role, from: &Path, defaults: &EntrySpec, world: &World, env: &Env) -> Result<Vec<Wish>> {
-    let what = if from == Path::new("-") { "standard input".to_owned() } else { ui::path(from) };
-    let path = if from == Path::new("-") { from.to_owned() } else { env.cwd.join(from) };
-    let lines = Lines { inner: store::open_stream(&path)?, length: 0 };
-    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).comment(Some(b'#')).from_reader(lines);
-    let mut columns: Vec<String> = vec!["name".to_owned()];
-    let (mut wishes, mut faults): (Vec<Wish>, Vec<String>) = (Vec::new(), Vec::new());
-    let mut seen = std::collections::BTreeMap::new();
-    let mut refusals = NameRefusals::new(world);
-    for (index, record) in reader.records().enumerate() {
-        let record = match record {
-            Ok(record) => record,
-            Err(e) => {
-                if let csv::ErrorKind::Io(e) = e.kind() {
-                    return Err(Error::failed(format!("reading {what}: {}", io_reason(e))));
-                }
-                let line = e.position().map_or(index as u64 + 1, csv::Position::line);
-                faults.push(format!("line {line}: {}", fault(&e)));
-                continue;
-            }
-        };
-        let line = record.position().map_or(index as u64 + 1, csv::Position::line);
-        if index == 0 && record.get(0) == Some("name") {
-            columns = header(&record, role).map_err(|e| e.context(format!("{what}: line 1")))?;
-            continue;
-        }
-        match row(&record, &columns, defaults).and_then(|wish| judged(role, wish, world, &mut refusals)) {
-            Ok(wish) => {
-                if let Some((first, twin)) = seen.insert(wish.name.to_lowercase(), (line, wish.name.clone())) {
-                    let how = if twin == wish.name { "stands" } else { "differs only in case from what stands" };
-                    faults.push(format!("line {line}: {} {how} on line {first} already", ui::quote(&wish.name)));
-                }
-                wishes.push(wish);
-            }
-            Err(reason) => faults.push(format!("line {line}: {reason}")),
-        }
+/// One piece of a batch, hardly looked at.
+enum Piece {
+    Row(Row),
+    Request(PathBuf),
+}
+
+/// Where a piece stands, for messages.
+enum Mark {
+    Lines(u64, u64),
+    File(PathBuf),
+}
+
+/// A piece as far as it can be read without the PKI: what it asks for and the identity that would be, or why not.
+struct Seen {
+    mark: Mark,
+    made: Result<(Wish, Entry), String>,
+}
+
+/// How pieces are read: the same way both times.
+struct Reading<'a> {
+    source: &'a Source,
+    role: Role,
+    manifest: Manifest,
+    defaults: EntrySpec,
+    dates: Dates,
+}
+
+pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
+    let common = &args.identity.common;
+    refuse_what_makes_no_sense(args)?;
+    let dates = dates(common.not_before.as_deref(), common.not_after.as_deref())?;
+    let (mut world, mut locked) = World::lock("issue", env)?;
+    let source = match (&common.from, &common.csr_dir) {
+        (Some(from), _) => Source::Rows(Rows::open(from, role, env)?),
+        (None, Some(directory)) => Source::Requests(Requests::open(directory, env)?),
+        (None, None) => return Err(Error::usage("there is no batch")),
+    };
+    let defaults = spec(role, args, None, &world, env)?;
+    let place = place(common, env);
+    let reading = Reading { source: &source, role, manifest: world.manifest.clone(), defaults, dates };
+    let mut told = ui::Items::new(env);
+    let users = args.users.as_ref().map(|file| Users::new(env.cwd.join(file)));
+    if users.is_none() && args.user.says_something() {
+        env.say("the users of a list are in no definitions.json: add --users FILE for a file to import");
     }
-    refuse(&what, &faults)?;
-    if wishes.is_empty() {
+    let (checked, users) = look(&reading, &world, &place, common, users, &mut told, env)?;
+    let what = source.what();
+    let refused = refuse(&checked, what, common.keep_going);
+    let users = match refused.and_then(|()| users.map(|users| users.finished(common.force)).transpose()) {
+        Ok(users) => users,
+        Err(e) => return told.end_early(env).and(Err(e)),
+    };
+
+    let mut summary = Summary::default();
+    let progress = ui::Progress::new(env, "issuing", checked.issue);
+    let mut kept = 0;
+    let done = if checked.issue == 0 && !place.waits() {
+        tell_unchanged(&reading, &checked, &mut told, env)
+    } else {
+        let pieces = decided(source.pieces()?, &checked.decisions, env.json);
+        let issuers = checked.issuers.clone();
+        let mut bulk = Bulk { world: &mut world, role, place: place.clone(), issuers };
+        let mut vault = Vault::new(&common.unlock);
+        let step = |piece| reading.step(piece);
+        let run = bulk.run(&mut vault, &mut locked, env, pieces, step, |done, env| {
+            if matches!(done, Told::Issued { .. }) {
+                progress.step();
+            }
+            summary.add(&done);
+            told.item(env, |env| Item::of(role, &done, env))
+        });
+        run.map(|already| kept = already)
+    };
+    drop(progress);
+    let done = done.and_then(|()| source.refuse_changed());
+    drop(locked);
+    if summary.issued + summary.renewed > 0 {
+        shared::tell_clock(env);
+    }
+    told.end(env)?;
+    done?;
+    if !env.json {
+        summary.print(role, &place, &checked, env)?;
+    }
+    tell::say_dates(&checked, env);
+    tell::say_elsewhere(&place, &checked, kept, env);
+    users.map_or(Ok(()), |users| users.write(env))?;
+    match checked.faults {
+        0 => Ok(Answer::Yes),
+        faults => Err(Error::failed(format!("{what}: {}, all others are issued", bad(faults)))),
+    }
+}
+
+/// What is about one identity, or has another meaning, does not go with a batch.
+fn refuse_what_makes_no_sense(args: &ClientArgs) -> Result<()> {
+    let user = &args.user;
+    if user.with_password {
+        return Err(Error::usage(
+            "--with-password goes with NAMEs: the users of a list log in with their certificates",
+        ));
+    }
+    if user.cli {
+        return Err(Error::usage("--cli goes with NAMEs"));
+    }
+    Ok(())
+}
+
+fn place(common: &CommonArgs, env: &Env) -> Place {
+    match (&common.out, common.layout, &common.archive) {
+        (Some(out), Layout::Directories, _) => Place::Directories(env.cwd.join(out)),
+        (Some(out), Layout::Flat, _) => Place::Flat(env.cwd.join(out)),
+        (None, _, Some(archive)) => Place::Archive(env.cwd.join(archive)),
+        (None, _, None) => Place::Pki,
+    }
+}
+
+/// The first look.
+fn look(
+    reading: &Reading<'_>,
+    world: &World,
+    place: &Place,
+    common: &CommonArgs,
+    users: Option<Users>,
+    told: &mut ui::Items,
+    env: &mut Env,
+) -> Result<(Checked, Option<Users>)> {
+    let mut check = Check {
+        world,
+        role: reading.role,
+        place,
+        force: common.force,
+        refusals: NameRefusals::new(world),
+        twins: Twins::new()?,
+        users,
+        found: Checked::default(),
+    };
+    let what = reading.source.what().to_owned();
+    ordered(
+        reading.source.pieces()?,
+        |piece| piece.map(|piece| reading.see(piece)),
+        |seen| {
+            let seen = seen?;
+            if let Err(wrong) = check.judge(&seen, env) {
+                let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
+                env.warn(format!("{what}: {mark}: {reason}"));
+                if common.keep_going {
+                    told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
+                }
+            }
+            Ok(())
+        },
+    )?;
+    Ok((check.found, check.users))
+}
+
+fn refuse(checked: &Checked, what: &str, keep_going: bool) -> Result<()> {
+    if checked.decisions.is_empty() {
         return Err(Error::failed(format!("{what} has no names")));
     }
-    Ok(wishes)
-}
-
-/// Everything that would be refused later, one at a time, is refused here with its line.
-fn judged(role: Role, wish: Wish, world: &World, refusals: &mut NameRefusals<'_>) -> Result<Wish, String> {
-    let known = world.spec(role, &wish.name).as_deref().cloned().unwrap_or_default();
-    let judge = || -> Result<()> {
-        let entry = world.manifest.entry_from(role, &wish.name, &wish.spec.clone().over(known))?;
-        world.refuse_owner(&entry)?;
-        refusals.case_twin(&entry)?;
-        refusals.privileged_user(&entry)
-    };
-    match judge() {
-        Ok(()) => Ok(wish),
-        Err(e) => Err(e.message().to_owned()),
-    }
-}
-
-/// Passes on what it reads until a line goes on for too long.
-struct Lines<R> {
-    inner: R,
-    length: usize,
-}
-
-impl<R: Read> Read for Lines<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.inner.read(buffer)?;
-        self.length = match buffer[..read].iter().rposition(|byte| *byte == b'\n') {
-            Some(at) => read - at,
-            None => self.length + read,
-        };
-        if self.length > LONGEST_LINE {
-            return Err(io::Error::other(format!("a line has more than {LONGEST_LINE} bytes")));
-        }
-        Ok(read)
-    }
-}
-
-fn refuse(what: &str, faults: &[String]) -> Result<()> {
-    if faults.is_empty() {
+    if checked.faults == 0 {
         return Ok(());
     }
-    let rows = if faults.len() == 1 { "1 bad row".to_owned() } else { format!("{} bad rows", faults.len()) };
-    let mut error = Error::failed(format!("{what}: {rows}, nothing was issued"));
-    for fault in faults.iter().take(TOLD) {
-        error = error.hint(fault.clone());
+    if checked.faults == checked.decisions.len() {
+        return Err(Error::failed(format!("{what}: {}, nothing was issued", bad(checked.faults))));
     }
-    if faults.len() > TOLD {
-        error = error.hint(format!("and {} more", faults.len() - TOLD));
+    if keep_going {
+        return Ok(());
     }
-    Err(error)
+    Err(Error::failed(format!("{what}: {}, nothing was issued", bad(checked.faults)))
+        .hint("put them right, or issue all others with --keep-going"))
 }
 
-fn header(record: &csv::StringRecord, role: Role) -> Result<Vec<String>> {
-    let about_users: &[&str] = if role == Role::Client { &USER } else { &[] };
-    let known: Vec<&str> = CERTIFICATE.iter().chain(about_users).copied().collect();
-    let mut columns: Vec<String> = Vec::new();
-    for column in record {
-        let column = column.trim().replace('-', "_");
-        let column = if column == "tag" { "tags".to_owned() } else { column };
-        if !known.contains(&column.as_str()) {
-            let mut error = Error::failed(format!("{} is not a column", ui::quote(&column)));
-            if let Some(near) = nearest(&column, known.iter().copied()) {
-                error = error.hint(format!("did you mean {near}?"));
+fn bad(faults: usize) -> String {
+    if faults == 1 { "1 bad row".to_owned() } else { format!("{faults} bad rows") }
+}
+
+/// The pieces about which something is to be done, or told.
+fn decided(
+    pieces: impl Iterator<Item = Result<Piece>> + Send,
+    decisions: &[Decision],
+    tells_all: bool,
+) -> impl Iterator<Item = Result<(Piece, Decision)>> + Send {
+    pieces.zip(decisions.iter().copied()).filter_map(move |(piece, decision)| match decision {
+        Decision::Skip => None,
+        Decision::Unchanged if !tells_all => None,
+        _ => Some(piece.map(|piece| (piece, decision))),
+    })
+}
+
+/// Where nothing is to be issued there is no run, and still something to tell.
+fn tell_unchanged(reading: &Reading<'_>, checked: &Checked, told: &mut ui::Items, env: &mut Env) -> Result<()> {
+    let pieces = decided(reading.source.pieces()?, &checked.decisions, env.json);
+    ordered(
+        pieces,
+        |piece| reading.step(piece),
+        |step| match step? {
+            Step::Unchanged(name) => told.item(env, |env| Item::of(reading.role, &Told::Unchanged(name), env)),
+            Step::Issue(_) => Ok(()),
+        },
+    )
+}
+
+impl Source {
+    fn what(&self) -> &str {
+        match self {
+            Self::Rows(rows) => rows.what(),
+            Self::Requests(requests) => requests.what(),
+        }
+    }
+
+    fn pieces(&self) -> Result<Box<dyn Iterator<Item = Result<Piece>> + Send>> {
+        Ok(match self {
+            Self::Rows(rows) => Box::new(rows.pass()?.map(|row| row.map(Piece::Row))),
+            Self::Requests(requests) => Box::new(requests.files().map(|file| Ok(Piece::Request(file)))),
+        })
+    }
+
+    fn refuse_changed(&self) -> Result<()> {
+        match self {
+            Self::Rows(rows) => rows.refuse_changed(),
+            Self::Requests(_) => Ok(()),
+        }
+    }
+}
+
+impl Reading<'_> {
+    /// What a piece asks for, and the identity that would be.
+    fn see(&self, piece: Piece) -> Seen {
+        let (mark, wish) = match piece {
+            Piece::Row(row) => {
+                let wish = row.record.and_then(|record| match self.source {
+                    Source::Rows(rows) => rows.wish(&record, &self.manifest, &self.defaults, self.dates),
+                    Source::Requests(_) => Err("it is no request".to_owned()),
+                });
+                (Mark::Lines(*row.lines.start(), *row.lines.end()), wish)
             }
-            return Err(error.hint(format!("the columns are {}", known.join(", "))));
-        }
-        if columns.contains(&column) {
-            return Err(Error::failed(format!("the column {column} stands there twice")));
-        }
-        columns.push(column);
+            Piece::Request(file) => {
+                let wish = requests::wish(&file, self.role, &self.defaults, self.dates);
+                (Mark::File(file.file_name().map_or_else(PathBuf::new, PathBuf::from)), wish)
+            }
+        };
+        let made = wish.and_then(|wish| {
+            let entry = self.manifest.entry_from(self.role, &wish.name, &wish.spec);
+            entry.map(|entry| (wish, entry)).map_err(|e| Error::from(e).message().to_owned())
+        });
+        Seen { mark, made }
     }
-    Ok(columns)
+
+    /// What is to be done about a piece that the first look found good.
+    fn step(&self, piece: Result<(Piece, Decision)>) -> Result<Step> {
+        let (piece, decision) = piece?;
+        let Seen { mark, made } = self.see(piece);
+        let changed = |why| Error::failed(format!("{}: {mark}: {why}", self.source.what()));
+        let (Wish { name, spec, dates, csr }, entry) = made.map_err(changed)?;
+        if decision == Decision::Unchanged {
+            return Ok(Step::Unchanged(name));
+        }
+        let key = match csr {
+            Some(csr) => KeySource::Request(Box::new(csr)),
+            None => KeySource::Generate(entry.key_type),
+        };
+        let renews = decision == Decision::Renew;
+        Ok(Step::Issue(Box::new(Job { entry: entry.unmanaged(), spec, key, dates, renews })))
+    }
 }
 
-fn row(record: &csv::StringRecord, columns: &[String], defaults: &EntrySpec) -> Result<Wish, String> {
-    if record.len() != columns.len() {
-        return Err(format!("{} columns, the header has {}", record.len(), columns.len()));
-    }
-    let mut wish = Wish { name: String::new(), spec: defaults.clone() };
-    for (column, cell) in columns.iter().zip(record).filter(|(column, cell)| *column == "name" || !cell.is_empty()) {
-        let text = || Some(cell.to_owned());
-        let list = || Some(cell.split(';').map(|member| member.trim().to_owned()).collect());
-        let spec = &mut wish.spec;
-        match column.as_str() {
-            "name" if cell.trim().is_empty() => return Err("the name is empty".to_owned()),
-            "name" => wish.name = cell.to_owned(),
-            "san" => spec.san = list(),
-            "vhost" => spec.vhost = list(),
-            "broker" => spec.broker = list(),
-            "access" => spec.access = list(),
-            "tags" => spec.tags = list(),
-            "issuer" => spec.issuer = text(),
-            "subject" => spec.subject = text(),
-            "key_type" => spec.key_type = text(),
-            "validity" => spec.validity = text(),
-            "owner" => spec.owner = text(),
-            "key_mode" => spec.key_mode = text(),
-            "key_password_file" => spec.key_password_file = text(),
-            "configure" => spec.configure = text(),
-            "write" => spec.write = text(),
-            "read" => spec.read = text(),
-            "topic_write" => spec.topic_write = text(),
-            "topic_read" => spec.topic_read = text(),
-            other => return Err(format!("the column {other} is not understood")),
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines(first, last) if first == last => write!(f, "line {first}"),
+            Self::Lines(first, last) => write!(f, "lines {first} to {last}"),
+            Self::File(name) => f.write_str(&ui::path(name)),
         }
-    }
-    Ok(wish)
-}
-
-fn fault(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::Utf8 { .. } => "not UTF-8".to_owned(),
-        _ => error.to_string(),
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn of(
                 found.push(format!("{what}: is {is}, asked {asked}"));
             }
         };
-        differs("validity", old.validity.to_string(), new.validity.to_string());
+        if !reasons.iter().any(|r| matches!(r, Reason::Validity { .. })) {
+            differs("validity", old.validity.to_string(), new.validity.to_string());
+        }
         differs("owner", shown(old.owner.as_ref()), shown(new.owner.as_ref()));
         differs("key mode", format!("{:04o}", old.key_mode), format!("{:04o}", new.key_mode));
         if !reasons.iter().any(|r| matches!(r, Reason::Encryption { .. })) {

@@ -35,8 +35,10 @@ pub(super) fn run(command: &str, store: &Store, env: &mut Env) -> Result<()> {
         None => Ok(()),
         Some((first, rest)) => {
             let more = if rest.is_empty() { String::new() } else { format!(", and {} more", rest.len()) };
-            Err(Error::failed(format!("{first}{more}"))
-                .hint("the renewal stands; the hook is tried again by the next certgen renew --due --hook"))
+            Err(Error::failed(format!("{first}{more}")).hint(format!(
+                "the renewal stands; to try the hook again: certgen renew --due --hook {}",
+                ui::shell(command)
+            )))
         }
     }
 }

@@ -13,9 +13,9 @@ use crate::ui;
 use crate::x509::{Certificate, Csr, order_chain};
 
 /// A file of the answer with the certificates in it.
-struct Answer {
+pub(super) struct Answer {
     name: String,
-    certificates: Vec<Certificate>,
+    pub(super) certificates: Vec<Certificate>,
 }
 
 /// Writes the certificate with its chain, the bundles, and for a server or node the combined file.
@@ -90,7 +90,7 @@ fn read_request(dir: &Path, env: &Env) -> Result<Csr> {
 }
 
 /// Every file of the answer; in a directory, those that hold certificates.
-fn read_answers(answers: &[PathBuf], env: &Env) -> Result<Vec<Answer>> {
+pub(super) fn read_answers(answers: &[PathBuf], env: &Env) -> Result<Vec<Answer>> {
     let mut found = Vec::new();
     for answer in answers {
         let path = env.cwd.join(answer);

@@ -68,7 +68,7 @@ fn authority(world: &World, name: &str, env: &Env) -> Result<Vec<Target>> {
 fn serial(world: &World, text: &str, has_role: bool, env: &Env) -> Result<Vec<Target>> {
     let unknown = || {
         let what = if has_role { "identity" } else { "identity and no certificate with the serial number" };
-        Error::failed(format!("there is no {what} {}", ui::quote(text))).hint("see what there is with certgen list")
+        shared::no_identity(world, text, what)
     };
     let number: SerialNumber = text.trim().parse().ok().filter(|_| !has_role).ok_or_else(unknown)?;
     let found = world.inventory.by_serial(&number.to_string());

@@ -29,12 +29,23 @@ const METRICS: [(&str, &str); 9] = [
 /// Attribute types that the exporter has labels for.
 const LABELS: [&str; 6] = ["C", "ST", "L", "O", "OU", "CN"];
 
-/// Writes the file in one step: the collector never sees half of it.
-pub(super) fn write(all: &[Standing], world: &World, file: &Path, env: &Env) -> Result<()> {
+/// Writes the file in one step: the collector never sees half of it. `-` is standard output.
+pub(super) fn write(all: &[Standing], world: &World, file: &Path, env: &mut Env) -> Result<()> {
+    if file == Path::new("-") {
+        let text = text(all, world, env);
+        env.out().write_all(text.as_bytes())?;
+        return Ok(());
+    }
     let path = env.cwd.join(file);
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Error::usage(format!("--prometheus {}: that is no file", ui::path(file))));
     };
+    // A collector reads a directory that exists; another one is a typing error.
+    if !directory.is_dir() {
+        let shown = ui::path(env.shown(directory));
+        return Err(Error::failed(format!("--prometheus {}: there is no directory {shown}", ui::path(file)))
+            .hint(format!("make it with mkdir -p {shown}, or name the directory that the collector reads")));
+    }
     let mut transaction = Transaction::outside(directory)?;
     transaction.put(OutputFile::public(name, text(all, world, env)))?;
     transaction.commit()

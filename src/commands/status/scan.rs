@@ -66,7 +66,8 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
         Ok(bytes) => bytes,
         Err(e) => return env.warn(e.to_string()),
     };
-    let path = ui::path(env.shown(file));
+    // As it is: a script opens it. The table shows it safely.
+    let path = env.shown(file).to_string_lossy().into_owned();
     for found in inspect::scan(&bytes, passwords) {
         let path = path.clone();
         items.push(match found.certificate {
@@ -111,7 +112,7 @@ fn print(items: &[Item], env: &mut Env) -> Result<()> {
             None => item.state.to_string(),
         };
         let subject = item.subject.as_deref().map_or_else(|| "-".to_owned(), ui::plain);
-        table.row([item.path.clone(), subject, item.container.to_owned(), expires, state]);
+        table.row([ui::path(Path::new(&item.path)), subject, item.container.to_owned(), expires, state]);
     }
     table.print(env)
 }

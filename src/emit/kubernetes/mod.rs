@@ -31,7 +31,7 @@ pub(super) const TARGET: Target = Target {
         CLIENTS_NAMESPACE,
     ],
     holds: Holds::Keys,
-    next: |_| vec!["the head of cluster.yaml says what to apply, and in which order".to_owned()],
+    next: |_, _| vec!["the head of cluster.yaml says what to apply, and in which order".to_owned()],
     write: Write::Once(emit),
 };
 
@@ -211,6 +211,31 @@ mod tests {
         elsewhere.clients[0].identity.key = None;
         let error = files("kubernetes", &elsewhere).unwrap_err();
         assert!(error.message().contains("the key of client/worker is not here"), "{error}");
+    }
+
+    #[test]
+    fn a_key_that_is_elsewhere_is_no_command_that_fails() {
+        let mut facts = sample::kubernetes();
+        facts.brokers[0].identities[0].key = None;
+        facts.clients.iter_mut().for_each(|client| client.identity.key = None);
+        facts.clients[0].identity.has_key = false;
+        let script = text(&files("kubernetes --set mode=statefulset", &facts).unwrap(), "secrets.sh");
+        assert!(
+            !script.contains("orders-client-worker --namespace") && script.contains("orders-client-app --"),
+            "{script}"
+        );
+        assert!(script.contains("# The key of \"client/worker\" is elsewhere"), "{script}");
+    }
+
+    #[test]
+    fn a_cluster_without_users_is_a_cluster() {
+        let mut facts = sample::kubernetes();
+        facts.clients.clear();
+        facts.brokers[0].config.users.clear();
+        facts.brokers[0].config.vhosts.clear();
+        let files = files("kubernetes", &facts).unwrap();
+        assert!(text(&files, "cluster.yaml").contains("kubectl apply -f cluster.yaml\n"));
+        assert!(files.iter().all(|file| file.path != "users.yaml"), "{files:?}");
     }
 
     #[test]

@@ -37,8 +37,10 @@ pub(super) fn emit(facts: &Facts, cluster: &Cluster, settings: &Settings) -> Res
     objects.push(("", rabbitmq_cluster(cluster, settings, &told, &config)?));
     let header = |about: &[String]| header("#", &TARGET, VERSIONS, "[broker]") + &comment("#", about);
     let (secrets, apply) = secrets::write(facts, cluster, settings, None)?;
+    let users = users::objects(cluster, &config)?;
+    let then = if users.is_empty() { "" } else { ", kubectl apply -f users.yaml" };
     let order = [
-        format!("In this order: {apply}, kubectl apply -f cluster.yaml, kubectl apply -f users.yaml"),
+        format!("In this order: {apply}, kubectl apply -f cluster.yaml{then}"),
         "After a renewal the first alone: the pods see a new Secret by themselves, and are not restarted. A change of this".to_owned(),
         "file restarts them one by one. Node names and TLS between the nodes are for a new cluster: nodes with it and nodes".to_owned(),
         "without it never meet.".to_owned(),
@@ -49,11 +51,11 @@ pub(super) fn emit(facts: &Facts, cluster: &Cluster, settings: &Settings) -> Res
         "Operator are used because load_definitions would keep the Cluster Operator from making its administrator. With TLS".to_owned(),
         format!("alone that operator must trust the certificate: mount {} as a file into /etc/ssl/certs/ of its pod.", "the bundle of the servers"),
     ]);
-    Ok(vec![
-        secrets,
-        OutputFile::open("cluster.yaml", kubernetes::documents(&head, &objects)),
-        OutputFile::open("users.yaml", kubernetes::documents(&of_users, &users::objects(cluster, &config)?)),
-    ])
+    let mut files = vec![secrets, OutputFile::open("cluster.yaml", kubernetes::documents(&head, &objects))];
+    if !users.is_empty() {
+        files.push(OutputFile::open("users.yaml", kubernetes::documents(&of_users, &users)));
+    }
+    Ok(files)
 }
 
 /// What the operator decides, and nothing can be said against.

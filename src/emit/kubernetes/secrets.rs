@@ -7,6 +7,7 @@ use crate::emit::syntax::{comment, header, kubernetes, shell};
 use crate::emit::{Facts, Identity, OutputFile, Settings};
 use crate::error::{Error, Result};
 use crate::profile::Role;
+use crate::ui;
 
 /// One Secret: its files, with the key of each in it.
 struct Secret<'f> {
@@ -17,6 +18,7 @@ struct Secret<'f> {
     files: Vec<(&'static str, &'static str)>,
     texts: Vec<(&'static str, Option<&'f str>)>,
     of: String,
+    has_key: bool,
 }
 
 /// The file, and the command that applies it. `definitions` is what `definitions.json` says, where the pods read one.
@@ -43,7 +45,8 @@ pub(super) fn write(
             directory: &cluster.broker.directory,
             files: vec![("definitions.json", "definitions.json")],
             texts: vec![("definitions.json", Some(text))],
-            of: String::new(),
+            of: cluster.broker.title(),
+            has_key: true,
         });
     }
     let header = header("#", &TARGET, "Kubernetes 1.24 and later", "[broker] and [client.NAME]");
@@ -69,7 +72,16 @@ fn of_identity<'f>(facts: &'f Facts, identity: &'f Identity, name: String, names
         texts.push(("ca.crt", Some(facts.bundles.servers.as_str())));
     }
     let kind = "kubernetes.io/tls";
-    Ok(Secret { name, namespace, kind, directory: &identity.directory, files, texts, of: identity.reference() })
+    Ok(Secret {
+        name,
+        namespace,
+        kind,
+        directory: &identity.directory,
+        files,
+        texts,
+        of: identity.reference(),
+        has_key: identity.has_key,
+    })
 }
 
 fn manifest(header: &str, secrets: &[Secret]) -> Result<String> {
@@ -107,7 +119,17 @@ fn script(header: &str, secrets: &[Secret]) -> Result<String> {
         ],
     ));
     out.push_str(include_str!("../texts/secrets.sh"));
-    for Secret { name, namespace, kind, directory, files, .. } in secrets {
+    for Secret { name, namespace, kind, directory, files, of, has_key, .. } in secrets {
+        if !has_key {
+            out.push_str(&comment(
+                "#",
+                &[format!(
+                    "The key of {} is elsewhere: the Secret {name} in {namespace} is made where it is.",
+                    ui::quote(of)
+                )],
+            ));
+            continue;
+        }
         let words = ["secret", directory, name, "--namespace", namespace, "--type", kind];
         out.push_str(&shell::words(words)?);
         for (key, file) in files {
@@ -115,5 +137,6 @@ fn script(header: &str, secrets: &[Secret]) -> Result<String> {
         }
         out.push('\n');
     }
+    out.push_str(")\nprintf '%s\\n' \"$secrets\"\n");
     Ok(out)
 }

@@ -155,14 +155,19 @@ impl Definitions {
         Ok(())
     }
 
-    /// The file.
-    pub fn to_json(&self) -> String {
-        let sections = [
-            ("vhosts", self.vhosts.iter().map(|vhost| vhost_entry(vhost)).collect::<Vec<_>>()),
+    /// The entries of each section, in the order of the file.
+    pub fn sections(&self) -> [(&'static str, Vec<String>); 4] {
+        [
+            ("vhosts", self.vhosts.iter().map(|vhost| vhost_entry(vhost)).collect()),
             ("users", self.users.iter().map(User::entry).collect()),
             ("permissions", self.permissions.iter().map(Permission::entry).collect()),
             ("topic_permissions", self.topic_permissions.iter().map(TopicPermission::entry).collect()),
-        ];
+        ]
+    }
+
+    /// The file.
+    pub fn to_json(&self) -> String {
+        let sections = self.sections();
         let written: Vec<String> =
             sections.iter().filter(|(name, entries)| *name != "vhosts" || !entries.is_empty()).map(section).collect();
         format!("{{\n{}\n}}\n", written.join(",\n"))

@@ -67,8 +67,8 @@ pub struct BrokerFacts {
     pub proxy: Option<Proxy>,
 }
 
-/// A proxy before the listeners for AMQP, MQTT and the management UI. It passes the TLS of AMQP on as it is, ends that of MQTT,
-/// and says in a PROXY header from where each connection comes.
+/// A proxy before the listeners for AMQP, MQTT and the management UI. It passes the TLS of AMQP on as it is or begins it anew,
+/// ends that of MQTT, and says in a PROXY header from where each connection comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// The address that these listeners are bound to.
@@ -77,6 +77,8 @@ pub struct Proxy {
     pub amqp_port: u16,
     /// The port for MQTT, in the clear.
     pub mqtt_port: u16,
+    /// It begins the TLS of AMQP anew, with a certificate of its own: clients log in with passwords.
+    pub reencrypts: bool,
 }
 
 /// What the files in the broker's directory of certificates are called.

@@ -97,6 +97,7 @@ fn versions(conf: &mut Conf, prefix: &str, facts: &BrokerFacts) -> Result<()> {
 fn login(conf: &mut Conf, facts: &BrokerFacts) -> Result<()> {
     let external = facts.client_certificates != ClientCertificates::None;
     let passwords = facts.client_certificates != ClientCertificates::Required
+        || facts.proxy.as_ref().is_some_and(|proxy| proxy.reencrypts)
         || facts.users.iter().any(|user| user.password_hash.is_some());
     conf.blank();
     conf.comment(match (external, passwords) {

@@ -18,10 +18,27 @@ pub(in crate::emit) fn string(text: &str) -> String {
     out + "\""
 }
 
+/// A comment in ASCII, as Java itself writes what is not (JLS 3.3): javac reads files in the encoding of its environment.
+pub(in crate::emit) fn ascii(comment: &str) -> String {
+    let mut out = String::new();
+    for c in comment.chars() {
+        match c {
+            c if c.is_ascii() => out.push(c),
+            c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::HOSTILE;
     use super::*;
+
+    #[test]
+    fn comments_are_ascii() {
+        assert_eq!(ascii("// J\u{fc}rgen 😀\n"), "// J\\u00fcrgen \\ud83d\\ude00\n");
+    }
 
     #[test]
     fn texts_stay_texts() {

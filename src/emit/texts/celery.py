@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 @constants@
 
-broker_url = f"amqps://{HOST}:{PORT}/{quote(VHOST, safe='')}"
+# In a URL an IPv6 address stands in brackets.
+broker_url = "amqps://{}:{}/{}".format(f"[{HOST}]" if ":" in HOST else HOST, PORT, quote(VHOST, safe=""))
 broker_login_method = "EXTERNAL"  # upper case; the user is the name in the certificate
 broker_use_ssl = {
     "ca_certs": CA_FILE,

@@ -5,3 +5,5 @@ secret() {
   echo ---
   (cd -- "$directory" && kubectl create secret generic "$@" --dry-run=client --output yaml)
 }
+# All or nothing: kubectl apply would not hear that one of them failed.
+secrets=$(

@@ -58,7 +58,7 @@ fn a_leaf_says_everything_that_rfc_5280_wants() {
 fn key_identifiers_are_always_there_and_chain() {
     for [root, intermediate, leaf] in [P256, KeyType::Ed25519].map(hierarchy) {
         for (subject, issuer) in [(&leaf, &intermediate), (&intermediate, &root), (&root, &root)] {
-            assert_eq!(subject.subject_key_id(), Some(&*subject.public_key().key_identifier()));
+            assert_eq!(subject.subject_key_id(), Some(&subject.public_key().key_identifier()[..]));
             assert_eq!(subject.authority_key_id(), issuer.subject_key_id());
             assert_eq!(subject.subject_key_id().unwrap().len(), 20);
         }
@@ -318,7 +318,7 @@ fn foreign_root(scratch: &Scratch, extra: &str) -> (PrivateKey, Certificate) {
 fn an_imported_authority_with_a_repeated_and_multi_valued_name_issues_what_verifies() {
     let scratch = Scratch::new();
     let (root_key, root) = foreign_root(&scratch, "subjectKeyIdentifier=hash");
-    assert_eq!(root.subject_key_id(), Some(&*root_key.public_key().key_identifier()), "OpenSSL computes the same");
+    assert_eq!(root.subject_key_id(), Some(&root_key.public_key().key_identifier()[..]), "OpenSSL computes the same");
     let intermediate_key = key(P256, 0);
     let mut intermediate = authority("x", intermediate_key);
     intermediate.subject = DistinguishedName::parse_rfc4514("CN=node+O=a,OU=two,OU=one,DC=example,DC=com").unwrap();

@@ -1,0 +1,474 @@
+//! What differs between the manifest and what exists, as an ordered list of steps; and those steps carried out.
+//!
+//! The order is safe at every step: authorities before what they sign, certificates before the bundles and users that
+//! speak of them, revocation lists after the revocations, and what is taken away last. All of it is one change: it is made
+//! as a whole or not at all.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::apply::{Change, Dates, Destination, KeySource, NameRefusals, Order, Trust, World};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::{Authority, Entry};
+use crate::plan::{self, Act, Reason, Step, Thing};
+use crate::profile::Role;
+use crate::store::layout::{self, Generation};
+use crate::store::{self, Location, OutputFile, Owner, seal::SealTo};
+use crate::ui;
+use crate::x509::Certificate;
+
+use super::AuthorityState;
+
+/// What may be planned beyond the ordinary.
+#[derive(Debug, Clone, Default)]
+pub struct PlanOptions {
+    /// What once stood in the manifest and does no longer is revoked and taken out.
+    pub prune: bool,
+    /// Authorities that may be made although there is a PKI already.
+    pub create: Vec<String>,
+}
+
+/// What is to be done, in order.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Every step, those that are left to somebody's decision last.
+    pub steps: Vec<Step>,
+    authorities: Vec<Authority>,
+    identities: Vec<(Entry, Option<Certificate>)>,
+    insecure: Vec<Entry>,
+    insecure_keys: Vec<PathBuf>,
+    lists: Vec<(String, Generation)>,
+    unwanted: Vec<(Role, String)>,
+    /// Authorities that somebody has to ask for.
+    missing: Vec<String>,
+}
+
+impl Plan {
+    /// The steps that change something.
+    pub fn to_do(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.act != Act::Leave)
+    }
+
+    /// What somebody has to decide: these steps change nothing.
+    pub fn left(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.act == Act::Leave)
+    }
+
+    /// Whether everything is as the manifest says, as far as that is certgen's to decide.
+    pub fn is_done(&self) -> bool {
+        self.missing.is_empty() && self.to_do().next().is_none()
+    }
+
+    /// The identities that are taken out.
+    pub fn unwanted(&self) -> &[(Role, String)] {
+        &self.unwanted
+    }
+
+    /// What stays as it is comes last.
+    fn order(&mut self) {
+        self.steps.sort_by_key(|step| step.act == Act::Leave);
+    }
+}
+
+impl World {
+    /// Compares the manifest with what exists. Files that follow from certificates and manifest are compared by
+    /// [`Change::plan_files`].
+    ///
+    /// # Errors
+    /// The manifest asks for what is refused before anything is signed, or a file cannot be read.
+    pub fn plan(&self, options: &PlanOptions, env: &Env) -> Result<Plan> {
+        let mut plan = Plan::default();
+        self.refuse_unknown_authorities(&options.create)?;
+        self.plan_authorities(&mut plan, options, env)?;
+        let mut refusals = NameRefusals::new(self);
+        for entry in self.manifest.entries() {
+            refusals.privileged_user(entry)?;
+            refusals.case_twin(entry)?;
+            self.plan_identity(&mut plan, entry, env)?;
+        }
+        self.plan_unwanted(&mut plan, options);
+        self.plan_lists(&mut plan, env)?;
+        plan.order();
+        Ok(plan)
+    }
+
+    fn refuse_unknown_authorities(&self, names: &[String]) -> Result<()> {
+        for name in names {
+            if self.manifest.authority(name).is_none() {
+                let known: Vec<&str> = self.manifest.authorities().iter().map(|a| a.name.as_str()).collect();
+                let error = Error::failed(format!("certgen.toml has no authority {}", ui::quote(name)));
+                return Err(match crate::profile::nearest(name, known.iter().copied()) {
+                    Some(near) => error.hint(format!("did you mean {near}?")),
+                    None => error.hint(format!("it has {}", known.join(", "))),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// No certificate lies here and none was ever issued.
+    fn is_bare(&self) -> bool {
+        self.authorities.is_empty() && self.directories().is_empty() && self.identities().is_empty()
+    }
+
+    fn plan_authorities(&self, plan: &mut Plan, options: &PlanOptions, env: &Env) -> Result<()> {
+        let is_bare = self.is_bare();
+        for authority in self.authorities_in_order() {
+            let name = authority.name.clone();
+            let thing = Thing::Authority(name.clone());
+            let Some(certificate) = self.authority(&name) else {
+                let missing = Step::new(Act::Create, thing.clone(), Reason::Missing);
+                let may = is_bare || options.create.contains(&name);
+                match self.refuse_existing_authority(&name) {
+                    Err(e) => {
+                        plan.steps.push(left(thing, &e));
+                        plan.missing.push(name);
+                    }
+                    Ok(()) if !may => {
+                        plan.steps.push(Step { act: Act::Leave, ..missing }.hint(how_to_create(&name)));
+                        plan.missing.push(name);
+                    }
+                    Ok(()) => {
+                        plan.steps.push(missing);
+                        plan.authorities.push(authority);
+                    }
+                }
+                continue;
+            };
+            let is = certificate.public_key().key_type();
+            if is != Some(authority.key_type) {
+                let reason = Reason::KeyType { is, should_be: authority.key_type };
+                let replace = format!("an authority is replaced, not changed: {}", self.how_to_replace(&name, env));
+                plan.steps.push(Step::new(Act::Leave, thing.clone(), reason).hint(replace));
+            }
+            let key = layout::ca_key(&name)?;
+            let is_open = |facts: store::FileFacts| facts.is_wider_than(layout::PRIVATE_FILE);
+            if self.authority_state(&name) == AuthorityState::Here
+                && store::facts(&self.store.path(&key)).is_some_and(is_open)
+            {
+                plan.steps.push(Step::new(Act::Secure, thing, "others may read its key"));
+                plan.insecure_keys.push(key);
+            }
+        }
+        Ok(())
+    }
+
+    fn plan_identity(&self, plan: &mut Plan, entry: &Entry, env: &Env) -> Result<()> {
+        let thing = Thing::Identity(entry.role, entry.name.clone());
+        let (reasons, current) = self.judge(entry, env)?;
+        if self.is_withdrawn(entry) || reasons.contains(&Reason::Revoked) {
+            let again = format!("certgen issue {} {} --force", entry.role, ui::shell(&entry.name));
+            plan.steps.push(
+                Step::new(Act::Leave, thing, Reason::Revoked)
+                    .hint(format!("take it out of certgen.toml, or issue it again: {again}")),
+            );
+            return Ok(());
+        }
+        if reasons.is_empty() {
+            let mut wrong = self.access_reasons(entry)?;
+            wrong.extend(self.combined_fault(entry.role, &entry.name)?.map(|(fault, _)| fault));
+            if !wrong.is_empty() {
+                plan.steps.push(Step { act: Act::Secure, thing, reasons: wrong, hints: Vec::new() });
+                plan.insecure.push(entry.clone());
+            }
+            return Ok(());
+        }
+        let stays = self
+            .refuse_key_elsewhere(entry)
+            .and_then(|()| self.refuse_pair_elsewhere(entry))
+            .and_then(|()| self.refuse_leaked(entry, env))
+            .and_then(|()| self.refuse_missing_issuer(entry, plan))
+            .and_then(|()| self.refuse_revoked_authority(&entry.issuer));
+        if let Err(e) = stays {
+            plan.steps.push(left(thing, &e));
+            return Ok(());
+        }
+        let act = if reasons.contains(&Reason::Missing) { Act::Issue } else { Act::Reissue };
+        let reasons = reasons.iter().map(ToString::to_string).collect();
+        plan.steps.push(Step { act, thing, reasons, hints: Vec::new() });
+        plan.identities.push((entry.clone(), current.filter(|_| act == Act::Reissue)));
+        Ok(())
+    }
+
+    /// What was written to another place is written there again by whoever knows the place.
+    fn refuse_pair_elsewhere(&self, entry: &Entry) -> Result<()> {
+        let current = self.inventory.current(entry.role.as_str(), &entry.name);
+        if current.is_none_or(|issued| !matches!(issued.location, Location::Out | Location::Archive)) {
+            return Ok(());
+        }
+        Err(Error::failed(format!(
+            "{} {} was not issued: its pair was written to another place",
+            entry.role,
+            ui::quote(&entry.name)
+        ))
+        .hint(format!("say where: certgen issue {} {} --out DIR --force", entry.role, ui::shell(&entry.name))))
+    }
+
+    /// Nothing is signed by an authority that this plan does not make.
+    fn refuse_missing_issuer(&self, entry: &Entry, plan: &Plan) -> Result<()> {
+        if plan.authorities.iter().any(|authority| authority.name == entry.issuer) {
+            return Ok(());
+        }
+        self.authority_certificate(&entry.issuer).map(drop)
+    }
+
+    /// Modes and owners of a pair that are not those of its entry.
+    fn access_reasons(&self, entry: &Entry) -> Result<Vec<String>> {
+        let mut reasons = Vec::new();
+        let owner = entry.owner.as_deref().map(Owner::parse).transpose()?;
+        let Some(wanted) = self.access_of(entry)? else { return Ok(reasons) };
+        for (path, mode) in wanted {
+            let Some(is) = store::facts(&self.store.path(&path)) else { continue };
+            let name = path.file_name().map(|name| ui::path(Path::new(name))).unwrap_or_default();
+            if !is.fits(mode, None) {
+                reasons.push(format!("mode of {name}: is {:04o}, should be {mode:04o}", is.mode));
+            } else if !is.fits(mode, owner.as_ref()) {
+                reasons.push(format!("owner of {name}: should be {}", entry.owner.as_deref().unwrap_or_default()));
+            }
+        }
+        Ok(reasons)
+    }
+
+    /// The directory of an identity and its files with the modes that they should have; none where its key is not here:
+    /// such a directory comes from version control, which knows neither.
+    fn access_of(&self, entry: &Entry) -> Result<Option<Vec<(PathBuf, u32)>>> {
+        let directory = layout::entry_dir(entry.role.as_str(), &entry.name)?;
+        if !self.store.holds(directory.join(entry.role.key_file())) {
+            return Ok(None);
+        }
+        let mut wanted = vec![(directory.clone(), layout::entry_dir_mode(entry.key_mode))];
+        let secret = [Some(entry.role.key_file()), entry.role.combined_file()].into_iter().flatten();
+        wanted.extend(secret.map(|file| (directory.join(file), entry.key_mode)));
+        wanted.push((directory.join(entry.role.certificate_file()), layout::PUBLIC_FILE));
+        wanted.retain(|(path, _)| self.store.holds(path));
+        Ok(Some(wanted))
+    }
+
+    fn plan_unwanted(&self, plan: &mut Plan, options: &PlanOptions) {
+        for (role, name) in self.identities() {
+            let issued = self.inventory.current(role.as_str(), &name);
+            if self.manifest.entry(role, &name).is_some() || issued.is_none_or(|issued| !issued.managed) {
+                continue;
+            }
+            let step = Step::new(Act::Prune, Thing::Identity(role, name.clone()), "certgen.toml has it no longer");
+            if options.prune {
+                plan.steps.push(step);
+                plan.unwanted.push((role, name));
+            } else {
+                plan.steps
+                    .push(Step { act: Act::Leave, ..step }.hint("to revoke it and take it out: certgen apply --prune"));
+            }
+        }
+    }
+
+    fn plan_lists(&self, plan: &mut Plan, env: &Env) -> Result<()> {
+        if self.authorities.is_empty() {
+            return Ok(());
+        }
+        for ca in self.listed_authorities()? {
+            let list = self.revocation_list_of(&ca)?;
+            let reason = match &list {
+                None => "there is none yet",
+                Some(list) if plan::list_is_due(list.this_update(), list.next_update(), env.now) => "it is due",
+                Some(_) => continue,
+            };
+            let step = Step::new(Act::Write, Thing::File(layout::crl(&ca)?), reason);
+            if self.authority_state(&ca) == AuthorityState::Elsewhere {
+                plan.steps.push(
+                    Step { act: Act::Leave, ..step }
+                        .hint("run certgen crl where the authority's key is, and certgen import crl.pem here"),
+                );
+            } else {
+                plan.steps.push(step);
+                plan.lists.push(ca);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Change<'_> {
+    /// Adds the files that follow from certificates and manifest and are not as they should be, and those that somebody
+    /// edited. To be called on a change that is not committed: it is done by writing all of them.
+    ///
+    /// # Errors
+    /// A fact is missing, or a file cannot be read.
+    pub fn plan_files(&mut self, plan: &mut Plan) -> Result<()> {
+        if !(plan.authorities.is_empty() && plan.missing.is_empty()) || self.world.authorities().next().is_none() {
+            // Everything follows: there is nothing to compare yet.
+            return Ok(());
+        }
+        let trust = self.trust()?;
+        self.refresh(&trust)?;
+        self.plan_written(plan);
+        for edited in &self.done.edited {
+            let path = edited.file.strip_prefix(self.world.store.root()).unwrap_or(&edited.file).to_owned();
+            let step = Step::new(Act::Leave, Thing::File(path), "somebody edited it");
+            plan.steps.push(
+                step.hint(
+                    "to see its text and certgen's: certgen apply --diff; to have certgen's: certgen apply --force",
+                ),
+            );
+        }
+        plan.order();
+        Ok(())
+    }
+
+    /// Adds the files that this change writes and takes away, those of new identities aside.
+    pub fn plan_written(&self, plan: &mut Plan) {
+        let told: BTreeSet<PathBuf> = plan.steps.iter().filter_map(Step::place).collect();
+        let is_new =
+            |path: &&PathBuf| !path.ancestors().any(|above| told.contains(above)) && !path.starts_with("history");
+        for file in self.files.iter().filter(|file| is_new(&&file.path)) {
+            let reason = self.why_written(file);
+            plan.steps.push(Step::new(Act::Write, Thing::File(file.path.clone()), reason));
+        }
+        for path in self.removals.iter().filter(is_new) {
+            plan.steps.push(Step::new(Act::Remove, Thing::File(path.clone()), "nothing needs it any more"));
+        }
+        plan.order();
+    }
+
+    fn why_written(&self, file: &OutputFile) -> String {
+        let is_beside = file.path.extension().is_some_and(|extension| extension == "new");
+        match store::facts(&self.world.store.path(&file.path)) {
+            _ if is_beside => "the file beside it was edited, and certgen's text for it is another".to_owned(),
+            None => "it does not exist".to_owned(),
+            Some(_) => match self.world.store.read(&file.path) {
+                Ok(old) if *old == *file.bytes => "its mode or owner differs".to_owned(),
+                _ => "it is out of date".to_owned(),
+            },
+        }
+    }
+
+    /// What `certgen` would write and what lies there, where the two differ: path, old text, new text. Beside files that
+    /// somebody edited, the text that waits in `FILE.new`; no file with secrets.
+    pub fn texts(&self) -> Vec<(PathBuf, Option<Vec<u8>>, Vec<u8>)> {
+        let root = self.world.store.root();
+        let read = |path: &Path| self.world.store.read(path).ok().map(|bytes| bytes.to_vec());
+        let beside = |path: &Path| PathBuf::from(format!("{}.new", path.display()));
+        let edited: Vec<PathBuf> =
+            self.done.edited.iter().map(|e| e.file.strip_prefix(root).unwrap_or(&e.file).to_owned()).collect();
+        let is_secret = |file: &OutputFile| file.mode & 0o004 == 0;
+        let written =
+            self.files.iter().filter(|file| !is_secret(file) && !edited.iter().any(|e| beside(e) == file.path));
+        let written = written.map(|file| (file.path.clone(), read(&file.path), file.bytes.to_vec()));
+        let waiting = edited.iter().filter_map(|path| {
+            let staged = self.files.iter().find(|file| file.path == beside(path));
+            let open = store::facts(&self.world.store.path(path)).is_some_and(|is| is.mode & 0o004 != 0);
+            let new = staged.map(|file| file.bytes.to_vec()).or_else(|| read(&beside(path)))?;
+            open.then(|| (path.clone(), read(path), new))
+        });
+        written.chain(waiting).collect()
+    }
+
+    /// Does what the plan says.
+    ///
+    /// # Errors
+    /// An authority cannot sign, a fact is missing, or our lints refuse a certificate.
+    pub fn follow(&mut self, plan: &Plan, seal: Option<&SealTo>) -> Result<()> {
+        if let Some(name) = plan.missing.first() {
+            self.world.refuse_existing_authority(name)?;
+            return Err(Error::failed(format!(
+                "authority {} does not exist, and a new one is not made without being asked for",
+                ui::quote(name)
+            ))
+            .hint(how_to_create(name)));
+        }
+        for (entry, _) in &plan.identities {
+            self.world.refuse_owner(entry)?;
+        }
+        plan.insecure.iter().try_for_each(|entry| self.world.refuse_owner(entry))?;
+        for authority in &plan.authorities {
+            self.authority(authority, Dates::default(), seal)?;
+        }
+        let trust = self.trust()?;
+        let progress = ui::Progress::new(self.env, "issuing", plan.identities.len());
+        for (entry, replaces) in plan.identities.iter().cloned() {
+            let key = KeySource::Generate(entry.key_type);
+            let (dates, destination) = (Dates::default(), Destination::Pki);
+            self.identity(Order { entry, unmanaged: None, key, dates, replaces, destination }, &trust)?;
+            progress.step();
+        }
+        drop(progress);
+        self.adopt()?;
+        for entry in &plan.insecure {
+            self.secure(entry)?;
+        }
+        for key in &plan.insecure_keys {
+            let bytes = self.world.store.read(key)?;
+            self.files.push(OutputFile::private(key, bytes.to_vec()));
+        }
+        for (role, name) in &plan.unwanted {
+            self.revoke_all(*role, name)?;
+            self.remove_identity(*role, name)?;
+        }
+        if !plan.unwanted.is_empty() {
+            self.refresh_revocation_lists()?;
+        }
+        for ca in &plan.lists {
+            if !self.done.lists.iter().any(|list| (&list.authority, list.generation) == (&ca.0, ca.1)) {
+                self.write_revocation_list(ca)?;
+            }
+        }
+        self.refresh(&trust)
+    }
+
+    /// Brings every file up to date that follows from certificates and manifest.
+    fn refresh(&mut self, trust: &Trust) -> Result<()> {
+        self.refresh_bundles(trust)?;
+        self.refresh_brokers()?;
+        if !self.world.has_been_checked_out() {
+            return Ok(());
+        }
+        // A file with secrets that is not here is in another checkout: version control does not keep it.
+        let is_theirs = |file: &&OutputFile| file.mode & 0o004 == 0 && !self.world.store.holds(&file.path);
+        let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
+        self.files.retain(|file| !theirs.contains(&file.path));
+        self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));
+        self.events.retain(|event| !theirs.iter().any(|path| event.path.as_deref() == path.to_str()));
+        Ok(())
+    }
+
+    /// Gives a pair the modes and the owner of its entry, and the file with both in one.
+    fn secure(&mut self, entry: &Entry) -> Result<()> {
+        let owner = super::change::owner(entry.owner.as_deref())?;
+        let mut wanted = self.world.access_of(entry)?.unwrap_or_default().into_iter();
+        self.opened.extend(wanted.next().map(|(directory, mode)| (directory, mode, owner.clone())));
+        let (directory, combined) = (layout::entry_dir(entry.role.as_str(), &entry.name)?, entry.role.combined_file());
+        let fault = self.world.combined_fault(entry.role, &entry.name)?;
+        let whole = combined.zip(fault).map(|(file, (_, bytes))| (directory.join(file), bytes));
+        for (path, mode) in wanted.filter(|(path, _)| whole.as_ref().is_none_or(|(whole, _)| whole != path)) {
+            let is = store::facts(&self.world.store.path(&path));
+            if is.is_some_and(|is| !is.fits(mode, owner.as_ref())) {
+                let bytes = self.world.store.read(&path)?;
+                self.files.push(OutputFile { path, mode, bytes, owner: owner.clone() });
+            }
+        }
+        self.files.extend(whole.map(|(path, bytes)| OutputFile { path, mode: entry.key_mode, bytes, owner }));
+        Ok(())
+    }
+}
+
+impl Step {
+    /// Where its files are; of what is left alone, nowhere.
+    fn place(&self) -> Option<PathBuf> {
+        match &self.thing {
+            _ if self.act == Act::Leave => None,
+            Thing::Authority(name) => layout::ca_dir(name).ok(),
+            Thing::Identity(role, name) => layout::entry_dir(role.as_str(), name).ok(),
+            Thing::File(path) => Some(path.clone()),
+        }
+    }
+}
+
+fn how_to_create(name: &str) -> String {
+    format!("to make it: certgen apply --create-authority {}", ui::shell(name))
+}
+
+/// Something that is not done, because it is refused.
+fn left(thing: Thing, why: &Error) -> Step {
+    let step = Step::new(Act::Leave, thing, why.message());
+    why.hints().iter().fold(step, |step, hint| step.hint(hint.clone()))
+}

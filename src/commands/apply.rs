@@ -1,0 +1,181 @@
+//! `certgen apply`
+
+use crate::apply::{Change, Done, NewPassword, Plan, Unlock, Vault, World};
+use crate::commands::plan::{self, Item, PlannedArgs};
+use crate::commands::{Answer, seal, shared};
+use crate::emit::{RABBITMQ, TARGETS, diff};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::plan::{Act, Step, Thing};
+use crate::ui;
+
+/// Bring everything to what certgen.toml says
+///
+/// Does what certgen plan shows, all of it or nothing; a second run finds nothing to do. An identity that was revoked is
+/// not issued again, and a file that somebody edited is left alone: the new text goes beside it, to FILE.new. An authority
+/// is made only in a directory without certificates, or with --create-authority.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "EXAMPLES:\n  certgen apply --check\n  certgen apply --diff\n  certgen apply --prune --yes\n  \
+                        certgen apply --create-authority devices")]
+pub(crate) struct ApplyArgs {
+    #[command(flatten)]
+    what: PlannedArgs,
+    /// Only say whether there is something to do: exit 3 if so
+    #[arg(long)]
+    check: bool,
+    /// Only show how the texts of files would change; exit 3 if there is something to do
+    #[arg(long, conflicts_with = "check")]
+    diff: bool,
+    /// Replace files that somebody edited
+    #[arg(long)]
+    force: bool,
+    /// Do not ask before --prune revokes
+    #[arg(long)]
+    yes: bool,
+    /// Seal the keys of new authorities with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
+    #[arg(long)]
+    seal: bool,
+    /// Seal the keys of new authorities to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...")]
+    recipient: Vec<String>,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
+    let options = args.what.options();
+    if args.check || args.diff {
+        return look(args, env);
+    }
+    let (mut world, mut locked) = World::lock("apply", env)?;
+    let mut plan = world.plan(&options, env)?;
+    confirm(args, &plan, env)?;
+    let to = if plan.to_do().any(|step| step.act == Act::Create) {
+        seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?
+    } else {
+        None
+    };
+    let mut vault = Vault::new(&args.unlock);
+    let done = {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        if args.force {
+            change.forced = TARGETS.iter().map(|target| target.name).chain([RABBITMQ.0]).map(str::to_owned).collect();
+        }
+        change.follow(&plan, to.as_ref())?;
+        change.plan_written(&mut plan);
+        change.commit(&mut locked)?
+    };
+    drop(locked);
+    tell(&plan, &done, env)?;
+    Ok(Answer::Yes)
+}
+
+/// Changes nothing.
+fn look(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
+    let mut world = World::read(env)?;
+    let mut plan = world.plan(&args.what.options(), env)?;
+    let mut vault = Vault::new(&Unlock::default());
+    let texts = {
+        let mut change = Change::new(&mut world, &mut vault, env);
+        change.plan_files(&mut plan)?;
+        change.texts()
+    };
+    if args.check {
+        plan::show(&plan, env)?;
+        return Ok(plan::answer(&plan));
+    }
+    for (path, old, new) in texts {
+        let shown = ui::path(env.shown(&env.pki.join(&path)));
+        write!(env.out(), "{}", diff(old.as_deref(), &new, &shown))?;
+    }
+    for step in plan.to_do().filter(|step| !matches!(step.thing, Thing::File(_))) {
+        env.say(format!("{} {}: {}", step.act.as_str(), step.thing, ui::plain(&step.reasons.join("; "))));
+    }
+    Ok(plan::answer(&plan))
+}
+
+/// Whoever is pruned can log in no more: that is asked for, or said.
+fn confirm(args: &ApplyArgs, plan: &Plan, env: &mut Env) -> Result<()> {
+    if plan.unwanted().is_empty() {
+        return Ok(());
+    }
+    env.say("to be revoked and taken out:");
+    for (role, name) in plan.unwanted() {
+        env.say(format!("  {role}/{}", ui::plain(name)));
+    }
+    if args.yes {
+        return Ok(());
+    }
+    let question = match plan.unwanted().len() {
+        1 => "Revoke it and take it out?".to_owned(),
+        n => format!("Revoke these {n} and take them out?"),
+    };
+    match ui::confirm(env, &question, "add --yes if this is meant")? {
+        true => Ok(()),
+        false => Err(Error::failed("nothing was changed")),
+    }
+}
+
+/// Facts on standard output, in the order in which they were done.
+fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
+    if !done.issued.is_empty() {
+        shared::tell_clock(env);
+    }
+    if env.json {
+        let items: Vec<Item> = plan.to_do().map(|step| item(step, done, env)).collect();
+        ui::items(env, &items)?;
+    } else {
+        for step in plan.to_do() {
+            let line = line(step, done, env);
+            writeln!(env.out(), "{line}")?;
+        }
+    }
+    for note in &done.notes {
+        env.say(note);
+    }
+    for NewPassword { user, file, .. } in &done.passwords {
+        env.say(format!("the password of {} is in {}", ui::quote(user), ui::path(env.shown(file))));
+    }
+    shared::warn_of_edited(&done.edited, env);
+    plan::tell_left(plan, env);
+    if plan.to_do().next().is_none() {
+        env.say("nothing to do: everything is as certgen.toml says");
+    }
+    Ok(())
+}
+
+/// A step in the past tense; for certificates with what came of it.
+fn line(step: &Step, done: &Done, env: &Env) -> String {
+    let verb = match step.act {
+        Act::Create => "created",
+        Act::Issue => "issued",
+        Act::Reissue => "reissued",
+        Act::Secure => "secured",
+        Act::Write => "wrote",
+        Act::Remove => "removed",
+        Act::Prune => "pruned",
+        Act::Leave => "left",
+    };
+    let what = plan::shown(&step.thing, env);
+    let written = done.issued.iter().find(|written| format!("{}/{}", written.role, ui::plain(&written.name)) == what);
+    match written {
+        Some(written) => {
+            let until = ui::date(written.certificate.validity().not_after);
+            format!("{verb:9} {what}  until {}  {}", &until[..10], ui::path(env.shown(&written.directory)))
+        }
+        None => format!("{verb:9} {what}  {}", ui::plain(&step.reasons.join("; "))),
+    }
+}
+
+fn item(step: &Step, done: &Done, env: &Env) -> Item {
+    let item = Item::of(step, env);
+    let is_of = |written: &&crate::apply::Written| match &step.thing {
+        Thing::Authority(name) => written.role == crate::store::layout::AUTHORITY && written.name == *name,
+        Thing::Identity(role, name) => written.role == role.as_str() && written.name == *name,
+        Thing::File(_) => false,
+    };
+    match done.issued.iter().find(is_of) {
+        Some(written) => item.with_certificate(&written.certificate),
+        None => item,
+    }
+}

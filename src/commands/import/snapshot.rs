@@ -1,0 +1,79 @@
+//! `certgen import` of what `certgen export --all` has written.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::apply::{self, Unlock};
+use crate::commands::Answer;
+use crate::commands::import::shown;
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::store::{self, Snapshot, seal};
+use crate::ui;
+
+/// What was restored.
+#[derive(Debug, Serialize)]
+struct Item {
+    action: &'static str,
+    path: String,
+    files: u64,
+    bytes: u64,
+}
+
+/// Fills the empty directory.
+pub(super) fn restore(files: &[PathBuf], unlock: &Unlock, env: &mut Env) -> Result<Answer> {
+    let [file] = files else {
+        return Err(Error::usage("one snapshot is restored at a time, into a directory of its own"));
+    };
+    let path = if file == Path::new("-") { file.clone() } else { env.cwd.join(file) };
+    let mut archive = BufReader::new(store::open_stream(&path)?);
+    let beginning = archive.fill_buf().map_err(|e| Error::io("reading", file, &e))?;
+    if !seal::is_sealed(beginning) {
+        return Err(Error::failed(format!(
+            "{}: it is no snapshot, and there is no PKI in {} that could take over a revocation list",
+            shown(file),
+            ui::path(env.shown(&env.pki))
+        ))
+        .hint("name the PKI with --pki DIR"));
+    }
+    let with = unlock.for_snapshot(env)?;
+    let archive = seal::unseal_stream(archive, &with, &shown(file))?;
+    let locked = apply::lock_place("import", env)?;
+    let Snapshot { files, bytes, left_out, is_taken_over } =
+        locked.unpack(archive).map_err(|e| e.context(shown(file)))?;
+    drop(locked);
+    let pki = ui::path(env.shown(&env.pki));
+    if env.json {
+        ui::items(env, &[Item { action: "restored", path: pki, files, bytes }])?;
+    } else {
+        writeln!(env.out(), "restored  {files} files  {pki}")?;
+    }
+    for path in left_out {
+        env.say(format!("left out: {}", ui::path(&path)));
+    }
+    if is_taken_over {
+        env.say("some files belonged to other users, and belong to you now: restore as root to give them back");
+    }
+    Ok(Answer::Yes)
+}
+
+/// Refuses a snapshot where there is a PKI already.
+pub(super) fn refuse(file: &Path, env: &Env) -> Result<()> {
+    let path = env.cwd.join(file);
+    if file == Path::new("-") || !path.is_file() {
+        return Ok(());
+    }
+    let mut beginning = Vec::new();
+    let read = store::open_stream(&path)?.take(64).read_to_end(&mut beginning);
+    if read.is_ok() && seal::is_sealed(&beginning) {
+        return Err(Error::failed(format!(
+            "{}: a snapshot is restored into an empty directory, and {} holds a PKI already",
+            shown(file),
+            ui::path(env.shown(&env.pki))
+        ))
+        .hint("restore it beside this one: certgen --pki DIR import FILE"));
+    }
+    Ok(())
+}

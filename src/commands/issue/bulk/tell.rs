@@ -1,0 +1,139 @@
+//! What is said of a batch: JSON an item for each identity, people a line for all of them.
+
+use std::path::Path;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::check::Checked;
+use crate::apply::{Place, Told};
+use crate::env::Env;
+use crate::error::Result;
+use crate::profile::Role;
+use crate::ui;
+
+/// What JSON says of one identity.
+#[derive(Debug, Serialize)]
+pub(super) struct Item {
+    action: &'static str,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    serial_number: Option<String>,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    not_before: Option<OffsetDateTime>,
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    not_after: Option<OffsetDateTime>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Where in the batch something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl Item {
+    fn about(action: &'static str, role: Role) -> Self {
+        Self {
+            action,
+            role: role.as_str(),
+            name: None,
+            issuer: None,
+            serial_number: None,
+            not_before: None,
+            not_after: None,
+            path: None,
+            place: None,
+            reason: None,
+        }
+    }
+
+    pub(super) fn of(role: Role, told: &Told, env: &Env) -> Self {
+        match told {
+            Told::Unchanged(name) => Self { name: Some(name.clone()), ..Self::about("unchanged", role) },
+            Told::Issued { name, issuer, serial, not_before, not_after, path, renewed } => Self {
+                name: Some(name.clone()),
+                issuer: Some(issuer.clone()),
+                serial_number: Some(serial.clone()),
+                not_before: Some(*not_before),
+                not_after: Some(*not_after),
+                path: Some(ui::path(env.shown(path))),
+                ..Self::about(if *renewed { "reissued" } else { "issued" }, role)
+            },
+        }
+    }
+
+    pub(super) fn skipped(role: Role, place: String, reason: String) -> Self {
+        Self { place: Some(place), reason: Some(reason), ..Self::about("skipped", role) }
+    }
+}
+
+/// What people read: nobody reads a line for each of thousands.
+#[derive(Default)]
+pub(super) struct Summary {
+    pub(super) issued: usize,
+    pub(super) renewed: usize,
+    /// When the first of them ends.
+    until: Option<OffsetDateTime>,
+}
+
+impl Summary {
+    pub(super) fn add(&mut self, told: &Told) {
+        if let Told::Issued { not_after, renewed, .. } = told {
+            self.until = Some(self.until.map_or(*not_after, |until| until.min(*not_after)));
+            if *renewed { self.renewed += 1 } else { self.issued += 1 }
+        }
+    }
+
+    pub(super) fn print(&self, role: Role, place: &Place, checked: &Checked, env: &mut Env) -> Result<()> {
+        let to = match place {
+            Place::Pki => env.pki.join(role.as_str()),
+            Place::Directories(path) | Place::Flat(path) | Place::Archive(path) => path.clone(),
+        };
+        let to = ui::path(env.shown(&to));
+        let until = self.until.map(|until| format!("  until {}  {to}", &ui::date(until)[..10])).unwrap_or_default();
+        for (action, count, more) in [
+            ("issued", self.issued, &*until),
+            ("reissued", self.renewed, &*until),
+            ("unchanged", checked.unchanged, ""),
+            ("skipped", checked.faults, ""),
+        ] {
+            if count > 0 {
+                let s = if count == 1 { "" } else { "s" };
+                writeln!(env.out(), "{action:9} {count} {role}{s}{more}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn say_dates(checked: &Checked, env: &mut Env) {
+    let words = [
+        "begin in the past, as not_before asks",
+        "begin before their issuer does; some verifiers refuse that",
+        "have expired already",
+    ];
+    for (count, words) in checked.odd_dates.into_iter().zip(words).filter(|(count, _)| *count > 0) {
+        env.say(format!("{count} certificates {words}"));
+    }
+}
+
+/// What was issued before lies where it was written then, and only there are its keys.
+pub(super) fn say_elsewhere(place: &Place, checked: &Checked, kept: usize, env: &mut Env) {
+    let elsewhere = checked.unchanged.saturating_sub(kept);
+    if elsewhere == 0
+        || matches!(place, Place::Pki)
+        || (matches!(place, Place::Archive(path) if is_there(path)) && checked.issue == 0)
+    {
+        return;
+    }
+    env.say(format!("{elsewhere} were issued before and are where they were written then; --force issues them again"));
+}
+
+fn is_there(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
