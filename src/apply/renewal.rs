@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec};
 use crate::profile::Role;
-use crate::store::{self, Location, layout};
+use crate::store::{self, Issued, Location, layout};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey, RevocationReason, Validity};
 
@@ -36,12 +36,28 @@ pub enum Renewable {
 }
 
 impl World {
-    /// Every identity that exists, by role and name: on disk, or in the inventory alone.
-    pub fn identities(&self) -> Vec<(Role, String)> {
-        let known = self.inventory.entries().filter(|(_, history)| history.current().is_some());
-        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name)));
-        let all: BTreeSet<(Role, String)> = known.chain(self.directories().iter().cloned()).collect();
-        all.into_iter().collect()
+    /// Every identity that exists, by role and name, with the certificate that the inventory says is in use; one after the
+    /// other, as they may be many.
+    pub fn identities(&self) -> impl Iterator<Item = (Role, String, Option<Issued>)> {
+        Role::ALL.into_iter().flat_map(|role| self.identities_in(role).map(move |(name, issued)| (role, name, issued)))
+    }
+
+    /// Those in one role: of the inventory, or on disk alone.
+    pub(super) fn identities_in(&self, role: Role) -> impl Iterator<Item = (String, Option<Issued>)> {
+        let known = self.inventory.entries_of(role.as_str());
+        let mut known = known.filter_map(|(name, history)| Some((name, history.current()?.clone()))).peekable();
+        let on_disk: BTreeSet<&String> =
+            self.directories().iter().filter(|(of, _)| *of == role).map(|(_, name)| name).collect();
+        let mut on_disk = on_disk.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let unknown = on_disk.next_if(|name| known.peek().is_none_or(|(next, _)| *name < next));
+            if let Some(name) = unknown {
+                return Some((name.clone(), None));
+            }
+            let (name, issued) = known.next()?;
+            on_disk.next_if(|other| **other == name);
+            Some((name, Some(issued)))
+        })
     }
 
     /// When an identity's certificate begins and ends: by the certificate, where it lies here and can be read, else by the
@@ -120,8 +136,8 @@ impl World {
 
     /// The identities whose hook was asked for and has not succeeded since.
     pub fn awaiting_hook(&self) -> Vec<(Role, String)> {
-        let waiting = self.inventory.entries().filter(|(_, history)| history.awaits_hook && !history.removed);
-        waiting.filter_map(|((role, name), _)| Some((role.parse().ok()?, name))).collect()
+        let waiting = self.inventory.awaiting_hook().into_iter();
+        waiting.filter_map(|(role, name)| Some((role.parse().ok()?, name))).collect()
     }
 }
 

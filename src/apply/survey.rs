@@ -86,8 +86,8 @@ impl World {
             }
         }
         let read = options.files || !self.is_large();
-        for role in Role::ALL {
-            self.survey_role(role, read, options.due_within, env, visit)?;
+        for (role, name, issued) in self.identities() {
+            visit(self.identity_standing(role, &name, issued.as_ref(), read, options.due_within, env)?, env)?;
         }
         for entry in self.manifest.entries() {
             // What the manifest wants and nobody has issued.
@@ -109,32 +109,6 @@ impl World {
     /// So many identities that the inventory's word is taken, unless somebody asks for the files.
     pub fn is_large(&self) -> bool {
         self.inventory.len() >= FILES_READ_BELOW
-    }
-
-    /// The identities of a role by name: those of the inventory as they come, and what only has a directory.
-    fn survey_role(
-        &self,
-        role: Role,
-        read: bool,
-        due_within: Option<Duration>,
-        env: &mut Env,
-        visit: Visit<'_>,
-    ) -> Result<()> {
-        let known = |name: &str| self.inventory.current(role.as_str(), name).is_some();
-        let on_disk = self.directories().iter().filter(|(of, name)| *of == role && !known(name));
-        let mut on_disk = on_disk.map(|(_, name)| name).peekable();
-        let mut standing = |name: &str, issued: Option<&Issued>, env: &mut Env| {
-            visit(self.identity_standing(role, name, issued, read, due_within, env)?, env)
-        };
-        for (name, history) in self.inventory.entries_of(role.as_str()) {
-            while let Some(unknown) = on_disk.next_if(|unknown| **unknown < name) {
-                standing(unknown, None, env)?;
-            }
-            if let Some(issued) = history.current() {
-                standing(&name, Some(issued), env)?;
-            }
-        }
-        on_disk.try_for_each(|name| standing(name, None, env))
     }
 
     /// Pairs that somebody else renews: what has a directory there, and what the inventory remembers.

@@ -134,7 +134,7 @@ fn pick(args: &RenewArgs, world: &World, items: &mut Vec<Item>, env: &Env) -> Re
     }
     let within = args.due_within.map(time::Duration::from);
     let mut picked = Vec::new();
-    for (role, name) in world.identities() {
+    for (role, name, _) in world.identities() {
         let validity = world.validity_of(role, &name)?;
         if !args.all && validity.is_none_or(|validity| env.now < plan::due_within(validity, within)) {
             continue;
@@ -286,7 +286,7 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
 /// Nothing is due; when something will be.
 fn nothing_due(world: &World, env: &Env) -> Result<String> {
     let mut next: Option<(OffsetDateTime, Role, String)> = None;
-    for (role, name) in world.identities() {
+    for (role, name, _) in world.identities() {
         let Some(validity) = world.validity_of(role, &name)? else { continue };
         let due = plan::due_at(validity);
         if due > env.now && next.as_ref().is_none_or(|(first, ..)| due < *first) {

@@ -281,7 +281,16 @@ impl Index {
     }
 
     pub(super) fn unmanaged(&self) -> impl Iterator<Item = (String, String)> {
-        self.table.below(b"u").filter_map(|(key, _)| {
+        self.names_under(b"u")
+    }
+
+    pub(super) fn awaiting_hook(&self) -> impl Iterator<Item = (String, String)> {
+        self.names_under(b"h")
+    }
+
+    /// The identities that have a record of one kind.
+    fn names_under(&self, kind: &[u8; 1]) -> impl Iterator<Item = (String, String)> + use<'_> {
+        self.table.below(kind).filter_map(|(key, _)| {
             let mut rest = &key[1..];
             Some((take_part(&mut rest)?, String::from_utf8(rest.to_vec()).ok()?))
         })
@@ -401,7 +410,7 @@ fn is_replaced(key: &[u8], fold: &Fold) -> bool {
             take_part(&mut rest);
             take_part(&mut rest).is_some_and(|serial| fold.seen.contains(&serial))
         }
-        Some(b'u') => {
+        Some(b'u' | b'h') => {
             let role = take_part(&mut rest).unwrap_or_default();
             String::from_utf8(rest.to_vec()).is_ok_and(|name| fold.entries.contains_key(&(role, name)))
         }
@@ -413,7 +422,7 @@ fn is_replaced(key: &[u8], fold: &Fold) -> bool {
 ///
 /// `e`: an event. `s`: a serial number, and an event that names it. `d`: the number of an event about nobody. `i`: an
 /// identity and its history. `c`: a name in lower case, where that is another. `u`: an identity that the manifest does not
-/// hold. `r`, `x`: a revoked certificate, and one that is not known. `m`, `p`: an emitted file, and who is in it. `v`: who
+/// hold. `h`: one whose hook has not run. `r`, `x`: a revoked certificate, and one that is not known. `m`, `p`: an emitted file, and who is in it. `v`: who
 /// signed identities from lists. `z`: the beginning.
 fn records_of(fold: &Fold) -> Vec<Record> {
     let mut out: Vec<Record> = Vec::new();
@@ -436,6 +445,9 @@ fn records_of(fold: &Fold) -> Vec<Record> {
         }
         if role != layout::AUTHORITY && history.is_unmanaged() {
             out.push((key(b'u', &[role], name.as_bytes()), Vec::new()));
+        }
+        if role != layout::AUTHORITY && history.is_awaiting_hook() {
+            out.push((key(b'h', &[role], name.as_bytes()), Vec::new()));
         }
         for issued in history.certificates.iter().filter(|issued| issued.revoked.is_some()) {
             let mut value = Vec::new();

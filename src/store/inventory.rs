@@ -111,6 +111,11 @@ impl EntryHistory {
         self.current().is_some_and(|issued| !issued.managed && !issued.bulk)
     }
 
+    /// A renewal of it waits for its hook, and it was not taken out since.
+    pub(super) fn is_awaiting_hook(&self) -> bool {
+        self.awaits_hook && !self.removed
+    }
+
     /// An older certificate is in use again, because the rotation to the newest was given up.
     pub fn went_back(&self) -> bool {
         self.in_use.is_some()
@@ -252,8 +257,21 @@ impl Inventory {
 
     /// The identities that the manifest did not hold when they were issued, and that did not come from a list.
     pub fn unmanaged(&self) -> Vec<(String, String)> {
-        let folded = self.fold.entries.iter().filter(|(_, history)| history.is_unmanaged()).map(|(key, _)| key.clone());
-        let indexed = self.index.iter().flat_map(Index::unmanaged);
+        self.names_of(EntryHistory::is_unmanaged, self.index.iter().flat_map(Index::unmanaged))
+    }
+
+    /// The identities whose hook was asked for and has not succeeded since.
+    pub fn awaiting_hook(&self) -> Vec<(String, String)> {
+        self.names_of(EntryHistory::is_awaiting_hook, self.index.iter().flat_map(Index::awaiting_hook))
+    }
+
+    /// Those of whom `is_meant` is true: the index says so of its own.
+    fn names_of(
+        &self,
+        is_meant: impl Fn(&EntryHistory) -> bool,
+        indexed: impl Iterator<Item = (String, String)>,
+    ) -> Vec<(String, String)> {
+        let folded = self.fold.entries.iter().filter(|(_, history)| is_meant(history)).map(|(key, _)| key.clone());
         merged(folded, indexed.filter(|key| !self.fold.entries.contains_key(key)), |a, b| a <= b).collect()
     }
 

@@ -67,8 +67,7 @@ impl World {
     fn delivered_since(&self, began: Moment, rotation: &Rotation, bundles: bool) -> Result<Vec<Delivery>> {
         let trust = Trust::of(self)?;
         let mut all = Vec::new();
-        for (role, name) in self.identities() {
-            let issued = self.inventory.current(role.as_str(), &name);
+        for (role, name, issued) in self.identities() {
             // Nobody is to be let in with it; but a listener goes on letting others in.
             let is_withdrawn = issued.as_ref().is_some_and(|issued| issued.revoked.is_some());
             let mut files = None;

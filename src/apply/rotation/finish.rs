@@ -24,8 +24,8 @@ impl World {
         let mut members = vec![authority.to_owned()];
         members.extend(self.authorities_below(authority));
         let mut found = Vec::new();
-        for (role, name) in self.identities() {
-            let Some(issued) = self.inventory.current(role.as_str(), &name) else { continue };
+        for (role, name, issued) in self.identities() {
+            let Some(issued) = issued else { continue };
             let ended = issued.revoked.is_some() || issued.not_after.is_some_and(|end| end < now);
             if !ended && members.contains(&issued.issuer) {
                 let elsewhere = issued.location != Location::Pki;
@@ -51,8 +51,7 @@ impl World {
                 });
             }
         }
-        for (role, name) in self.identities() {
-            let issued = self.inventory.current(role.as_str(), &name);
+        for (role, name, issued) in self.identities() {
             if issued.as_ref().is_some_and(|i| i.revoked.is_some() || i.not_after.is_some_and(|end| end < now)) {
                 continue;
             }

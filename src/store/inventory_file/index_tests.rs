@@ -96,7 +96,8 @@ struct Answers {
     events: Vec<Event>,
     back: Vec<Event>,
     twins: Vec<Vec<String>>,
-    small: (usize, Vec<(String, String)>, BTreeMap<String, String>, Option<Event>, Vec<Vec<String>>),
+    names: [Vec<(String, String)>; 2],
+    small: (usize, BTreeMap<String, String>, Option<Event>, Vec<Vec<String>>),
     bulk_issuers: Vec<String>,
 }
 
@@ -132,9 +133,9 @@ fn answers(inventory: &Inventory) -> Answers {
             .filter(|(role, _)| *role != layout::AUTHORITY)
             .map(|(role, name)| sorted(inventory.twins(role, name)))
             .collect(),
+        names: [inventory.unmanaged(), inventory.awaiting_hook()],
         small: (
             inventory.len(),
-            inventory.unmanaged(),
             inventory.emitted.clone(),
             inventory.initialized(),
             ["x", "y"].iter().map(|path| inventory.users_made_in(path)).collect(),
