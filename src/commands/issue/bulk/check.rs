@@ -94,7 +94,7 @@ impl Check<'_> {
         // Most names are new, and then there is nothing to look at.
         let has_directory =
             (in_pki || current.is_some()) && world.store.holds(layout::entry_dir(self.role.as_str(), &entry.name)?);
-        if let Some(current) = current
+        if let Some(current) = &current
             && !self.force
         {
             let differences = self.differences(wish, entry, current)?;
@@ -206,7 +206,7 @@ impl World {
         if let Some(spec) = self.manifest.spec(role, name) {
             return Some(spec.clone());
         }
-        let event = &self.inventory.events[self.inventory.current(role.as_str(), name)?.event];
-        serde_json::from_value(event.entry.clone()?).ok()
+        let event = self.inventory.event(self.inventory.current(role.as_str(), name)?.event)?;
+        serde_json::from_value(event.entry?).ok()
     }
 }
