@@ -6,7 +6,7 @@
 //! asks an [`issuer`] for each certificate, which is built by [`x509`] and judged by [`lint`] before it is signed, lets
 //! [`emit`] write the configuration of the broker and of the systems around it, and hands everything to [`store`], which
 //! makes the whole change or none of it. An authority is replaced on the same path, in phases. [`verify`] and [`inspect`] look at certificates wherever they come from. [`ui`] is the terminal, [`env`]
-//! the rest of the world outside, [`error`] what is said when something cannot be done. The `commands` read arguments,
+//! the rest of the world outside, [`error`] what is said when something cannot be done, `secret` what is wiped from memory. The `commands` read arguments,
 //! call the rooms and say what happened; no room calls a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
@@ -42,6 +42,8 @@ pub mod ui;
 pub mod env;
 
 pub mod error;
+
+mod secret;
 
 mod commands;
 

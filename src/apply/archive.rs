@@ -11,6 +11,7 @@ use crate::apply::World;
 use crate::apply::change::NewDirectory;
 use crate::error::{Error, Result};
 use crate::profile::Role;
+use crate::secret::Secret;
 use crate::store::{self, GrowingFile, Location, OutputFile, Owner};
 use crate::ui;
 use crate::x509::Certificate;
@@ -20,46 +21,77 @@ const END: [u8; 1024] = [0; 1024];
 const BLOCK: u64 = 512;
 
 /// The whole archive. Owners are written as numbers, so that it unpacks the same everywhere.
-pub(crate) fn tar(directories: &[NewDirectory], now: OffsetDateTime) -> Result<Zeroizing<Vec<u8>>> {
-    let mut all = Zeroizing::new(Vec::new());
+pub(crate) fn tar(directories: &[NewDirectory], now: OffsetDateTime) -> Zeroizing<Vec<u8>> {
+    let mut all = Secret::default();
     for NewDirectory { path, mode, owner, files } in directories {
-        all.extend_from_slice(&directory(path, *mode, owner.as_ref(), files, seconds(now))?);
+        directory(&mut all, path, *mode, owner.as_ref(), files, seconds(now));
     }
-    all.extend_from_slice(&END);
-    Ok(all)
+    all.extend(&END);
+    Zeroizing::new(all.to_vec())
 }
 
-/// One directory of an archive, with what is in it.
+/// Adds one directory of an archive, with what is in it.
 pub(super) fn directory(
+    out: &mut Secret,
     path: &Path,
     mode: u32,
     owner: Option<&Owner>,
     files: &[OutputFile],
     mtime: u64,
-) -> Result<Zeroizing<Vec<u8>>> {
-    let content: usize = files.iter().map(|file| file.bytes.len() + 2 * BLOCK as usize).sum();
-    let mut builder = tar::Builder::new(Vec::with_capacity(content + 4 * BLOCK as usize));
-    let failed = |e: std::io::Error| Error::failed(format!("writing the archive: {e}"));
-    let mut of_directory = header(mode, owner, mtime);
-    of_directory.set_entry_type(tar::EntryType::Directory);
-    of_directory.set_size(0);
-    builder.append_data(&mut of_directory, path, std::io::empty()).map_err(failed)?;
+) {
+    let path = path.as_os_str().as_encoded_bytes();
+    let facts = |mode, owner| Facts { mode, owner, mtime };
+    member(out, path, tar::EntryType::Directory, &facts(mode, owner), &[]);
     for file in files {
-        let mut header = header(file.mode, file.owner.as_ref().or(owner), mtime);
-        header.set_entry_type(tar::EntryType::Regular);
-        header.set_size(file.bytes.len() as u64);
-        builder.append_data(&mut header, path.join(&file.path), file.bytes.as_slice()).map_err(failed)?;
+        let path = [path, b"/", file.path.as_os_str().as_encoded_bytes()].concat();
+        let facts = facts(file.mode, file.owner.as_ref().or(owner));
+        member(out, &path, tar::EntryType::Regular, &facts, &file.bytes);
     }
-    Ok(Zeroizing::new(std::mem::take(builder.get_mut())))
 }
 
-fn header(mode: u32, owner: Option<&Owner>, mtime: u64) -> tar::Header {
-    let mut header = tar::Header::new_gnu();
-    header.set_mode(mode);
-    header.set_uid(u64::from(owner.and_then(Owner::user).unwrap_or(0)));
-    header.set_gid(u64::from(owner.and_then(Owner::group).unwrap_or(0)));
-    header.set_mtime(mtime);
-    header
+/// What a header says beside name, kind and length.
+#[derive(Default)]
+struct Facts<'a> {
+    mode: u32,
+    owner: Option<&'a Owner>,
+    mtime: u64,
+}
+
+/// One member as GNU tar writes it. (The `tar` crate writes the same, and its headers take longer than a key.)
+fn member(out: &mut Secret, path: &[u8], kind: tar::EntryType, facts: &Facts<'_>, content: &[u8]) {
+    let mut header = [0; BLOCK as usize];
+    let short = path.len().min(100);
+    if short < path.len() {
+        let facts = Facts { mode: 0o644, ..Facts::default() };
+        member(out, b"././@LongLink", tar::EntryType::GNULongName, &facts, &[path, b"\0"].concat());
+    }
+    header[..short].copy_from_slice(&path[..short]);
+    number(&mut header[100..108], facts.mode.into());
+    number(&mut header[108..116], facts.owner.and_then(Owner::user).unwrap_or(0).into());
+    number(&mut header[116..124], facts.owner.and_then(Owner::group).unwrap_or(0).into());
+    number(&mut header[124..136], content.len() as u64);
+    number(&mut header[136..148], facts.mtime);
+    header[156] = kind.as_byte();
+    header[257..265].copy_from_slice(b"ustar  \0");
+    // The sum stands among what it is the sum of, and counts as blanks there.
+    let sum = header.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
+    number(&mut header[148..156], sum.into());
+    out.extend(&header);
+    out.extend(content);
+    out.fill_up(out.len().next_multiple_of(BLOCK as usize));
+}
+
+/// Octal digits with a zero byte behind them. What is larger is written as it is, in as many bytes as it needs, behind a bit
+/// that says so.
+fn number(field: &mut [u8], value: u64) {
+    let digits = field.len() - 1;
+    if value >> (3 * digits) == 0 {
+        (0..digits).for_each(|at| field[at] = b'0' + (value >> (3 * (digits - 1 - at)) & 7) as u8);
+    } else {
+        let start = field.len() - 8;
+        field[start..].copy_from_slice(&value.to_be_bytes());
+        field[0] |= 0x80;
+    }
 }
 
 fn seconds(time: OffsetDateTime) -> u64 {
@@ -200,4 +232,49 @@ fn certificate(entry: tar::Entry<'_, BufReader<File>>) -> Option<Certificate> {
 fn foreign(path: &Path) -> Error {
     Error::failed(format!("writing {}: what is there is no archive that certgen began", ui::path(path)))
         .hint("look at it, and move it away")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same by the crate that reads it.
+    fn by_the_crate(path: &Path, owner: Option<&Owner>, file: &OutputFile) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        let header = |kind, mode, size| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(mode);
+            header.set_uid(owner.and_then(Owner::user).unwrap_or(0).into());
+            header.set_gid(owner.and_then(Owner::group).unwrap_or(0).into());
+            header.set_mtime(1_800_000_000);
+            header.set_size(size);
+            header
+        };
+        let mut of_directory = header(tar::EntryType::Directory, 0o750, 0);
+        builder.append_data(&mut of_directory, path, std::io::empty()).unwrap();
+        let mut of_file = header(tar::EntryType::Regular, file.mode, file.bytes.len() as u64);
+        builder.append_data(&mut of_file, path.join(&file.path), file.bytes.as_slice()).unwrap();
+        std::mem::take(builder.get_mut())
+    }
+
+    #[test]
+    fn members_are_those_of_the_tar_crate() {
+        let numbers = |user: u32, group: u32| Owner::parse(&format!("{user}:{group}")).unwrap();
+        for (length, content, owner) in [
+            (1, 0, None),
+            (76, 511, None),
+            (77, 512, None),
+            (100, 513, None),
+            (255, 5000, None),
+            (20, 700, Some(numbers(999, 0x1f_ffff))),
+            (20, 1, Some(numbers(u32::MAX - 1, 0x20_0000))),
+        ] {
+            let path = PathBuf::from("d".repeat(length));
+            let file = OutputFile::private("client_certificate.pem", vec![b'x'; content]);
+            let mut ours = Secret::default();
+            directory(&mut ours, &path, 0o750, owner.as_ref(), std::slice::from_ref(&file), 1_800_000_000);
+            assert_eq!(&*ours, by_the_crate(&path, owner.as_ref(), &file), "{length} {content} {owner:?}");
+        }
+    }
 }

@@ -567,7 +567,7 @@ impl<'a> Change<'a> {
     pub fn commit_with_archive(mut self, locked: &mut Locked, file: &Path) -> Result<Done> {
         let archived = std::mem::take(&mut self.archived);
         if !archived.is_empty() {
-            let bytes = archive::tar(&archived, self.env.now)?;
+            let bytes = archive::tar(&archived, self.env.now);
             for written in self.done.issued.iter_mut().filter(|w| archived.iter().any(|d| d.path == w.directory)) {
                 file.clone_into(&mut written.directory);
             }

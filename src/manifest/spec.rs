@@ -5,48 +5,70 @@
 #[serde(default)]
 pub struct EntrySpec {
     /// The authority that signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// More subject alternative names.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub san: Option<Vec<String>>,
     /// The names of a RabbitMQ cluster's pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kubernetes: Option<KubernetesSpec>,
     /// The type of the private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_type: Option<String>,
     /// How long the certificate is valid.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<String>,
     /// The subject without its common name, RFC 4514.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// The owner of its files.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// The mode of files with secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_mode: Option<String>,
     /// The file with the password of its key.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_password_file: Option<String>,
     /// The virtual hosts of the client's user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub vhost: Option<Vec<String>>,
     /// What the client's user may do, in certgen's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Vec<String>>,
     /// What it may configure, as a regular expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub configure: Option<String>,
     /// What it may write to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<String>,
     /// What it may read from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<String>,
     /// The exchange of the topic permission.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_exchange: Option<String>,
     /// The routing keys that it may write.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_write: Option<String>,
     /// The routing keys that it may read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub topic_read: Option<String>,
     /// The tags of its user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<Vec<String>>,
     /// The user also gets a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<bool>,
     /// The certificate is for command line tools on a host: there is no user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cli: Option<bool>,
     /// The user may be one that already has a password or a tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub existing_user: Option<bool>,
     /// The brokers that the client talks to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub broker: Option<Vec<String>>,
 }
 
@@ -55,18 +77,25 @@ pub struct EntrySpec {
 #[serde(default)]
 pub struct KubernetesSpec {
     /// The namespace.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
     /// The name of the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster: Option<String>,
     /// How many pods to name one by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
     /// The service that clients use.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// The service behind the names of the pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub headless_service: Option<String>,
     /// The name of a pod without its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_prefix: Option<String>,
     /// The DNS domain of the Kubernetes cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_domain: Option<String>,
 }
 

@@ -189,17 +189,46 @@ impl Event {
     pub(super) fn real_time(&self) -> OffsetDateTime {
         self.recorded.unwrap_or(self.time).0
     }
+}
 
-    pub(super) fn to_line(&self) -> Result<String> {
-        let mut line = serde_json::to_string(self).map_err(|e| Error::failed(format!("recording an event: {e}")))?;
-        line.push('\n');
-        Ok(line)
+/// Lines of the inventory, which any thread may make of its events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines(Vec<u8>);
+
+impl Lines {
+    /// Adds the line of an event.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON; nothing is added then.
+    pub fn push(&mut self, event: &Event) -> Result<()> {
+        let length = self.0.len();
+        let written = serde_json::to_writer(&mut self.0, event);
+        if let Err(e) = written {
+            self.0.truncate(length);
+            return Err(Error::failed(format!("recording an event: {e}")));
+        }
+        self.0.push(b'\n');
+        Ok(())
+    }
+
+    /// Adds the lines of another thread.
+    pub fn append(&mut self, others: &Self) {
+        self.0.extend_from_slice(&others.0);
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 }
 
 /// A time in the inventory: whole seconds, UTC, RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Timestamp(pub OffsetDateTime);
 
 impl Default for Timestamp {
@@ -221,12 +250,6 @@ impl From<Timestamp> for OffsetDateTime {
     }
 }
 
-impl From<Timestamp> for String {
-    fn from(time: Timestamp) -> Self {
-        time.to_string()
-    }
-}
-
 impl TryFrom<String> for Timestamp {
     type Error = time::error::Parse;
 
@@ -235,10 +258,27 @@ impl TryFrom<String> for Timestamp {
     }
 }
 
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (date, time) = (self.0.date(), self.0.time());
         // RFC 3339 has four digits for the year and no more, and neither has X.509.
-        f.write_str(&self.0.format(&Rfc3339).unwrap_or_default())
+        let year = date.year().unsigned_abs();
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let mut put = |at: usize, two: u8| (text[at], text[at + 1]) = (b'0' + two / 10, b'0' + two % 10);
+        put(0, (year / 100) as u8);
+        put(2, (year % 100) as u8);
+        put(5, date.month().into());
+        put(8, date.day());
+        put(11, time.hour());
+        put(14, time.minute());
+        put(17, time.second());
+        f.write_str(std::str::from_utf8(&text).map_err(|_| std::fmt::Error)?)
     }
 }
 
@@ -253,7 +293,9 @@ mod tests {
         let at = datetime!(2026-03-01 12:00:00.5 +2);
         let mut event = Event::new(Action::Issued, "me@host", at, at).unwrap().about("client", "a\nb");
         event.not_after = Some(at.into());
-        let line = event.to_line().unwrap();
+        let mut lines = Lines::default();
+        lines.push(&event).unwrap();
+        let line = String::from_utf8(lines.into_bytes()).unwrap();
         assert_eq!(line.matches('\n').count(), 1);
         assert!(line.contains(r#""time":"2026-03-01T10:00:00Z""#), "{line}");
         assert!(!line.contains("recorded") && !line.contains("note"), "{line}");

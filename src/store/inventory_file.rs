@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::ui;
 
-use super::event::{Action, Event};
+use super::event::{Action, Event, Lines};
 use super::fold::Fact;
 use super::index::{Index, Mark, Piece};
 use super::inventory::Inventory;
@@ -82,15 +82,15 @@ pub(super) fn header_line() -> String {
     format!("{{\"certgen_inventory\":{FORMAT}}}\n")
 }
 
-pub(super) fn lines(events: Vec<Event>) -> Result<String> {
-    let mut out = String::new();
+pub(super) fn lines(events: Vec<Event>) -> Result<Lines> {
+    let mut lines = Lines::default();
     for mut event in events {
         if event.id.is_empty() {
             event.id = super::random_hex()?;
         }
-        out.push_str(&event.to_line()?);
+        lines.push(&event)?;
     }
-    Ok(out)
+    Ok(lines)
 }
 
 /// Reads the inventory; needs no lock and no right to write.

@@ -57,8 +57,17 @@ pub(super) enum Operation {
     Remove { n: usize, root: usize, path: PathBuf },
     /// A file or directory changes its name within the PKI.
     Move { n: usize, root: usize, path: PathBuf, to: PathBuf },
-    /// Lines come to the end of a file that was `offset` bytes long.
-    Append { n: usize, root: usize, path: PathBuf, offset: u64, lines: String },
+    /// Lines, `length` bytes, come to the end of a file that was `offset` bytes long. They stand behind the journal as they
+    /// are: a bulk run has megabytes of them.
+    Append {
+        n: usize,
+        root: usize,
+        path: PathBuf,
+        offset: u64,
+        length: usize,
+        #[serde(skip)]
+        lines: Vec<u8>,
+    },
     /// A directory that exists gets another mode and owner; what is in it stays.
     Access { n: usize, root: usize, path: PathBuf, was: DirectoryAccess, becomes: DirectoryAccess },
 }
@@ -106,7 +115,13 @@ impl Journal {
 
     /// Writes the journal into the staging directory, to become durable with what it speaks of.
     pub(super) fn stage(&self, root: &Path) -> io::Result<File> {
-        let text = serde_json::to_vec(self).map_err(io::Error::other)?;
+        let mut text = serde_json::to_vec(self).map_err(io::Error::other)?;
+        text.push(b'\n');
+        for operation in &self.operations {
+            if let Operation::Append { lines, .. } = operation {
+                text.extend_from_slice(lines);
+            }
+        }
         disk::write_new(&self.staged(root), &text, layout::PRIVATE_FILE, None)
     }
 
@@ -135,9 +150,23 @@ impl Journal {
             Error::failed(format!("finishing what an interrupted command had begun: {shown} is not acceptable: {why}"))
                 .hint(format!("look at it, and if you did not expect it, remove it: rm {shown}"))
         };
-        let journal: Self = serde_json::from_slice(&bytes).map_err(|e| refused(e.to_string()))?;
+        let (text, lines) = bytes.split_at(bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len()));
+        let mut journal: Self = serde_json::from_slice(text).map_err(|e| refused(e.to_string()))?;
         journal.check().map_err(refused)?;
+        journal.take_lines(lines.get(1..).unwrap_or_default()).map_err(refused)?;
         Ok(Some(journal))
+    }
+
+    /// The lines behind the journal are those of its operations.
+    fn take_lines(&mut self, mut rest: &[u8]) -> Result<(), String> {
+        for operation in &mut self.operations {
+            if let Operation::Append { length, lines, .. } = operation {
+                let (these, after) = rest.split_at_checked(*length).ok_or("lines are missing")?;
+                these.clone_into(lines);
+                rest = after;
+            }
+        }
+        if rest.is_empty() { Ok(()) } else { Err("there is more behind it than it says".to_owned()) }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -249,7 +278,7 @@ impl Ground {
             }
             Operation::Append { offset, lines, .. } => {
                 self.check_way(root, path)?;
-                append(lines.as_bytes(), &target, *offset)
+                append(lines, &target, *offset)
             }
             Operation::Access { becomes, .. } => {
                 self.check_way(root, path)?;

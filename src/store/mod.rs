@@ -64,7 +64,7 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use backup::Snapshot;
-pub use event::{Action, Event, Location, Timestamp};
+pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
 pub use fold::Moment;
 pub use growing::GrowingFile;

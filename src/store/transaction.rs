@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::error::{Error, Result, io_reason};
 use crate::ui;
 
-use super::event::Event;
+use super::event::{Event, Lines};
 use super::files::{self, OutputFile};
 use super::journal::{DirectoryAccess, Ground, Journal, Operation, exists, is_inside, metadata, new_staging_name};
 use super::lock::Locked;
@@ -45,6 +45,7 @@ pub struct Transaction<'a> {
     created: BTreeSet<(usize, PathBuf)>,
     removed: BTreeSet<(usize, PathBuf)>,
     events: Vec<Event>,
+    lines: Lines,
     count: Arc<AtomicUsize>,
     /// Several transactions share the staging directory: none of them sweeps it.
     shared: bool,
@@ -82,6 +83,7 @@ impl<'a> Transaction<'a> {
             created: BTreeSet::new(),
             removed: BTreeSet::new(),
             events: Vec::new(),
+            lines: Lines::default(),
             count: Arc::default(),
             shared: false,
             adopted: Vec::new(),
@@ -106,6 +108,7 @@ impl<'a> Transaction<'a> {
             created: BTreeSet::new(),
             removed: BTreeSet::new(),
             events: Vec::new(),
+            lines: Lines::default(),
             adopted: Vec::new(),
             last_adopted: None,
             unsynced: Vec::new(),
@@ -287,9 +290,14 @@ impl<'a> Transaction<'a> {
         self.events.extend(events);
     }
 
+    /// The same for events of which other threads made lines; they come after the others.
+    pub fn append_lines(&mut self, lines: &Lines) {
+        self.lines.append(lines);
+    }
+
     /// Is there anything to do?
     pub fn is_empty(&self) -> bool {
-        self.operations.is_empty() && self.events.is_empty()
+        self.operations.is_empty() && self.events.is_empty() && self.lines.is_empty()
     }
 
     /// Does it. After an error everything is as it was, or the error says that the next command will finish.
@@ -320,7 +328,7 @@ impl<'a> Transaction<'a> {
 
     /// Lines for the inventory; they go first, because appending is what a full disk refuses.
     fn stage_events(&mut self) -> Result<()> {
-        if self.events.is_empty() {
+        if self.events.is_empty() && self.lines.is_empty() {
             return Ok(());
         }
         let Some(locked) = self.locked else {
@@ -328,13 +336,15 @@ impl<'a> Transaction<'a> {
         };
         let path = layout::inventory();
         let target = locked.store().path(&path);
-        let lines = inventory_file::lines(std::mem::take(&mut self.events))?;
+        let mut lines = inventory_file::lines(std::mem::take(&mut self.events))?;
+        lines.append(&std::mem::take(&mut self.lines));
+        let lines = lines.into_bytes();
         let length = metadata(&target).map_err(|e| Error::io("reading", &target, &e))?.map(|m| m.len());
         let Some(offset) = length else {
-            return self.put(OutputFile::private(path, inventory_file::header_line() + &lines));
+            return self.put(OutputFile::private(path, [inventory_file::header_line().as_bytes(), &lines].concat()));
         };
         let n = self.next(0)?;
-        self.operations.insert(0, Operation::Append { n, root: 0, path, offset, lines });
+        self.operations.insert(0, Operation::Append { n, root: 0, path, offset, length: lines.len(), lines });
         Ok(())
     }
 

@@ -16,17 +16,17 @@ const LONG: Duration = Duration::from_millis(2);
 /// So many chunks may be under way: enough for all cores to go on while the disk is waited for.
 const WINDOW: usize = 64;
 
-/// A chunk with its number; `None`: the thread that worked on it panicked.
-type Made<O> = Option<(usize, Vec<O>)>;
+/// What became of a chunk, with its number; `None`: the thread that worked on it panicked.
+type Made<O> = Option<(usize, O)>;
 
-/// Takes `input` piece by piece through `work`, on all cores, and hands what becomes of them to `each`, in order and in this
+/// Takes `input` in chunks through `work`, on all cores, and hands what becomes of each to `each`, in order and in this
 /// thread. The first error of `each` ends it.
 ///
 /// # Errors
 /// That of `each`.
 pub fn ordered<I: Send, O: Send>(
     input: impl Iterator<Item = I> + Send,
-    work: impl Fn(I) -> O + Sync,
+    work: impl Fn(Vec<I>) -> O + Sync,
     mut each: impl FnMut(O) -> Result<()>,
 ) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
@@ -50,7 +50,7 @@ pub fn ordered<I: Send, O: Send>(
             waiting.insert(number, chunk);
             while let Some(chunk) = waiting.remove(&next) {
                 next += 1;
-                chunk.into_iter().try_for_each(&mut each)?;
+                each(chunk)?;
                 // At the end of the input nobody waits for it any more.
                 let _ = permits.try_send(());
             }
@@ -82,16 +82,16 @@ impl<P: Iterator> Input<P> {
     }
 }
 
-fn work_on<P: Iterator, O>(input: &Mutex<Input<P>>, work: impl Fn(P::Item) -> O, made: Sender<Made<O>>) {
+fn work_on<P: Iterator, O>(input: &Mutex<Input<P>>, work: impl Fn(Vec<P::Item>) -> O, made: Sender<Made<O>>) {
     let alarm = Alarm(made);
     let mut count = 1;
     loop {
         let taken = input.lock().unwrap_or_else(PoisonError::into_inner).take(count);
         let Some((number, chunk)) = taken else { return };
         let began = Instant::now();
-        let results = chunk.into_iter().map(&work).collect();
+        let result = work(chunk);
         count = if began.elapsed() < LONG { (count * 2).min(LARGEST_CHUNK) } else { 1 };
-        if alarm.0.send(Some((number, results))).is_err() {
+        if alarm.0.send(Some((number, result))).is_err() {
             return;
         }
     }
@@ -118,14 +118,14 @@ mod tests {
     fn results_come_in_order_and_all_of_them() {
         for count in [0, 1, LARGEST_CHUNK, 10_000] {
             let mut seen = Vec::new();
-            let slow = |n: usize| {
-                if n.is_multiple_of(1000) {
-                    thread::sleep(std::time::Duration::from_millis(2));
+            let slow = |chunk: Vec<usize>| {
+                if chunk.iter().any(|n| n.is_multiple_of(1000)) {
+                    thread::sleep(LONG);
                 }
-                n * 2
+                chunk.into_iter().map(|n| n * 2)
             };
-            ordered(0..count, slow, |n| {
-                seen.push(n);
+            ordered(0..count, slow, |chunk| {
+                seen.extend(chunk);
                 Ok(())
             })
             .unwrap();
@@ -138,13 +138,14 @@ mod tests {
         let mut seen = 0;
         let stopped = ordered(
             0..,
-            |n: u64| n,
-            |n| {
-                seen = n;
-                if n == 5000 { Err(Error::failed("enough")) } else { Ok(()) }
+            |chunk: Vec<u64>| chunk,
+            |chunk| {
+                seen += chunk.len();
+                if seen >= 5000 { Err(Error::failed("enough")) } else { Ok(()) }
             },
         );
-        assert_eq!((stopped.unwrap_err().message(), seen), ("enough", 5000));
+        assert_eq!(stopped.unwrap_err().message(), "enough");
+        assert!((5000..5000 + LARGEST_CHUNK).contains(&seen), "{seen}");
     }
 
     #[test]
@@ -157,10 +158,10 @@ mod tests {
         let mut done = 0;
         ordered(
             input,
-            |n| n,
-            |_: usize| {
+            |chunk| chunk.len(),
+            |count| {
                 most = most.max(handed.load(Ordering::SeqCst) - done);
-                done += 1;
+                done += count;
                 Ok(())
             },
         )
@@ -171,6 +172,19 @@ mod tests {
     #[test]
     #[should_panic]
     fn a_panic_is_no_deadlock() {
-        let _ = ordered(0..10_000, |n: usize| assert!(n < 5000), |()| Ok(()));
+        let _ = ordered(0..10_000, |chunk: Vec<usize>| assert!(!chunk.contains(&5000)), |()| Ok(()));
+    }
+
+    #[test]
+    fn slow_work_is_taken_piece_by_piece() {
+        let slow = |chunk: Vec<usize>| {
+            thread::sleep(LONG);
+            chunk.len()
+        };
+        ordered(0..20, slow, |count| {
+            assert_eq!(count, 1);
+            Ok(())
+        })
+        .unwrap();
     }
 }

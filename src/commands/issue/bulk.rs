@@ -113,7 +113,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
                 progress.step();
             }
             summary.add(&done);
-            told.item(env, |env| Item::of(role, &done, env))
+            told.item(env, |env| Item::of(role, &place, done, env))
         });
         run.map(|already| kept = already)
     };
@@ -183,17 +183,19 @@ fn look(
     let what = reading.source.what().to_owned();
     ordered(
         reading.source.pieces()?,
-        |piece| piece.map(|piece| reading.see(piece)),
-        |seen| {
-            let seen = seen?;
-            if let Err(wrong) = check.judge(&seen, env) {
-                let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
-                env.warn(format!("{what}: {mark}: {reason}"));
-                if common.keep_going {
-                    told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
+        |chunk| chunk.into_iter().map(|piece| piece.map(|piece| reading.see(piece))).collect::<Vec<_>>(),
+        |chunk| {
+            chunk.into_iter().try_for_each(|seen| {
+                let seen = seen?;
+                if let Err(wrong) = check.judge(&seen, env) {
+                    let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
+                    env.warn(format!("{what}: {mark}: {reason}"));
+                    if common.keep_going {
+                        told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         },
     )?;
     Ok((check.found, check.users))
@@ -238,10 +240,12 @@ fn tell_unchanged(reading: &Reading<'_>, checked: &Checked, told: &mut ui::Items
     let pieces = decided(reading.source.pieces()?, &checked.decisions, env.json);
     ordered(
         pieces,
-        |piece| reading.step(piece),
-        |step| match step? {
-            Step::Unchanged(name) => told.item(env, |env| Item::of(reading.role, &Told::Unchanged(name), env)),
-            Step::Issue(_) => Ok(()),
+        |chunk| chunk.into_iter().map(|piece| reading.step(piece)).collect::<Vec<_>>(),
+        |chunk| {
+            chunk.into_iter().try_for_each(|step| match step? {
+                Step::Unchanged(name) => told.item(env, |_| Item::unchanged(reading.role, name)),
+                Step::Issue(_) => Ok(()),
+            })
         },
     )
 }

@@ -162,7 +162,7 @@ fn read(path: &Path) -> Inventory {
 
 fn append(path: &Path, events: &[Event]) {
     let text = fs::read_to_string(path).unwrap_or_else(|_| header_line());
-    fs::write(path, text + &lines(events.to_vec()).unwrap()).unwrap();
+    fs::write(path, text + &String::from_utf8(lines(events.to_vec()).unwrap().into_bytes()).unwrap()).unwrap();
 }
 
 /// Covers all that is there.

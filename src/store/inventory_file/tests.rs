@@ -37,7 +37,7 @@ fn event(action: Action, seconds: i64, name: &str, serial: &str) -> Event {
 }
 
 fn text(events: &[Event]) -> String {
-    header_line() + &lines(events.to_vec()).unwrap()
+    header_line() + &String::from_utf8(lines(events.to_vec()).unwrap().into_bytes()).unwrap()
 }
 
 fn file(dir: &TempDir, content: impl AsRef<[u8]>) -> PathBuf {

@@ -52,19 +52,23 @@ impl Item {
         }
     }
 
-    pub(super) fn of(role: Role, told: &Told, env: &Env) -> Self {
+    pub(super) fn of(role: Role, place: &Place, told: Told, env: &Env) -> Self {
         match told {
-            Told::Unchanged(name) => Self { name: Some(name.clone()), ..Self::about("unchanged", role) },
-            Told::Issued { name, issuer, serial, not_before, not_after, path, renewed } => Self {
-                name: Some(name.clone()),
-                issuer: Some(issuer.clone()),
-                serial_number: Some(serial.clone()),
-                not_before: Some(*not_before),
-                not_after: Some(*not_after),
-                path: Some(ui::path(env.shown(path))),
-                ..Self::about(if *renewed { "reissued" } else { "issued" }, role)
+            Told::Unchanged(name) => Self::unchanged(role, name),
+            Told::Issued { name, issuer, serial, not_before, not_after, renewed } => Self {
+                path: place.path_of(role, &name, env).ok().map(|path| ui::path(env.shown(&path))),
+                name: Some(name),
+                issuer: Some(issuer),
+                serial_number: Some(serial),
+                not_before: Some(not_before),
+                not_after: Some(not_after),
+                ..Self::about(if renewed { "reissued" } else { "issued" }, role)
             },
         }
+    }
+
+    pub(super) fn unchanged(role: Role, name: String) -> Self {
+        Self { name: Some(name), ..Self::about("unchanged", role) }
     }
 
     pub(super) fn skipped(role: Role, place: String, reason: String) -> Self {

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-use aws_lc_rs::hmac;
+use aws_lc_rs::{digest, rand};
 
 use crate::error::{Error, Result};
 
-/// The names so far. Instead of a name stands 128 bits of a keyed hash of it: among a million of them the chance of a false
-/// twin is below 10^-26, and without the key nobody can make one.
+/// The names so far. Instead of a name stands 128 bits of a hash of it and a key: among a million of them the chance of a
+/// false twin is below 10^-26, and without the key nobody can make one.
 pub(super) struct Twins {
-    key: hmac::Key,
+    key: [u8; 32],
     /// By what the name is in lower case: the line, and some bits of the name as it is written.
     seen: [HashMap<[u8; 16], (u32, u32)>; SHARDS],
 }
@@ -20,15 +20,16 @@ const SHARDS: usize = 64;
 
 impl Twins {
     pub(super) fn new() -> Result<Self> {
-        let key = hmac::Key::generate(hmac::HMAC_SHA256, &aws_lc_rs::rand::SystemRandom::new());
-        let key = key.map_err(|_| Error::failed("reading random numbers from the operating system"))?;
+        let mut key = [0; 32];
+        rand::fill(&mut key).map_err(|_| Error::failed("reading random numbers from the operating system"))?;
         Ok(Self { key, seen: std::array::from_fn(|_| HashMap::new()) })
     }
 
     /// Remembers the name on `line`; or says on which earlier line it stands, and whether it differs in case there.
     pub(super) fn find(&mut self, name: &str, line: u32) -> Option<(u32, bool)> {
-        let hash = self.hash(&name.to_lowercase());
-        let [a, b, c, d, ..] = self.hash(name);
+        let lower = name.to_lowercase();
+        let hash = self.hash(&lower);
+        let [a, b, c, d, ..] = if lower == name { hash } else { self.hash(name) };
         let exact = u32::from_be_bytes([a, b, c, d]);
         let shard = usize::from(hash[15]) % SHARDS;
         match self.seen[shard].entry(hash) {
@@ -41,8 +42,8 @@ impl Twins {
     }
 
     fn hash(&self, text: &str) -> [u8; 16] {
-        let tag = hmac::sign(&self.key, text.as_bytes());
-        std::array::from_fn(|at| tag.as_ref()[at])
+        let hash = digest::digest(&digest::SHA256, &[&self.key, text.as_bytes()].concat());
+        std::array::from_fn(|at| hash.as_ref()[at])
     }
 }
 
