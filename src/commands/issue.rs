@@ -57,6 +57,7 @@ enum What {
                             certgen issue client collector --access consume:reports --validity 90d\n  \
                             certgen issue client --from devices.csv --access mqtt --archive fleet.tar --users users.json\n  \
                             certgen issue client reporting --replace\n  \
+                            certgen issue client --from swapped.csv --replace --archive swapped.tar\n  \
                             certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
@@ -147,8 +148,9 @@ struct ClientArgs {
     identity: IdentityArgs,
     #[command(flatten)]
     user: UserArgs,
-    /// The device was swapped: a new certificate, and those it had are revoked as superseded
-    #[arg(long, conflicts_with_all = ["from", "csr_dir", "force"])]
+    /// The device was swapped: a new certificate, and those it had are revoked as superseded. A list replaces each of its devices
+    /// once, however often it is run
+    #[arg(long)]
     replace: bool,
     /// Write the users of a list to FILE (0600), to be imported into a broker
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "names", help_heading = "RabbitMQ user")]

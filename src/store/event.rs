@@ -142,6 +142,7 @@ pub struct Event {
     /// Of an emitted file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Of an emitted file or a profile; of a certificate, the list that says that the device was swapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Of emitted definitions: the users in them that certgen made, and no others.
