@@ -211,6 +211,51 @@ fn a_list_of_names_is_part_of_the_manifest() {
     assert!(!world.pki("client/device-1").exists() && world.pki("client/device-2").exists());
 }
 
+#[test]
+fn a_list_says_what_its_rows_leave_out() {
+    let world = celery();
+    world.write("sensors.csv", "name,key_type\nsensor-1,\nsensor-2,rsa-2048\n");
+    world.write("workers", "worker-1\n");
+    append(
+        &world,
+        "\n[[from]] # sensors\nrole = \"client\"\nfile = \"../sensors.csv\"\nkey_type = \"ed25519\"\nvalidity = \"90d\"\n\
+         access = \"mqtt\"\nvhost = \"sensors\"\n[[from]]\nrole = \"client\"\nfile = \"../workers\"\n",
+    );
+    applied(&world, &[]);
+    let key_type = |name: &str| {
+        let pem = world.read(format!("pki/client/{name}/client_certificate.pem"));
+        let certificate = certgen::x509::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+        let validity = certificate.validity();
+        let days = (validity.not_after - validity.not_before).whole_days();
+        format!("{} {days}", certificate.public_key().key_type().expect("a known type"))
+    };
+    assert_eq!(key_type("sensor-1"), "ed25519 90");
+    assert_eq!(key_type("sensor-2"), "rsa-2048 90");
+    assert_eq!(key_type("worker-1"), "ecdsa-p256 365");
+    let user = world.read("pki/rabbitmq/definitions.d/sensor-1.json");
+    assert!(user.contains("\"vhost\": \"sensors\"") || user.contains("\"vhost\":\"sensors\""), "{user}");
+    // A changed word in the manifest changes those alone that do not say otherwise.
+    let text = world.read("pki/certgen.toml").replace("\"ed25519\"", "\"ecdsa-p384\"");
+    world.write("pki/certgen.toml", text);
+    let plan = world.certgen(["plan"]).at(LATER).run().code(3);
+    assert!(
+        plan.stdout.contains("client/sensor-1") && !plan.stdout.contains("client/sensor-2"),
+        "{}",
+        plan.transcript()
+    );
+    applied(&world, &[]);
+    check(&world.pki(""));
+    // And a wrong one is told with its place.
+    let text = world.read("pki/certgen.toml").replace("access = \"mqtt\"", "acces = \"mqtt\"");
+    world.write("pki/certgen.toml", text);
+    world
+        .certgen(["plan"])
+        .at(LATER)
+        .run()
+        .code(1)
+        .stderr_has("unknown key \"acces\" in [[from]]: did you mean \"access\"?");
+}
+
 /// What somebody or something does to a PKI.
 #[derive(Debug, Clone)]
 enum Deed {
