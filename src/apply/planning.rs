@@ -117,7 +117,7 @@ impl World {
         for authority in self.authorities_in_order() {
             let name = authority.name.clone();
             let thing = Thing::Authority(name.clone());
-            let Some(certificate) = self.authority(&name) else {
+            if self.authority(&name).is_none() {
                 let missing = Step::new(Act::Create, thing.clone(), Reason::Missing);
                 let may = is_bare || options.create.contains(&name);
                 match self.refuse_existing_authority(&name) {
@@ -135,12 +135,13 @@ impl World {
                     }
                 }
                 continue;
-            };
-            let is = certificate.public_key().key_type();
-            if is != Some(authority.key_type) {
-                let reason = Reason::KeyType { is, should_be: authority.key_type };
+            }
+            let reasons = self.authority_reasons(&authority);
+            if !reasons.is_empty() {
+                let reasons = reasons.iter().map(ToString::to_string).collect();
                 let replace = format!("an authority is replaced, not changed: {}", self.how_to_replace(&name, env));
-                plan.steps.push(Step::new(Act::Leave, thing.clone(), reason).hint(replace));
+                let step = Step { act: Act::Leave, thing: thing.clone(), reasons, hints: Vec::new() };
+                plan.steps.push(step.hint(replace));
             }
             let key = layout::ca_key(&name)?;
             let is_open = |facts: store::FileFacts| facts.is_wider_than(layout::PRIVATE_FILE);

@@ -585,6 +585,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let mut unchanged = 0;
     for name in &args.names {
         if is_as_asked(name, args, dates, &world)? {
+            refuse_edited(name, &world, env)?;
             unchanged += 1;
             continue;
         }
@@ -649,6 +650,17 @@ fn is_as_asked(name: &str, args: &AuthorityArgs, dates: Dates, world: &World) ->
     }
     Err(Error::failed(format!("authority {} exists with other facts: {}", ui::quote(name), differs.join("; ")))
         .hint("name another one: a second key for an authority would break every chain below it"))
+}
+
+/// The manifest was edited since the authority was made.
+fn refuse_edited(name: &str, world: &World, env: &Env) -> Result<()> {
+    let reasons = world.manifest.authority(name).map_or_else(Vec::new, |wanted| world.authority_reasons(wanted));
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    Err(Error::failed(format!("authority {} is not what certgen.toml says: {}", ui::quote(name), reasons.join("; ")))
+        .hint(format!("an authority is replaced, not changed: {}", world.how_to_replace(name, env))))
 }
 
 fn tell_unchanged(names: &[String], env: &mut Env) -> Result<Answer> {

@@ -139,6 +139,70 @@ fn an_authority_is_never_made_by_accident() {
 }
 
 #[test]
+fn an_authority_that_was_edited_is_told_and_left_alone() {
+    let world = celery();
+    let devices = ["issue", "authority", "devices", "--issuer", "root", "--permit", "devices.example"];
+    world.certgen(devices).at(NOON).run().success();
+    world.certgen(["issue", "client", "d", "--issuer", "devices"]).at(NOON).run().success();
+    assert_eq!(steps(&world, &["plan"], 0), [""; 0]);
+    let text = world.read("pki/certgen.toml");
+    let before = snapshot(&world.pki("ca"));
+    for (from, to, wanted) in [
+        ("[authority.root]", "[authority.root]\npath_length = 2", "root: path length: is none, should be 2"),
+        ("[authority.root]", "[authority.root]\nvalidity = \"9y\"", "root: validity: is 10 years, should be 9y"),
+        (
+            "[authority.root]",
+            "[authority.root]\nkey_type = \"ed25519\"",
+            "root: key type: is ecdsa-p256, should be ed25519",
+        ),
+        ("[authority.root]", "[authority.root]\nsubject = \"O=Example\"", "root: subject: is \"CN="),
+        ("issuer = \"root\"\npermit", "permit", "devices: issuer: is \"root\", should be \"devices\""),
+        (
+            "permit = [\"devices.example\"]",
+            "permit = [\"devices.example\", \"10.0.0.0/8\"]\nexclude = [\"x.devices.example\"]",
+            "devices: name constraints: are \"permit DNS:devices.example\", should be \"permit DNS:devices.example, \
+             IP:10.0.0.0/8; exclude DNS:x.devices.example\"",
+        ),
+        (
+            "permit = [\"devices.example\"]",
+            "path_length = 1",
+            "devices: path length: is 0, should be 1; name constraints",
+        ),
+        (
+            "permit = [\"devices.example\"]\n",
+            "",
+            "devices: name constraints: are \"permit DNS:devices.example\", should be none",
+        ),
+        // One level more below it than it was made for.
+        (
+            "\n[authority.devices]",
+            "\n[authority.below]\nissuer = \"devices\"\n\n[authority.devices]",
+            "devices: path length: is 0, should be 1",
+        ),
+    ] {
+        edit(&world, from, to);
+        let found = steps(&world, &["plan"], if to.contains("below") { 3 } else { 0 });
+        let name = wanted.split(':').next().unwrap_or_default();
+        let told = found.iter().find(|step| step.starts_with(&format!("leave authority/{wanted}")));
+        assert!(told.is_some(), "{to}: {wanted} is not among {found:?}");
+        let issue = world.certgen(["issue", "authority", name]).at(LATER).run().code(1);
+        issue.stderr_has(&format!("certgen rotate start {name}"));
+        world.write("pki/certgen.toml", &text);
+    }
+    edit(&world, "permit = [\"devices.example\"]", "permit = [\"devices.example\", \"d.example\"]");
+    let output = world.certgen(["apply"]).at(LATER).run().success();
+    output.stderr_has("an authority is replaced, not changed: certgen rotate start devices");
+    unchanged(&before, &world.pki("ca"), "apply after an authority was edited");
+    // The way that was named leads there.
+    for (phase, time) in [("start", "12:30"), ("switch", "12:40"), ("finish", "12:50")] {
+        let time = format!("2026-11-22T{time}:00Z");
+        world.certgen(["rotate", phase, "devices"]).at(&time).run().success();
+        assert_eq!(steps(&world, &["plan"], 0), [""; 0], "after {phase}");
+    }
+    check(&world.pki(""));
+}
+
+#[test]
 fn what_was_revoked_stays_revoked() {
     let world = celery();
     world.certgen(["revoke", "celery_client"]).at(NOON).run().success();
