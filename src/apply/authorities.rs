@@ -65,7 +65,7 @@ impl World {
             if !known.is_empty() {
                 error = error.hint(format!("the authorities here are {}", known.join(", ")));
             }
-            if self.inventory.authorities.get(name).is_some_and(|history| history.current().is_some()) {
+            if self.inventory.authorities().get(name).is_some_and(|history| history.current().is_some()) {
                 return error.hint("it existed: restore its directory in ca/ from a backup");
             }
             error.hint(format!("make it with certgen issue authority {}", ui::shell(name)))

@@ -3,6 +3,7 @@
 //! Facts are gathered here and written by `emit::rabbitmq`. A file that somebody edited since certgen wrote it is left
 //! alone; a password is made once, and its hash is kept.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -73,10 +74,7 @@ impl super::World {
 
     /// The users in a definitions.json that certgen made: only these may it change or take out.
     fn users_made_in(&self, definitions: &Path) -> BTreeSet<String> {
-        let path = emitted_name(definitions);
-        let of_this = |event: &&store::Event| event.path.as_ref() == Some(&path) && event.users.is_some();
-        let latest = self.inventory.events.iter().rfind(of_this);
-        latest.and_then(|event| event.users.clone()).unwrap_or_default().into_iter().collect()
+        self.inventory.users_made_in(&emitted_name(definitions)).into_iter().collect()
     }
 }
 
@@ -355,7 +353,7 @@ impl Change<'_> {
     fn access(&self, broker: &Broker) -> Result<FileAccess> {
         let entry = broker.certificates.first().and_then(|c| self.world.entry(c.role, &c.name));
         Ok(FileAccess {
-            owner: owner(entry.and_then(|e| e.owner.as_deref()))?,
+            owner: owner(entry.as_ref().and_then(|e| e.owner.as_deref()))?,
             secret_mode: entry.map_or(layout::PRIVATE_FILE, |e| e.key_mode),
         })
     }
@@ -363,8 +361,9 @@ impl Change<'_> {
     /// Everything that the broker's files say.
     fn broker_facts(&mut self, broker: &Broker, dir: &Path, users: &Users) -> Result<BrokerFacts> {
         let revocation = self.broker_revocation(broker)?;
-        let shown: Vec<&Entry> = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name)).collect();
-        let first = shown.first().copied();
+        let shown = broker.certificates.iter().filter_map(|c| self.world.entry(c.role, &c.name));
+        let shown: Vec<Entry> = shown.map(Cow::into_owned).collect();
+        let first = shown.first();
         let mut names: Vec<String> = Vec::new();
         for entry in &shown {
             names.extend(entry.san.iter().filter_map(|name| match name {
@@ -410,7 +409,7 @@ impl Change<'_> {
     }
 
     /// One configuration serves every node of a broker, so that their keys open with one password or with none.
-    fn refuse_mixed_passwords(&self, shown: &[&Entry], password: Option<&Zeroizing<String>>) -> Result<()> {
+    fn refuse_mixed_passwords(&self, shown: &[Entry], password: Option<&Zeroizing<String>>) -> Result<()> {
         for entry in shown {
             let own = entry.key_password_file.as_deref().map(|path| self.world.key_password(path, true)).transpose()?;
             if own.as_deref() != password.map(|password| &**password) {
@@ -550,6 +549,7 @@ fn foreign_files(broker: &Broker, facts: &BrokerFacts, users: &Users) -> Result<
 /// The line that brings a client's user into a running broker, if it has one.
 pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &str, env: &Env) -> Option<String> {
     let entry = world.entry(Role::Client, name)?;
+    let entry = entry.as_ref();
     let user = entry.user.as_ref()?;
     let broker = world.manifest.brokers_of(entry).next()?;
     let path = layout::user_definitions(broker.name.as_deref(), &user_name(entry, broker.login_from).ok()?).ok()?;

@@ -8,7 +8,6 @@ use crate::apply::broker::emitted_name;
 use crate::emit::rabbitmq as facts;
 use crate::error::{Error, Result};
 use crate::manifest::Broker;
-use crate::store::Action;
 use crate::store::layout::{self, Ca};
 use crate::ui;
 use crate::x509::Crl;
@@ -99,7 +98,7 @@ impl Change<'_> {
     /// on its host goes on checking lists that nobody renews.
     pub(super) fn has_checked(&self, dir: &Path) -> bool {
         let path = emitted_name(&dir.join("advanced.config"));
-        self.world.inventory.events.iter().any(|e| e.action == Action::Emitted && e.path.as_ref() == Some(&path))
+        self.world.inventory.emitted.contains_key(&path)
     }
 }
 

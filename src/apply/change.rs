@@ -397,17 +397,12 @@ impl<'a> Change<'a> {
     /// # Errors
     /// An event cannot be made.
     pub fn adopt(&mut self) -> Result<()> {
-        let strays = self
-            .world
-            .inventory
-            .entries
-            .iter()
-            .filter(|(_, history)| history.current().is_some_and(|issued| !issued.managed));
         let mut events = Vec::new();
-        for ((role, name), _) in strays {
-            let is_new = self.done.issued.iter().any(|w| w.role == role && w.name == *name);
-            if !is_new && role.parse().is_ok_and(|role| self.world.manifest.entry(role, name).is_some()) {
-                events.push(self.event(Action::Adopted, role, name)?);
+        for Entry { role, name, .. } in self.world.manifest.entries() {
+            let is_stray = self.world.inventory.current(role.as_str(), name).is_some_and(|issued| !issued.managed);
+            let is_new = || self.done.issued.iter().any(|w| w.role == role.as_str() && w.name == *name);
+            if is_stray && !is_new() {
+                events.push(self.event(Action::Adopted, role.as_str(), name)?);
             }
         }
         self.events.extend(events);
@@ -425,8 +420,8 @@ impl<'a> Change<'a> {
                 continue;
             }
             let entry = self.world.entry(role, &name);
-            let cli = entry.is_some_and(|e| e.cli);
-            let owner = owner(entry.and_then(|e| e.owner.as_deref()))?;
+            let cli = entry.as_ref().is_some_and(|e| e.cli);
+            let owner = owner(entry.as_ref().and_then(|e| e.owner.as_deref()))?;
             for (file_name, bytes) in trust.files(role, cli) {
                 let path = directory.join(file_name);
                 let staged = self.files.iter().any(|f| f.path == path);
@@ -528,6 +523,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// The files cannot be written.
     pub fn commit(mut self, locked: &mut Locked) -> Result<Done> {
+        self.world.inventory.check()?;
         self.note_copied_keys()?;
         if self.is_empty() {
             return Ok(self.done);

@@ -235,7 +235,7 @@ impl Gather<'_> {
     fn broker(&self, config: BrokerFacts, broker: &manifest::Broker) -> Result<Broker> {
         let of = |certificate: &EntryRef| {
             let entry = self.change.world.entry(certificate.role, &certificate.name);
-            entry.map(|entry| self.identity(entry)).transpose()
+            entry.as_deref().map(|entry| self.identity(entry)).transpose()
         };
         let mut identities = Vec::new();
         for certificate in &broker.certificates {

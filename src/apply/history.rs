@@ -93,11 +93,12 @@ impl Change<'_> {
     /// A name has no directory name.
     pub fn erase_expired_keys(&mut self) -> Result<()> {
         let mut expired = Vec::new();
-        for ((role, name), history) in &self.world.inventory.entries {
+        for (role, name) in self.world.store.names_in_history()? {
             let Ok(role) = role.parse::<Role>() else { continue };
-            let is_over = |issued: &&Issued| issued.not_after.is_some_and(|end| end < self.env.now);
-            let over = history.certificates.iter().filter(is_over);
-            expired.extend(over.map(|issued| (role, name.clone(), issued.serial.clone())));
+            let history = self.world.inventory.history(role.as_str(), &name).unwrap_or_default();
+            let is_over = |issued: &Issued| issued.not_after.is_some_and(|end| end < self.env.now);
+            let over = history.certificates.into_iter().filter(is_over);
+            expired.extend(over.map(|issued| (role, name.clone(), issued.serial)));
         }
         let before = self.removals.len();
         for (role, name, serial) in expired {

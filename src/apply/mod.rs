@@ -45,7 +45,7 @@ pub use request::{DateNote, Dates};
 pub use revocation::WrittenList;
 pub use rotation::{BUNDLES_ARE_READ_AFTER, Batch, Delivery, Dependent, Phase, Rotation};
 pub use sites::Above;
-pub use survey::{Standing, SurveyOptions};
+pub use survey::{Standing, SurveyOptions, Visit};
 pub use switch::order as switch_order;
 pub use taken_list::TakenList;
 pub use trust::Trust;

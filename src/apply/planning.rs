@@ -109,7 +109,7 @@ impl World {
 
     /// No certificate lies here and none was ever issued.
     fn is_bare(&self) -> bool {
-        self.authorities.is_empty() && self.directories().is_empty() && self.identities().is_empty()
+        self.authorities.is_empty() && self.directories().is_empty() && self.identities().next().is_none()
     }
 
     fn plan_authorities(&self, plan: &mut Plan, options: &PlanOptions, env: &Env) -> Result<()> {
@@ -247,8 +247,7 @@ impl World {
     }
 
     fn plan_unwanted(&self, plan: &mut Plan, options: &PlanOptions) {
-        for (role, name) in self.identities() {
-            let issued = self.inventory.current(role.as_str(), &name);
+        for (role, name, issued) in self.identities() {
             if self.manifest.entry(role, &name).is_some() || issued.is_none_or(|issued| !issued.managed) {
                 continue;
             }

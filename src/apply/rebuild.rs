@@ -11,7 +11,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Action, Event, FoundCertificate, Inventory, Location, Locked};
+use crate::store::{self, Action, Event, FoundCertificate, Location, Locked};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -47,8 +47,7 @@ impl World {
         let new: BTreeSet<&String> = events.iter().filter_map(|event| event.certificate.as_ref()).collect();
         found.retain(|found| new.contains(&found.certificate));
         events.extend(self.revocations(&found, env)?);
-        let all = self.inventory.events.iter().chain(&events).cloned().collect();
-        self.inventory = Inventory::from_events(all);
+        self.inventory = std::mem::take(&mut self.inventory).with(events.clone());
         self.inventory.exists = !from_nothing;
         Ok(Some(Rebuilt { from_nothing, certificates: found.len(), unreadable, events }))
     }

@@ -19,7 +19,7 @@ const DEFAULT_USER: &str = "guest";
 /// Refusals that look at every name there is. What they look at is gathered once, for one name asked about or a million.
 pub struct NameRefusals<'a> {
     world: &'a World,
-    /// The names of each role that exist, by how they read in lower case.
+    /// The names of each role that have a directory, by how they read in lower case.
     names: BTreeMap<(Role, String), Vec<&'a str>>,
     /// The users of each broker's definitions.json, read when first asked for.
     users: BTreeMap<Option<String>, Users>,
@@ -29,11 +29,8 @@ impl<'a> NameRefusals<'a> {
     /// Looks at the names in `world`.
     pub fn new(world: &'a World) -> Self {
         let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let on_disk = world.directories().iter().map(|(role, name)| (*role, name.as_str()));
-        let known = world.inventory.entries.iter().filter(|(_, history)| history.current().is_some());
-        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.as_str())));
-        for (role, name) in on_disk.chain(known) {
-            names.entry((role, name.to_lowercase())).or_default().push(name);
+        for (role, name) in world.directories() {
+            names.entry((*role, name.to_lowercase())).or_default().push(name.as_str());
         }
         Self { world, names, users: BTreeMap::new() }
     }
@@ -44,12 +41,14 @@ impl<'a> NameRefusals<'a> {
     /// There is another identity of that role whose name is equal but for case.
     pub fn case_twin(&self, entry: &Entry) -> Result<()> {
         let alike = self.names.get(&(entry.role, entry.name.to_lowercase()));
-        match alike.into_iter().flatten().find(|name| **name != entry.name) {
+        let on_disk = alike.into_iter().flatten().find(|name| **name != entry.name).map(|name| (*name).to_owned());
+        let twin = on_disk.or_else(|| self.world.inventory.twins(entry.role.as_str(), &entry.name).pop());
+        match twin {
             Some(twin) => Err(Error::failed(format!(
                 "{} {} was not issued: {} exists and differs only in case",
                 entry.role,
                 ui::quote(&entry.name),
-                ui::quote(twin)
+                ui::quote(&twin)
             ))
             .hint("choose another name")),
             None => Ok(()),
@@ -190,7 +189,7 @@ impl World {
             )));
         }
         if self.authority(name).is_none() && !self.store.holds(layout::ca_dir(name)?) {
-            if self.inventory.authorities.get(name).is_none_or(|history| history.current().is_none()) {
+            if self.inventory.authorities().get(name).is_none_or(|history| history.current().is_none()) {
                 return Ok(());
             }
             return Err(Error::failed(format!(

@@ -18,7 +18,7 @@ impl Change<'_> {
         }
         self.erase_history_keys(role, name)?;
         let mut event = self.event(Action::Removed, role.as_str(), name)?;
-        event.serial = self.world.inventory.current_serial(role.as_str(), name).map(str::to_owned);
+        event.serial = self.world.inventory.current_serial(role.as_str(), name);
         self.events.push(event);
         self.world.forget_entry(role, name);
         Ok(())

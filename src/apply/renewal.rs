@@ -3,6 +3,7 @@
 //! A renewal issues what the manifest says of an identity: same name, same issuer, a new certificate. Whether it is time
 //! is for `plan` to say.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::apply::World;
@@ -10,7 +11,7 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec};
 use crate::profile::Role;
-use crate::store::{self, Location, layout};
+use crate::store::{self, Issued, Location, layout};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey, RevocationReason, Validity};
 
@@ -35,12 +36,28 @@ pub enum Renewable {
 }
 
 impl World {
-    /// Every identity that exists, by role and name: on disk, or in the inventory alone.
-    pub fn identities(&self) -> Vec<(Role, String)> {
-        let known = self.inventory.entries.iter().filter(|(_, history)| history.current().is_some());
-        let known = known.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.clone())));
-        let all: BTreeSet<(Role, String)> = known.chain(self.directories().iter().cloned()).collect();
-        all.into_iter().collect()
+    /// Every identity that exists, by role and name, with the certificate that the inventory says is in use; one after the
+    /// other, as they may be many.
+    pub fn identities(&self) -> impl Iterator<Item = (Role, String, Option<Issued>)> {
+        Role::ALL.into_iter().flat_map(|role| self.identities_in(role).map(move |(name, issued)| (role, name, issued)))
+    }
+
+    /// Those in one role: of the inventory, or on disk alone.
+    pub(super) fn identities_in(&self, role: Role) -> impl Iterator<Item = (String, Option<Issued>)> {
+        let known = self.inventory.entries_of(role.as_str());
+        let mut known = known.filter_map(|(name, history)| Some((name, history.current()?.clone()))).peekable();
+        let on_disk: BTreeSet<&String> =
+            self.directories().iter().filter(|(of, _)| *of == role).map(|(_, name)| name).collect();
+        let mut on_disk = on_disk.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let unknown = on_disk.next_if(|name| known.peek().is_none_or(|(next, _)| *name < next));
+            if let Some(name) = unknown {
+                return Some((name.clone(), None));
+            }
+            let (name, issued) = known.next()?;
+            on_disk.next_if(|other| **other == name);
+            Some((name, Some(issued)))
+        })
     }
 
     /// When an identity's certificate begins and ends: by the certificate, where it lies here and can be read, else by the
@@ -69,18 +86,19 @@ impl World {
         let issued = self.inventory.current(role.as_str(), name);
         let current = pair.and_then(|pair| pair.certificate.ok());
         let by_list = current.as_ref().is_some_and(|certificate| self.is_revoked(certificate));
-        if by_list || issued.is_some_and(|issued| issued.revoked.is_some()) {
+        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some()) {
             return Ok(Renewable::Revoked);
         }
         if issued.is_some_and(|issued| issued.location != Location::Pki) {
             return Ok(Renewable::Elsewhere);
         }
-        let entry = self.entry(role, name).cloned().ok_or_else(|| {
+        let entry = self.entry(role, name).map(Cow::into_owned).ok_or_else(|| {
             let shown = ui::path(env.shown(&self.store.path(layout::manifest())));
             Error::failed(format!("{role} {} is not in {shown}, which says what to issue", ui::quote(name)))
                 .hint(format!("add it with its names: certgen issue {role} {}", ui::shell(name)))
         })?;
-        let unmanaged = self.manifest.entry(role, name).is_none().then(|| self.spec(role, name).cloned()).flatten();
+        let unmanaged =
+            self.manifest.entry(role, name).is_none().then(|| self.spec(role, name)).flatten().map(Cow::into_owned);
         Ok(Renewable::Here(Box::new(Renewal { entry, unmanaged, current })))
     }
 
@@ -106,7 +124,7 @@ impl World {
         let fingerprint = key.public_key().sha256_hex();
         let compromise = RevocationReason::KeyCompromise.as_str();
         let history = self.inventory.history(entry.role.as_str(), &entry.name);
-        let leaked = history.into_iter().flat_map(|history| &history.certificates).any(|issued| {
+        let leaked = history.iter().flat_map(|history| &history.certificates).any(|issued| {
             issued.key.as_ref() == Some(&fingerprint)
                 && issued.revoked.as_ref().is_some_and(|r| r.reason.as_deref() == Some(compromise))
         });
@@ -118,8 +136,8 @@ impl World {
 
     /// The identities whose hook was asked for and has not succeeded since.
     pub fn awaiting_hook(&self) -> Vec<(Role, String)> {
-        let waiting = self.inventory.entries.iter().filter(|(_, history)| history.awaits_hook && !history.removed);
-        waiting.filter_map(|((role, name), _)| Some((role.parse().ok()?, name.clone()))).collect()
+        let waiting = self.inventory.awaiting_hook().into_iter();
+        waiting.filter_map(|(role, name)| Some((role.parse().ok()?, name))).collect()
     }
 }
 

@@ -80,8 +80,7 @@ impl World {
     pub fn listed_authorities(&self) -> Result<BTreeSet<(String, Generation)>> {
         let has_list = |ca: Ca<'_>| {
             let revokes = || {
-                self.inventory.revoked(ca.name).next().is_some()
-                    || self.inventory.strangers.keys().any(|(issuer, _)| issuer == ca.name)
+                self.inventory.revokes(ca.name)
                     || self.manifest.authority(ca.name).is_some_and(|authority| !authority.crl_urls.is_empty())
             };
             // Nobody asks a successor for its list before it signs, unless a broker does.
@@ -107,8 +106,8 @@ impl World {
             let list = self.revocation_list_of(name.as_str())?;
             let listed: BTreeSet<SerialNumber> = list.iter().flat_map(Crl::revoked).map(|entry| entry.serial).collect();
             let mut valid =
-                self.inventory.revoked(name).filter(|(issued, _)| issued.not_after.is_none_or(|end| end > now));
-            if valid.any(|(issued, _)| issued.serial.parse().is_ok_and(|serial| !listed.contains(&serial))) {
+                self.inventory.revoked(name).filter(|(_, _, issued)| issued.not_after.is_none_or(|end| end > now));
+            if valid.any(|(_, _, issued)| issued.serial.parse().is_ok_and(|serial| !listed.contains(&serial))) {
                 behind.push(name);
             }
         }
@@ -157,7 +156,7 @@ impl Change<'_> {
         if reason == Some(RevocationReason::KeyCompromise)
             && let Ok(role) = role.parse::<Role>()
         {
-            let is_shown = self.world.inventory.current_serial(role.as_str(), name) == Some(&*issued.serial);
+            let is_shown = self.world.inventory.current_serial(role.as_str(), name).as_ref() == Some(&issued.serial);
             let of_serial = layout::history_dir(role.as_str(), name, &issued.serial)?;
             let directory = if is_shown { layout::entry_dir(role.as_str(), name)? } else { of_serial };
             self.withdraw_key(role, name, &directory.join(role.key_file()))?;
@@ -202,7 +201,7 @@ impl Change<'_> {
 
     fn revoke_unexpired(&mut self, role: Role, name: &str, reason: RevocationReason) -> Result<Vec<Issued>> {
         let unexpired = self.world.inventory.unexpired(role.as_str(), name, self.env.now);
-        let found: Vec<Issued> = unexpired.into_iter().filter(|issued| issued.revoked.is_none()).cloned().collect();
+        let found: Vec<Issued> = unexpired.into_iter().filter(|issued| issued.revoked.is_none()).collect();
         for issued in &found {
             self.revoke(role.as_str(), name, issued, Some(reason))?;
         }
@@ -217,7 +216,7 @@ impl Change<'_> {
                 Some(Revocation { time: event.time.into(), reason: event.reason.clone() })
             }
             Some(_) => None,
-            None => self.world.inventory.revocation(issuer, serial).cloned(),
+            None => self.world.inventory.revocation(issuer, serial),
         }
     }
 
@@ -232,8 +231,9 @@ impl Change<'_> {
             .collect();
         let client = Role::Client.as_str();
         let mut names = HashSet::new();
-        for ((_, name), history) in self.world.inventory.entries.iter().filter(|((role, _), _)| role == client) {
-            let Some(issued) = history.current() else { continue };
+        let entries = self.world.manifest.entries().iter().chain(self.world.unmanaged());
+        for Entry { name, .. } in entries.filter(|entry| entry.role == Role::Client) {
+            let Some(issued) = self.world.inventory.current(client, name) else { continue };
             let change = changes.get(&(issued.issuer.as_str(), issued.serial.as_str()));
             if change.copied().unwrap_or(issued.revoked.is_some()) {
                 names.insert(name.clone());
@@ -373,16 +373,18 @@ impl Change<'_> {
             self.events.iter().map(|event| (event.issuer.clone(), event.serial.clone())).collect();
         for revoked in list.revoked().filter(|revoked| revoked.reason != Some(RevocationReason::RemoveFromCrl)) {
             let serial = revoked.serial.to_string();
+            if self.world.inventory.is_revoked(authority, &serial) {
+                continue;
+            }
             let known = self.world.inventory.by_serial(&serial).into_iter().find(|(_, _, i)| i.issuer == authority);
             let Some((role, name, issued)) = known else { continue };
             // What was released since then was on hold when the list was made.
             let is_over = issued.released.is_some_and(|released| revoked.revocation_time <= released)
                 || issued.not_after.is_some_and(|end| end <= self.env.now);
             let is_pending = pending.contains(&(Some(authority.to_owned()), Some(serial.clone())));
-            if is_over || is_pending || issued.revoked.is_some() {
+            if is_over || is_pending {
                 continue;
             }
-            let (role, name) = (role.to_owned(), name.to_owned());
             let event = self.found_revocation(authority, &revoked)?.about(&role, &name);
             self.events.push(event);
             if revoked.reason == Some(RevocationReason::KeyCompromise)
@@ -428,20 +430,23 @@ impl Change<'_> {
         let mut add = |entry: RevokedCertificate| {
             revoked.entry(entry.serial.clone()).or_insert(entry);
         };
-        for (issued, revocation) in self.world.inventory.revoked(name) {
-            if issued.not_after.is_none_or(|end| end > now) {
-                add(entry(&issued.serial, revocation)?);
+        for (_, _, issued) in self.world.inventory.revoked(name) {
+            if let Some(revocation) = issued.revoked.filter(|_| issued.not_after.is_none_or(|end| end > now)) {
+                add(entry(&issued.serial, &revocation)?);
             }
         }
-        for ((_, serial), revocation) in self.world.inventory.strangers.iter().filter(|((issuer, _), _)| issuer == name)
-        {
-            add(entry(serial, revocation)?);
+        for (serial, revocation) in self.world.inventory.strangers(name) {
+            add(entry(&serial, &revocation)?);
         }
         // What was revoked stays so although the inventory does not know the certificate, after a restore for instance.
         let is_known = |serial: &SerialNumber| {
             self.world.inventory.by_serial(&serial.to_string()).iter().any(|(_, _, issued)| issued.issuer == name)
         };
-        published.iter().flat_map(|crl| crl.revoked()).filter(|old| !is_known(&old.serial)).for_each(add);
+        for old in published.iter().flat_map(|crl| crl.revoked()) {
+            if !revoked.contains_key(&old.serial) && !is_known(&old.serial) {
+                revoked.insert(old.serial.clone(), old);
+            }
+        }
         for event in self.events.iter().filter(|e| e.issuer.as_deref() == Some(name)) {
             let Some(serial) = &event.serial else { continue };
             match event.action {

@@ -52,6 +52,9 @@ const EXTERNAL: &str = "external";
 /// Above this many identities the inventory's word is taken, unless somebody asks for the files.
 const FILES_READ_BELOW: usize = 10_000;
 
+/// Takes one standing after the other.
+pub type Visit<'a> = &'a mut dyn FnMut(Standing, &mut Env) -> Result<()>;
+
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SurveyOptions {
@@ -62,29 +65,29 @@ pub struct SurveyOptions {
 }
 
 impl World {
-    /// How everything stands, authorities first.
+    /// How everything stands, authorities first, each as soon as it is known: there may be a million.
     ///
     /// # Errors
-    /// A file exists and cannot be read.
-    pub fn survey(&self, options: SurveyOptions, env: &Env) -> Result<Vec<Standing>> {
-        let mut all = Vec::new();
+    /// A file exists and cannot be read, or `visit` failed.
+    pub fn survey(&self, options: SurveyOptions, env: &mut Env, visit: Visit<'_>) -> Result<()> {
         for name in self.known_authorities() {
             for generation in Generation::ALL {
                 let ca = Ca::new(&name, generation);
                 if generation == Generation::Present || self.authority(ca).is_some() {
-                    all.push(self.authority_standing(ca, env)?);
+                    visit(self.authority_standing(ca, env)?, env)?;
                 }
             }
         }
         for name in self.known_authorities() {
             for generation in Generation::ALL {
-                all.extend(self.list_standing(Ca::new(&name, generation), env)?);
+                if let Some(standing) = self.list_standing(Ca::new(&name, generation), env)? {
+                    visit(standing, env)?;
+                }
             }
         }
-        let identities = self.identities();
-        let read = options.files || identities.len() < FILES_READ_BELOW;
-        for (role, name) in &identities {
-            all.push(self.identity_standing(*role, name, read, options.due_within, env)?);
+        let read = options.files || !self.is_large();
+        for (role, name, issued) in self.identities() {
+            visit(self.identity_standing(role, &name, issued.as_ref(), read, options.due_within, env)?, env)?;
         }
         for entry in self.manifest.entries() {
             // What the manifest wants and nobody has issued.
@@ -94,23 +97,24 @@ impl World {
                 standing.issuer = Some(entry.issuer.clone());
                 let (role, name) = (entry.role, ui::shell(&entry.name));
                 standing.detail = Some(format!("not issued yet: certgen issue {role} {name}"));
-                all.push(standing);
+                visit(standing, env)?;
             }
         }
         for name in self.external_names()? {
-            all.push(self.external_standing(&name, options.due_within, env)?);
+            visit(self.external_standing(&name, options.due_within, env)?, env)?;
         }
-        Ok(all)
+        self.inventory.check()
+    }
+
+    /// So many identities that the inventory's word is taken, unless somebody asks for the files.
+    pub fn is_large(&self) -> bool {
+        self.inventory.len() >= FILES_READ_BELOW
     }
 
     /// Pairs that somebody else renews: what has a directory there, and what the inventory remembers.
     fn external_names(&self) -> Result<BTreeSet<String>> {
-        let known = self
-            .inventory
-            .entries
-            .iter()
-            .filter(|((role, _), history)| role == EXTERNAL && history.current().is_some());
-        let mut names: BTreeSet<String> = known.map(|((_, name), _)| name.clone()).collect();
+        let known = self.inventory.entries_of(EXTERNAL).filter(|(_, history)| history.current().is_some());
+        let mut names: BTreeSet<String> = known.map(|(name, _)| name).collect();
         let on_disk = self.store.entries_on_disk()?.entries.into_iter().filter(|entry| entry.role == EXTERNAL);
         names.extend(on_disk.map(|entry| entry.name));
         Ok(names)
@@ -119,7 +123,7 @@ impl World {
     /// Authorities that are here, that the inventory knows or that the manifest names.
     fn known_authorities(&self) -> Vec<String> {
         let mut names: BTreeSet<String> = self.authority_names().map(str::to_owned).collect();
-        let known = self.inventory.authorities.iter().filter(|(_, history)| history.current().is_some());
+        let known = self.inventory.authorities().iter().filter(|(_, history)| history.current().is_some());
         names.extend(known.map(|(name, _)| name.clone()));
         names.extend(self.manifest.authorities().iter().map(|authority| authority.name.clone()));
         names.into_iter().collect()
@@ -129,7 +133,7 @@ impl World {
         let name = ca.name;
         let mut standing = Standing::new(layout::AUTHORITY, name);
         standing.path = Some(layout::ca_certificate(ca)?);
-        standing.renewed = self.issued_at(self.inventory.authorities.get(name).and_then(|h| h.current()));
+        standing.renewed = self.inventory.current(layout::AUTHORITY, name).map(|issued| issued.issued_at);
         let Some(certificate) = self.authority(ca) else {
             standing.state = State::Missing;
             return Ok(standing);
@@ -188,7 +192,9 @@ impl World {
     /// The longest validity of an end entity that stands somewhere below an authority.
     fn longest_below(&self, name: &str, depth: usize) -> Duration {
         let entries = self.manifest.entries().iter().chain(self.unmanaged()).filter(|entry| entry.issuer == name);
-        let own = entries.map(|entry| Duration::from(entry.validity)).max().unwrap_or_default();
+        let of_lists =
+            self.inventory.bulk_issuers().filter(|(_, issuer, _)| *issuer == name).map(|(_, _, longest)| longest);
+        let own = entries.map(|entry| Duration::from(entry.validity)).chain(of_lists).max().unwrap_or_default();
         let authorities = self.manifest.authorities();
         let below = authorities.iter().filter(|a| a.issuer.as_deref() == Some(name) && depth < authorities.len());
         below.map(|a| self.longest_below(&a.name, depth + 1)).fold(own, Ord::max)
@@ -232,13 +238,13 @@ impl World {
         &self,
         role: Role,
         name: &str,
+        issued: Option<&Issued>,
         read: bool,
         due_within: Option<Duration>,
         env: &Env,
     ) -> Result<Standing> {
         let mut standing = Standing::new(role.as_str(), name);
-        let issued = self.inventory.current(role.as_str(), name);
-        standing.renewed = self.issued_at(issued);
+        standing.renewed = issued.map(|issued| issued.issued_at);
         standing.note(issued);
         let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
         if elsewhere {
@@ -281,7 +287,7 @@ impl World {
         };
         let revoked = pair.certificate.as_ref().is_ok_and(|certificate| self.is_revoked(certificate));
         let reasons = match self.entry(role, name) {
-            Some(entry) => plan::reasons(entry, Some(pair), revoked, env.now),
+            Some(entry) => plan::reasons(&entry, Some(pair), revoked, env.now),
             None => pair.own_reasons(revoked),
         };
         // What was revoked stays so, whoever signs now.
@@ -321,7 +327,7 @@ impl World {
 
     fn external_standing(&self, name: &str, due_within: Option<Duration>, env: &Env) -> Result<Standing> {
         let mut standing = Standing::new(EXTERNAL, name);
-        standing.note(self.inventory.current(EXTERNAL, name));
+        standing.note(self.inventory.current(EXTERNAL, name).as_ref());
         standing.state = State::External;
         let path = layout::certificate(EXTERNAL, name)?;
         match self.store.read_if_exists(&path, store::INPUT_LIMIT)?.map(|pem| Certificate::from_pem(&pem)) {
@@ -339,10 +345,6 @@ impl World {
         }
         standing.path = Some(path);
         Ok(standing)
-    }
-
-    fn issued_at(&self, issued: Option<&Issued>) -> Option<OffsetDateTime> {
-        issued.and_then(|issued| self.inventory.events.get(issued.event)).map(|event| event.time.into())
     }
 }
 

@@ -6,7 +6,6 @@ use time::Duration;
 
 use crate::apply::Change;
 use crate::error::{Error, Result};
-use crate::store::Issued;
 use crate::store::layout::{Ca, Generation};
 use crate::ui;
 use crate::x509::{Crl, RevocationReason, SerialNumber};
@@ -95,8 +94,8 @@ impl Change<'_> {
         let mut events = Vec::new();
         for revoked in crl.revoked().filter(|revoked| revoked.reason != Some(RevocationReason::RemoveFromCrl)) {
             let serial = revoked.serial.to_string();
-            let known = self.world.inventory.by_serial(&serial).iter().any(|(_, _, issued)| issued.issuer == name);
-            if !known && !self.world.inventory.strangers.contains_key(&(name.to_owned(), serial)) {
+            let is_known = || self.world.inventory.by_serial(&serial).iter().any(|(_, _, i)| i.issuer == name);
+            if !self.world.inventory.is_revoked(name, &serial) && !is_known() {
                 events.push(self.found_revocation(name, &revoked)?);
             }
         }
@@ -112,28 +111,23 @@ impl Change<'_> {
         let inventory = &self.world.inventory;
         let is_listed = |serial: &str| serial.parse().is_ok_and(|serial: SerialNumber| listed.contains(&serial));
         let (mut released, mut lacking) = (Vec::new(), false);
-        for (issued, revocation) in inventory.revoked(name) {
+        for (role, owner, issued) in inventory.revoked(name) {
+            let Some(revocation) = &issued.revoked else { continue };
             if issued.not_after.is_some_and(|end| end <= now) || is_listed(&issued.serial) {
                 continue;
             }
             match revocation.is_hold() && revocation.time <= crl.this_update() {
-                true => released.push(issued.clone()),
+                true => released.push((role, owner, issued)),
                 false => lacking = true,
             }
         }
-        lacking |= inventory.strangers.keys().any(|(issuer, serial)| issuer == name && !is_listed(serial));
+        lacking |= inventory.strangers(name).any(|(serial, _)| !is_listed(&serial));
         let mut told = Vec::new();
-        for issued in released {
-            let Some((role, owner)) = self.owner_of(&issued) else { continue };
+        for (role, owner, issued) in released {
             self.release(&role, &owner, &issued)?;
             told.push(format!("{role}/{owner}  {}", issued.serial));
         }
         Ok((told, lacking))
-    }
-
-    fn owner_of(&self, issued: &Issued) -> Option<(String, String)> {
-        let event = self.world.inventory.events.get(issued.event)?;
-        Some((event.role.clone()?, event.name.clone()?))
     }
 }
 

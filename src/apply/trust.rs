@@ -87,6 +87,11 @@ impl World {
             issuers.extend(self.manifest.default_issuer(role).map(str::to_owned));
             issuers.extend(self.manifest.entries().iter().filter(counts).map(|e| e.issuer.clone()));
             issuers.extend(self.unmanaged().filter(counts).map(|e| e.issuer.clone()));
+            let of_lists = self
+                .inventory
+                .bulk_issuers()
+                .filter(|(of, issuer, _)| *of == role.as_str() && self.authority(*issuer).is_some());
+            issuers.extend(of_lists.map(|(_, issuer, _)| issuer.to_owned()));
         }
         let mut roots: Vec<Certificate> = Vec::new();
         // During a rotation the root that signs stands beside the one that did or will.

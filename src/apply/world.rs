@@ -1,5 +1,6 @@
 //! The PKI as it is: manifest, inventory, and the certificates and keys that lie on disk.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Holder, Inventory, Location, LockOptions, Locked, Store};
+use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -106,7 +107,12 @@ impl World {
             env.warn("a command was interrupted here; the next one that writes finishes its work");
         }
         let (manifest, manifest_text) = read_manifest(&store, env)?;
-        let inventory = store.inventory()?;
+        let mut bar = None;
+        let inventory = store.inventory_with(&mut |done, all| {
+            let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
+            bar.get_or_insert_with(new).reach(done >> 20);
+        })?;
+        drop(bar);
         for warning in &inventory.warnings {
             env.warn(warning);
         }
@@ -151,7 +157,7 @@ impl World {
         if self.manifest_text.ends_with('\n') {
             return Ok(());
         }
-        let lost = self.inventory.entries.iter().find(|((role, name), history)| {
+        let lost = self.inventory.entries().find(|((role, name), history)| {
             history.current().is_some_and(|issued| issued.managed)
                 && role.parse().is_ok_and(|role| self.manifest.entry(role, name).is_none())
         });
@@ -160,7 +166,7 @@ impl World {
                 && self.inventory.emitted.keys().any(|path| path.starts_with("rabbitmq/"))
         };
         let lost = match lost {
-            Some(((role, name), _)) => format!("{role} {}", ui::quote(name)),
+            Some(((role, name), _)) => format!("{role} {}", ui::quote(&name)),
             None if lost_broker() => "the broker".to_owned(),
             None => return Ok(()),
         };
@@ -178,8 +184,10 @@ impl World {
     }
 
     /// An entry of the manifest, or one that was issued without being saved there.
-    pub fn entry(&self, role: Role, name: &str) -> Option<&Entry> {
-        self.manifest.entry(role, name).or_else(|| self.unmanaged().find(|e| e.role == role && e.name == name))
+    pub fn entry(&self, role: Role, name: &str) -> Option<Cow<'_, Entry>> {
+        let unmanaged = || self.unmanaged().find(|e| e.role == role && e.name == name);
+        let known = self.manifest.entry(role, name).or_else(unmanaged).map(Cow::Borrowed);
+        known.or_else(|| from_list(&self.inventory, &self.manifest, role, name).map(|(entry, _)| Cow::Owned(entry)))
     }
 
     pub(crate) fn forget_entry(&mut self, role: Role, name: &str) {
@@ -188,9 +196,10 @@ impl World {
     }
 
     /// What was asked of an identity: by its entry in the manifest, or when it was issued without one.
-    pub fn spec(&self, role: Role, name: &str) -> Option<&EntrySpec> {
+    pub fn spec(&self, role: Role, name: &str) -> Option<Cow<'_, EntrySpec>> {
         let unmanaged = || self.unmanaged.iter().find(|(e, _)| e.role == role && e.name == name).map(|(_, spec)| spec);
-        self.manifest.spec(role, name).or_else(unmanaged)
+        let known = self.manifest.spec(role, name).or_else(unmanaged).map(Cow::Borrowed);
+        known.or_else(|| from_list(&self.inventory, &self.manifest, role, name).map(|(_, spec)| Cow::Owned(spec)))
     }
 
     /// Takes over a manifest that is about to be written: what it holds is no longer known by the inventory alone.
@@ -470,23 +479,35 @@ fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
     Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(&store.path(path))))
 }
 
-/// What the inventory knows of entries that were never saved in the manifest.
+/// What the inventory knows of entries that were never saved in the manifest. Those of lists, which may be a million, are
+/// looked up when somebody asks for one: [`from_list`].
 fn unmanaged(inventory: &Inventory, manifest: &Manifest) -> Vec<(Entry, EntrySpec)> {
-    let mut found = Vec::new();
-    for ((role, name), history) in &inventory.entries {
-        let Ok(role) = role.parse::<Role>() else { continue };
-        let Some(issued) = history.current().filter(|issued| !issued.managed) else { continue };
-        if manifest.entry(role, name).is_some() {
-            continue;
-        }
-        let event = &inventory.events[issued.event];
-        let Some(asked) = event.entry.clone() else { continue };
-        let Ok(spec) = serde_json::from_value::<EntrySpec>(asked) else { continue };
-        let Ok(mut entry) = manifest.entry_from(role, name, &spec) else { continue };
-        if event.bulk == Some(true) {
-            entry.user = None;
-        }
-        found.push((entry.unmanaged(), spec));
+    let names = inventory.unmanaged().into_iter();
+    let names = names.filter_map(|(role, name)| Some((role.parse::<Role>().ok()?, name)));
+    let missing = names.filter(|(role, name)| manifest.entry(*role, name).is_none());
+    missing
+        .filter_map(|(role, name)| asked(&inventory.current(role.as_str(), &name)?, inventory, manifest, role, &name))
+        .collect()
+}
+
+/// The same of one identity that came from a list.
+fn from_list(inventory: &Inventory, manifest: &Manifest, role: Role, name: &str) -> Option<(Entry, EntrySpec)> {
+    let issued = inventory.current(role.as_str(), name).filter(|issued| issued.bulk && !issued.managed)?;
+    asked(&issued, inventory, manifest, role, name)
+}
+
+/// What was asked of an identity when it was issued.
+fn asked(
+    issued: &Issued,
+    inventory: &Inventory,
+    manifest: &Manifest,
+    role: Role,
+    name: &str,
+) -> Option<(Entry, EntrySpec)> {
+    let spec: EntrySpec = serde_json::from_value(inventory.event(issued.event)?.entry?).ok()?;
+    let mut entry = manifest.entry_from(role, name, &spec).ok()?.unmanaged();
+    if issued.bulk {
+        entry.user = None;
     }
-    found
+    Some((entry, spec))
 }

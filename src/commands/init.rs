@@ -14,7 +14,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Editor, Entry, Manifest, Value};
 use crate::profile::{self, Context, Profile, Role};
-use crate::store::{self, Action, Store};
+use crate::store::{self, Store};
 use crate::ui;
 use crate::x509::is_host;
 
@@ -138,7 +138,7 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
     let differs = |what: &str, is: &str, asked: &str| {
         Err(exists().hint(format!("its {what} was {is}, not {asked}: start another with --pki DIR")))
     };
-    let Some(origin) = world.inventory.events.iter().find(|e| e.action == Action::Initialized) else {
+    let Some(origin) = world.inventory.initialized() else {
         return Err(exists().hint("it does not say what profile it came from; leave out --keep and --profile"));
     };
     let is = origin.profile.as_deref().unwrap_or_default();
@@ -161,8 +161,8 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
 /// Only the command that made it ever wrote into it, so that nothing but its own certificates would be lost.
 fn is_untouched(store: &Store) -> bool {
     let Ok(inventory) = store.inventory() else { return false };
-    let Some(first) = inventory.events.iter().find(|event| event.action == Action::Initialized) else { return false };
-    inventory.events.iter().all(|event| event.time == first.time && event.recorded == first.recorded)
+    let Some(first) = inventory.initialized() else { return false };
+    inventory.events().all(|event| event.time == first.time && event.recorded == first.recorded)
 }
 
 /// A second PKI inside the first is what somebody gets who stands in the wrong directory.

@@ -284,7 +284,7 @@ fn identities(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
     let mut wishes: Vec<Wish> = names.map(|name| Wish { name: name.clone(), spec: spec.clone() }).collect();
     refuse_twins(&wishes)?;
     for wish in &mut wishes {
-        let known = world.spec(role, &wish.name).cloned().unwrap_or_default();
+        let known = world.spec(role, &wish.name).as_deref().cloned().unwrap_or_default();
         wish.spec = std::mem::take(&mut wish.spec).over(known);
     }
 
@@ -392,7 +392,7 @@ fn user_spec(user: &UserArgs, world: &World) -> Result<EntrySpec> {
             Error::failed(format!("--like {}: there is no such client", ui::quote(like)))
                 .hint("see the clients with certgen list client")
         })?;
-        spec = EntrySpec::user_of(model);
+        spec = EntrySpec::user_of(&model);
     } else {
         spec.vhost = shared::list(&user.vhost);
         spec.access = shared::list(&user.access);
@@ -505,7 +505,7 @@ fn sort_out(
     for entry in entries {
         let (reasons, current) = world.judge(entry, env)?;
         let old = world.entry(entry.role, &entry.name);
-        let differences = differences::of(entry, old, current.as_ref(), &reasons, csr, dates);
+        let differences = differences::of(entry, old.as_deref(), current.as_ref(), &reasons, csr, dates);
         if !differences.is_empty() && !force {
             let mut error = Error::failed(format!(
                 "{} {} exists with other facts: {}",
@@ -737,6 +737,7 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
     if role == Role::Client {
         for written in done.issued.iter().take(5) {
             let entry = world.entry(role, &written.name);
+            let entry = entry.as_deref();
             let is_theirs = |entry: &Entry| world.manifest.brokers_of(entry).any(|b| apply::is_the_brokers(entry, b));
             if entry.is_some_and(is_theirs) {
                 env.say(format!("it logs in as the user {} that the broker has", ui::quote(&written.name)));

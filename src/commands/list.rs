@@ -1,12 +1,17 @@
 //! `certgen list`
 
+mod merge;
+
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::apply::World;
-use crate::commands::{Answer, shared};
+use crate::commands::Answer;
+use crate::commands::shared::{self, Words};
 use crate::env::Env;
 use crate::error::Result;
-use crate::store::{Location, layout};
+use crate::store::{EntryHistory, Inventory, Location, layout};
 use crate::ui::{self, Table};
 
 /// List the authorities and identities in the inventory
@@ -14,12 +19,18 @@ use crate::ui::{self, Table};
 /// One line for each certificate in use. `certgen log` tells the history.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "EXAMPLES:\n  certgen list\n  certgen list client\n  certgen list --json | jq -r '.items[].name'"
+    after_help = "EXAMPLES:\n  certgen list\n  certgen list client --limit 20\n  certgen list --merge berlin/pki tokyo/pki\n  certgen list --json | jq -r '.items[].name'"
 )]
 pub(crate) struct ListArgs {
     /// Only these: a role (authority, server, node, client), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names())]
     what: Vec<String>,
+    /// At most N
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// List the PKIs in these directories as one, instead of this one: sites of a fleet, or copies that went apart
+    #[arg(long, value_name = "DIR", num_args = 1.., value_hint = clap::ValueHint::DirPath)]
+    merge: Vec<PathBuf>,
 }
 
 /// One certificate in use: what the table shows and what `--json` prints.
@@ -43,70 +54,114 @@ pub(crate) struct Item {
 }
 
 pub(crate) fn run(args: &ListArgs, env: &mut Env) -> Result<Answer> {
+    if !args.merge.is_empty() {
+        let inventory = merge::read(&args.merge, env)?;
+        let words = Words::of(&args.what, &inventory)?;
+        let place = Place { root: None, now: env.now };
+        let authorities = inventory
+            .authorities()
+            .iter()
+            .map(|(name, history)| ((layout::AUTHORITY.to_owned(), name.clone()), history.clone()));
+        let all = authorities.chain(inventory.entries()).filter(|((role, name), _)| words.mean(role, name));
+        let items = all.filter_map(|((role, name), history)| entry_item(&inventory, role, name, &history, &place));
+        print(args, items, &inventory, env)?;
+        return Ok(Answer::Yes);
+    }
     let world = World::read(env)?;
-    let items = shared::select(&args.what, inventory_items(&world, env), |i| (i.role.as_str(), i.name.as_str()))?;
-    if env.json {
-        ui::items(env, &items)?;
-        return Ok(Answer::Yes);
-    }
-    if items.is_empty() {
-        env.say("nothing was issued yet: certgen issue client NAME");
-        return Ok(Answer::Yes);
-    }
-    let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
-    for item in &items {
-        let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
-        let key = match (&item.key_type, item.key) {
-            (Some(kind), "here") => kind.clone(),
-            (Some(kind), place) => format!("{kind}, {place}"),
-            (None, place) => place.to_owned(),
-        };
-        table.row([
-            ui::plain(&format!("{}/{}", item.role, item.name)),
-            ui::plain(&item.issuer),
-            item.state.to_owned(),
-            expires,
-            key,
-            item.serial_number.chars().take(16).collect(),
-        ]);
-    }
-    table.print(env)?;
+    let words = Words::of(&args.what, &world.inventory)?;
+    let place = Place { root: Some(env.shown(world.store.root()).to_owned()), now: env.now };
+    print(args, items(&world, &words, &place), &world.inventory, env)?;
     Ok(Answer::Yes)
 }
 
-/// Everything in use: authorities first, then identities by role and name.
-fn inventory_items(world: &World, env: &Env) -> Vec<Item> {
-    let mut items: Vec<Item> = world.authority_names().filter_map(|name| authority_item(world, name, env)).collect();
-    for ((role, name), history) in &world.inventory.entries {
-        let Some(issued) = history.current() else { continue };
-        let event = &world.inventory.events[issued.event];
-        let expired = issued.not_after.is_some_and(|t| t < env.now);
-        let path = matches!(issued.location, Location::Pki | Location::Csr).then(|| layout::entry_dir(role, name).ok());
-        items.push(Item {
-            role: role.clone(),
-            name: name.clone(),
-            issuer: issued.issuer.clone(),
-            state: if issued.revoked.is_some() {
-                "revoked"
-            } else if expired {
-                "expired"
-            } else {
-                "valid"
-            },
-            serial_number: issued.serial.clone(),
-            not_before: issued.not_before,
-            not_after: issued.not_after,
-            key_type: event.key_type.clone(),
-            key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
-            managed: issued.managed,
-            subject_alt_names: event.san.clone(),
-            path: path.flatten().map(|p| ui::path(env.shown(&world.store.path(p)))),
-        });
+fn print(args: &ListArgs, items: impl Iterator<Item = Item>, inventory: &Inventory, env: &mut Env) -> Result<()> {
+    let mut items = items.peekable();
+    let limit = args.limit.unwrap_or(usize::MAX);
+    if env.json {
+        ui::stream(env, items.by_ref().take(limit))?;
+    } else if items.peek().is_none() {
+        env.say("nothing was issued yet: certgen issue client NAME");
+    } else {
+        let mut table = Table::new(&["NAME", "ISSUER", "STATE", "EXPIRES", "KEY", "SERIAL"]);
+        for item in items.by_ref().take(limit) {
+            let expires = item.not_after.map_or_else(|| "-".to_owned(), |t| shared::expires(t, env.now));
+            let key = match (&item.key_type, item.key) {
+                (Some(kind), "here") => kind.clone(),
+                (Some(kind), place) => format!("{kind}, {place}"),
+                (None, place) => place.to_owned(),
+            };
+            table.row([
+                ui::plain(&format!("{}/{}", item.role, item.name)),
+                ui::plain(&item.issuer),
+                item.state.to_owned(),
+                expires,
+                key,
+                item.serial_number.chars().take(16).collect(),
+            ]);
+        }
+        table.print(env)?;
     }
-    items
+    if let (true, Some(limit)) = (items.peek().is_some(), args.limit) {
+        env.say(format!("there are more than these {limit}: raise --limit, or name a role or what you look for"));
+    }
+    inventory.check()
 }
 
-fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
+/// Where and when the list is made.
+struct Place {
+    root: Option<PathBuf>,
+    now: time::OffsetDateTime,
+}
+
+/// What is in use and meant: authorities first, then identities by role and name, one after the other.
+fn items<'w>(world: &'w World, words: &'w Words<'_>, place: &'w Place) -> impl Iterator<Item = Item> + 'w {
+    let authorities = world.authority_names().filter(|name| words.mean(layout::AUTHORITY, name));
+    let entries: Box<dyn Iterator<Item = _>> = match words.named() {
+        Some(named) => {
+            let named = named.iter().filter(|(role, _)| role != layout::AUTHORITY);
+            Box::new(named.filter_map(|key| Some((key.clone(), world.inventory.history(&key.0, &key.1)?))))
+        }
+        None => Box::new(world.inventory.entries().filter(|((role, name), _)| words.mean(role, name))),
+    };
+    let authorities = authorities.filter_map(|name| authority_item(world, name, place));
+    authorities
+        .chain(entries.filter_map(|((role, name), history)| entry_item(&world.inventory, role, name, &history, place)))
+}
+
+fn entry_item(
+    inventory: &Inventory,
+    role: String,
+    name: String,
+    history: &EntryHistory,
+    place: &Place,
+) -> Option<Item> {
+    let issued = history.current()?;
+    let event = inventory.event(issued.event)?;
+    let is_here = matches!(issued.location, Location::Pki | Location::Csr);
+    let directory = layout::entry_dir(&role, &name).ok().filter(|_| is_here);
+    Some(Item {
+        issuer: issued.issuer.clone(),
+        state: if issued.revoked.is_some() {
+            "revoked"
+        } else if issued.not_after.is_some_and(|end| end < place.now) {
+            "expired"
+        } else {
+            "valid"
+        },
+        serial_number: issued.serial.clone(),
+        not_before: issued.not_before,
+        not_after: issued.not_after,
+        key_type: event.key_type,
+        key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
+        managed: issued.managed,
+        subject_alt_names: event.san,
+        path: directory.and_then(|directory| Some(ui::path(&place.root.as_ref()?.join(directory)))),
+        role,
+        name,
+    })
+}
+
+fn authority_item(world: &World, name: &str, place: &Place) -> Option<Item> {
     let certificate = world.authority(name)?;
     let validity = certificate.validity();
     let issuer =
@@ -117,7 +172,7 @@ fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
         issuer: issuer.to_owned(),
         state: if world.is_revoked(certificate) {
             "revoked"
-        } else if validity.not_after < env.now {
+        } else if validity.not_after < place.now {
             "expired"
         } else {
             "valid"
@@ -129,6 +184,6 @@ fn authority_item(world: &World, name: &str, env: &Env) -> Option<Item> {
         key: shared::authority_key(world.authority_state(name)),
         managed: world.manifest.authority(name).is_some(),
         subject_alt_names: Vec::new(),
-        path: layout::ca_dir(name).ok().map(|p| ui::path(env.shown(&world.store.path(p)))),
+        path: layout::ca_dir(name).ok().and_then(|p| Some(ui::path(&place.root.as_ref()?.join(p)))),
     })
 }

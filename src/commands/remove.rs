@@ -135,7 +135,7 @@ fn users_made(world: &World, targets: &[(Role, String)]) -> Result<BTreeMap<Stri
     let mut users = BTreeMap::new();
     for (role, name) in targets.iter().filter(|(role, _)| *role == Role::Client) {
         if let Some(entry) = world.entry(*role, name) {
-            users.insert(name.clone(), world.users_made_for(entry)?.into_iter().collect());
+            users.insert(name.clone(), world.users_made_for(&entry)?.into_iter().collect());
         }
     }
     Ok(users)

@@ -134,7 +134,7 @@ fn pick(args: &RenewArgs, world: &World, items: &mut Vec<Item>, env: &Env) -> Re
     }
     let within = args.due_within.map(time::Duration::from);
     let mut picked = Vec::new();
-    for (role, name) in world.identities() {
+    for (role, name, _) in world.identities() {
         let validity = world.validity_of(role, &name)?;
         if !args.all && validity.is_none_or(|validity| env.now < plan::due_within(validity, within)) {
             continue;
@@ -169,7 +169,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
         ))
         .hint(format!("with the request: certgen issue {role} {} --csr FILE --force", ui::shell(&name)))),
         Renewable::Revoked => {
-            let accepted = world.entry(role, &name).and_then(|entry| world.accepts_revoked(entry, env));
+            let accepted = world.entry(role, &name).and_then(|entry| world.accepts_revoked(&entry, env));
             let again = format!("if it shall come back after all: certgen issue {role} {} --force", ui::shell(&name));
             let error =
                 Error::failed(format!("{role} {} was not renewed: its certificate was revoked", ui::quote(&name)));
@@ -286,7 +286,7 @@ fn tell(done: &Done, items: &mut Vec<Item>, world: &World, env: &mut Env) -> Res
 /// Nothing is due; when something will be.
 fn nothing_due(world: &World, env: &Env) -> Result<String> {
     let mut next: Option<(OffsetDateTime, Role, String)> = None;
-    for (role, name) in world.identities() {
+    for (role, name, _) in world.identities() {
         let Some(validity) = world.validity_of(role, &name)? else { continue };
         let due = plan::due_at(validity);
         if due > env.now && next.as_ref().is_none_or(|(first, ..)| due < *first) {

@@ -189,7 +189,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
         _ => return Err(Error::usage("--replace-with goes with exactly one client")),
     };
     let refuse = |why: String| Error::failed(format!("client {} was not replaced: {why}", ui::quote(&old)));
-    let Some(mut spec) = world.spec(Role::Client, &old).cloned() else {
+    let Some(mut spec) = world.spec(Role::Client, &old).as_deref().cloned() else {
         return Err(refuse("it has no entry any more".to_owned()).hint(format!(
             "issue the new one by itself: certgen issue client {} --vhost V --access ACCESS",
             ui::shell(name)
@@ -206,7 +206,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
     let manifest = world.parse(&text)?;
     let entry = manifest.entry(Role::Client, name).cloned();
     let entry = entry.ok_or_else(|| refuse(format!("client {} got lost", ui::quote(name))))?;
-    let before = world.entry(Role::Client, &old).cloned();
+    let before = world.entry(Role::Client, &old).as_deref().cloned();
     for broker in world.manifest.brokers_of(&entry).filter(|_| entry.user.is_some()) {
         let user = apply::user_name(&entry, broker.login_from)?;
         if before.as_ref().is_some_and(|b| apply::user_name(b, broker.login_from).is_ok_and(|old| old == user)) {

@@ -1,5 +1,6 @@
 //! Arguments and habits that several commands share.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
@@ -11,7 +12,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{EntrySpec, KubernetesSpec, Manifest, ManifestError};
 use crate::profile::{Role, nearest};
-use crate::store::{self, Store, layout};
+use crate::store::{self, Inventory, Store, layout};
 use crate::ui;
 use crate::x509::Duration;
 
@@ -147,30 +148,73 @@ pub(crate) fn split_role(text: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Keeps the items that one of `wanted` names; every word must name at least one, unless it is a role.
-///
-/// # Errors
-/// A word that names nothing.
-pub(crate) fn select<T>(wanted: &[String], items: Vec<T>, key: impl Fn(&T) -> (&str, &str)) -> Result<Vec<T>> {
-    if wanted.is_empty() {
-        return Ok(items);
+/// The words on a command line that say whom it is about: a role, NAME or ROLE/NAME; without any, everybody.
+pub(crate) struct Words<'a> {
+    words: &'a [String],
+    named: BTreeSet<(String, String)>,
+}
+
+impl<'a> Words<'a> {
+    /// Finds out whom they mean.
+    ///
+    /// # Errors
+    /// A word means nobody in the inventory.
+    pub(crate) fn of(words: &'a [String], inventory: &Inventory) -> Result<Self> {
+        let mut named = BTreeSet::new();
+        for word in words.iter().filter(|word| !is_role(word)) {
+            let roles = Role::ALL.into_iter().map(Role::as_str).chain([layout::AUTHORITY, "external"]);
+            let found: Vec<_> = roles
+                .map(|role| (role, word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/')).unwrap_or(word)))
+                .filter(|(role, name)| inventory.history(role, name).is_some())
+                .map(|(role, name)| (role.to_owned(), name.to_owned()))
+                .collect();
+            if found.is_empty() {
+                return Err(unknown(word));
+            }
+            named.extend(found);
+        }
+        Ok(Self { words, named })
     }
-    let names = |word: &str, item: &T| {
-        let (role, name) = key(item);
+
+    /// Whether they mean an identity or authority.
+    pub(crate) fn mean(&self, role: &str, name: &str) -> bool {
+        let by_role = || self.words.iter().any(|word| is_role(word) && word.trim_end_matches('/') == role);
+        self.words.is_empty() || by_role() || self.named.iter().any(|(r, n)| r == role && n == name)
+    }
+
+    /// Role and name of all that they mean, where no word is a role.
+    pub(crate) fn named(&self) -> Option<&BTreeSet<(String, String)>> {
+        (!self.words.is_empty() && !self.words.iter().any(|word| is_role(word))).then_some(&self.named)
+    }
+}
+
+/// A role is a filter, and a filter may leave nothing.
+fn is_role(word: &str) -> bool {
+    matches!(word.trim_end_matches('/'), "authority" | "crl" | "server" | "node" | "client" | "external")
+}
+
+/// Whether one of the words on a command line names that identity; without any, all do.
+pub(crate) fn names(words: &[String], role: &str, name: &str) -> bool {
+    let means = |word: &String| {
         let of_role = word.strip_prefix(role).and_then(|rest| rest.strip_prefix('/'));
         word == role || of_role.map_or(word == name, |n| n == name || n.is_empty())
     };
-    for word in wanted {
-        // A role is a filter, and a filter may leave nothing.
-        if matches!(word.as_str(), "authority" | "crl" | "server" | "node" | "client" | "external") {
-            continue;
-        }
-        if !items.iter().any(|item| names(word, item)) {
-            return Err(Error::failed(format!("the inventory has no {}", ui::quote(word)))
-                .hint("see what it has with certgen list"));
-        }
-    }
-    Ok(items.into_iter().filter(|item| wanted.iter().any(|word| names(word, item))).collect())
+    words.is_empty() || words.iter().any(means)
+}
+
+/// Every word must have named at least one of `items`, unless it is a role.
+///
+/// # Errors
+/// A word that names nothing.
+pub(crate) fn refuse_unknown<T>(words: &[String], items: &[T], key: impl Fn(&T) -> (&str, &str)) -> Result<()> {
+    let is_known = |word: &String| {
+        is_role(word) || items.iter().map(&key).any(|(role, name)| names(std::slice::from_ref(word), role, name))
+    };
+    words.iter().find(|word| !is_known(word)).map_or(Ok(()), |word| Err(unknown(word)))
+}
+
+fn unknown(word: &str) -> Error {
+    Error::failed(format!("the inventory has no {}", ui::quote(word))).hint("see what it has with certgen list")
 }
 
 /// One identity by `NAME` or `ROLE/NAME`.

@@ -3,6 +3,7 @@
 mod prometheus;
 mod scan;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -22,7 +23,8 @@ use crate::x509::Duration;
 ///
 /// An end entity is due when a third of its lifetime is left, an authority when less is left than the longest validity
 /// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
-/// damaged. With --scan, certificates in any
+/// damaged. Above 10,000 identities the inventory's word is taken unless --files asks for the files, and the table shows
+/// what somebody has to look at and counts the others; --json has them all. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
@@ -86,33 +88,51 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     if !args.scan.is_empty() {
         return scan::run(args, env);
     }
+    if env.json && args.prometheus.as_deref() == Some(Path::new("-")) {
+        return Err(Error::usage("--json and --prometheus - both write to standard output"));
+    }
     let world = World::read(env)?;
     let due_within = args.due_within.map(time::Duration::from);
-    let all = world.survey(SurveyOptions { files: args.files, due_within }, env)?;
-    if let Some(file) = &args.prometheus {
-        if env.json && file == Path::new("-") {
-            return Err(Error::usage("--json and --prometheus - both write to standard output"));
+    let options = SurveyOptions { files: args.files, due_within };
+    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
+    // Of very many, the table shows what somebody has to look at, and counts the others.
+    let only_faults = world.is_large() && args.what.is_empty() && !env.json;
+    let mut told = args.what.is_empty().then(|| ui::Items::new(env));
+    let (mut all, mut items, mut counts) = (Vec::new(), Vec::new(), Counts::default());
+    world.survey(options, env, &mut |standing, env| {
+        if !shared::names(&args.what, &standing.role, &standing.name) {
+            return Ok(());
         }
+        counts.add(&standing, end);
+        match &mut told {
+            Some(told) if env.json => told.item(env, |env| item(&standing, &world, env))?,
+            _ if only_faults && !needs_a_look(&standing, end) => {}
+            _ => items.push(item(&standing, &world, env)),
+        }
+        if args.prometheus.is_some() {
+            all.push(standing);
+        }
+        Ok(())
+    })?;
+    if let Some(file) = &args.prometheus {
         prometheus::write(&all, &world, file, env)?;
     }
-    let chosen = shared::select(&args.what, all, |standing| (standing.role.as_str(), standing.name.as_str()))?;
-    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
-    let failing = chosen.iter().filter(|standing| end.is_some_and(|end| standing.fails_before(end))).count();
-    let items: Vec<Item> = chosen.iter().map(|standing| item(standing, &world, env)).collect();
+    shared::refuse_unknown(&args.what, &items, |item| (item.role.as_str(), item.name.as_str()))?;
     let (rotations, migrations) = (rotate::in_progress(&world, env)?, migrations(&world.manifest));
     if env.json {
+        let mut rest = serde_json::Map::new();
         let revocation_checked = world.manifest.brokers().iter().any(|broker| broker.revocation);
-        #[derive(Serialize)]
-        struct Envelope<'a> {
-            version: u32,
-            items: &'a [Item],
-            revocation_checked: bool,
-            rotations: Vec<RotationItem>,
-            migrations: Vec<MigrationItem>,
-        }
-        ui::document(env, &Envelope { version: 1, items: &items, revocation_checked, rotations, migrations })?;
+        rest.insert("revocation_checked".to_owned(), revocation_checked.into());
+        rest.insert("rotations".to_owned(), serde_json::to_value(&rotations).map_err(std::io::Error::other)?);
+        rest.insert("migrations".to_owned(), serde_json::to_value(&migrations).map_err(std::io::Error::other)?);
+        let mut told = told.unwrap_or_else(|| ui::Items::new(env));
+        items.iter().try_for_each(|item| told.item(env, |_| item))?;
+        told.end_with(env, &rest)?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
         print(&items, env)?;
+        if only_faults {
+            env.say(counts.told());
+        }
         env.say(who_checks(&world.manifest));
         for MigrationItem { broker, standing, next, .. } in migrations {
             let whose = broker.map_or_else(String::new, |name| format!(" of broker {}", ui::quote(&name)));
@@ -124,11 +144,40 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         next_steps(&items, &world, rotations.is_empty(), args.due_within, env);
         shared::tell_owed_hooks(&world, env);
     }
-    if let (true, Some(within)) = (failing > 0, args.fail_within) {
-        env.warn(format!("{failing} of {} end within {within} or are broken", items.len()));
+    if let (true, Some(within)) = (counts.failing > 0, args.fail_within) {
+        env.warn(format!("{} of {} end within {within} or are broken", counts.failing, counts.all));
         return Ok(Answer::No);
     }
     Ok(Answer::Yes)
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
+    failing: usize,
+    by_state: BTreeMap<State, usize>,
+}
+
+impl Counts {
+    fn add(&mut self, standing: &Standing, end: Option<OffsetDateTime>) {
+        self.all += 1;
+        self.failing += usize::from(end.is_some_and(|end| standing.fails_before(end)));
+        *self.by_state.entry(standing.state).or_default() += 1;
+    }
+
+    /// `1000003 in all: 12 due, 1000000 elsewhere, ...`, the worst first.
+    fn told(&self) -> String {
+        let states: Vec<String> = self.by_state.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        format!("{} in all: {}", self.all, states.join(", "))
+    }
+}
+
+/// Whether a table that leaves out what is well has a line for it.
+fn needs_a_look(standing: &Standing, end: Option<OffsetDateTime>) -> bool {
+    matches!(standing.role.as_str(), "authority" | "crl")
+        || !matches!(standing.state, State::Ok | State::Elsewhere | State::External | State::Revoked)
+        || end.is_some_and(|end| standing.fails_before(end))
 }
 
 fn item(standing: &Standing, world: &World, env: &Env) -> Item {

@@ -219,7 +219,7 @@ fn two_changes_after_each_other_and_a_dropped_one() {
     }
     assert_eq!(state(store.root()), before);
     let inventory = store.inventory().unwrap();
-    assert_eq!(inventory.current_serial("client", "old"), Some("3"));
+    assert_eq!(inventory.current_serial("client", "old").as_deref(), Some("3"));
     let disk = store.entries_on_disk().unwrap();
     assert_eq!(disk.entries.iter().map(|e| &*e.name).collect::<Vec<_>>(), ["new", "old"]);
     assert!(disk.entries[0].has("client_key.pem") && disk.foreign.is_empty());
@@ -395,7 +395,7 @@ fn many_files_at_once() {
     }
     tx.commit().unwrap();
     assert_eq!(store.entries_on_disk().unwrap().entries.len(), 301);
-    assert_eq!(store.inventory().unwrap().entries.len(), 302);
+    assert_eq!(store.inventory().unwrap().len(), 302);
 }
 
 #[test]
@@ -418,7 +418,7 @@ fn writers_in_several_threads_lose_nothing() {
         }
     });
     let inventory = store.inventory().unwrap();
-    assert_eq!(inventory.events.len(), 82);
+    assert_eq!(inventory.events().count(), 82);
     assert!(inventory.warnings.is_empty());
 }
 
@@ -472,7 +472,7 @@ fn readers_work_where_nothing_can_be_written() {
     run("mount", &["-t", "tmpfs", "tmpfs"]);
     let store = seed(&dir.path().join("pki"));
     run("mount", &["-o", "remount,ro"]);
-    let inventory = store.inventory().map(|inventory| inventory.events.len());
+    let inventory = store.inventory().map(|inventory| inventory.events().count());
     let entries = store.entries_on_disk().map(|disk| disk.entries.len());
     let key = store.read(layout::key("client", "old").unwrap()).map(|key| key.to_vec());
     let refused = store.lock(options()).unwrap_err();

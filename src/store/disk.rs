@@ -17,10 +17,16 @@ pub(super) fn write_new(path: &Path, bytes: &[u8], mode: u32, owner: Option<&Own
     Ok(file)
 }
 
-/// The same for a file that is filled in pieces.
+/// A new file that is filled in pieces.
 pub(super) fn create_file(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
     fault::point()?;
     platform::create_new_for(path, mode, owner)
+}
+
+/// Writes over the beginning of a file.
+pub(super) fn write_over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fault::point()?;
+    platform::open_own(path, true)?.write_all(bytes)
 }
 
 fn write(file: &mut File, bytes: &[u8]) -> io::Result<()> {

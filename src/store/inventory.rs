@@ -1,19 +1,24 @@
 //! What follows from the events: who has which certificate, what is revoked, what was emitted.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 use super::event::{Action, Event, Location};
+use super::fold::{Fact, Fold, Moment};
+use super::index::Index;
+use super::inventory_file::Log;
 use super::layout;
 
 /// A certificate that was issued, as the inventory remembers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Issued {
-    /// The event that tells of it: an index into [`Inventory::events`].
-    pub event: usize,
+    /// The event that tells of it.
+    pub event: Moment,
+    /// When it was issued, by the clock of the command.
+    pub issued_at: OffsetDateTime,
     /// Lowercase hexadecimal.
     pub serial: String,
     /// The authority that signed it.
@@ -28,14 +33,23 @@ pub struct Issued {
     pub location: Location,
     /// It has an entry in the manifest.
     pub managed: bool,
+    /// It came from a list: no broker's definitions have a user for it.
+    pub bulk: bool,
     /// When and why it was revoked.
     pub revoked: Option<Revocation>,
     /// When it was last taken off hold.
     pub released: Option<OffsetDateTime>,
 }
 
+impl Issued {
+    /// How long it is valid, in seconds.
+    pub(super) fn lifetime(&self) -> i64 {
+        self.not_before.zip(self.not_after).map_or(0, |(begin, end)| (end - begin).whole_seconds())
+    }
+}
+
 /// That a certificate was revoked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Revocation {
     /// By the clock of the command.
     pub time: OffsetDateTime,
@@ -72,15 +86,17 @@ pub struct EntryHistory {
     /// A request is out and not answered: the key's fingerprint, if recorded.
     pub requested: Option<Option<String>>,
     /// The certificate in use where it is not the newest: the rotation to the newest was given up.
-    in_use: Option<usize>,
+    pub(super) in_use: Option<usize>,
     /// A renewal waits for its hook.
     pub awaits_hook: bool,
     /// The key is sealed (authorities).
     pub sealed: bool,
     /// Whom it is sealed to; empty for a passphrase.
     pub recipients: Vec<String>,
-    /// Its events, oldest first: indices into [`Inventory::events`].
-    pub events: Vec<usize>,
+    /// When it was last confirmed that its files are where they are used.
+    pub delivered: Option<Moment>,
+    /// Its events, oldest first.
+    pub events: Vec<Moment>,
 }
 
 impl EntryHistory {
@@ -90,68 +106,213 @@ impl EntryHistory {
         in_use.filter(|_| !self.removed)
     }
 
+    /// The manifest did not hold it when it was issued, and it did not come from a list.
+    pub(super) fn is_unmanaged(&self) -> bool {
+        self.current().is_some_and(|issued| !issued.managed && !issued.bulk)
+    }
+
+    /// A renewal of it waits for its hook, and it was not taken out since.
+    pub(super) fn is_awaiting_hook(&self) -> bool {
+        self.awaits_hook && !self.removed
+    }
+
     /// An older certificate is in use again, because the rotation to the newest was given up.
     pub fn went_back(&self) -> bool {
         self.in_use.is_some()
     }
 }
 
-/// The inventory as read.
-#[derive(Debug, Clone, Default)]
+/// The inventory as read: what an index knows of the beginning of the file, and what follows from the rest of it.
+///
+/// A short file is read whole. Of a long one only the end is: whatever it says something about is taken out of the
+/// beginning as well, and everything else is looked up there when somebody asks. So every answer is the same as if all had
+/// been read.
+///
+/// Looking up may fail, because a disk does. The answer is then as if nothing were known, and [`Inventory::check`] tells:
+/// whoever decides by an answer asks it before acting.
+#[derive(Debug, Default)]
 pub struct Inventory {
     /// There is a file.
     pub exists: bool,
     /// The file is shorter than when certgen wrote it last.
     pub is_short: bool,
-    /// Every event once, in the order of real time.
-    pub events: Vec<Event>,
-    /// Identities by role and name, authorities excepted.
-    pub entries: BTreeMap<(String, String), EntryHistory>,
-    /// Authorities by name.
-    pub authorities: BTreeMap<String, EntryHistory>,
     /// The hash of each emitted file as certgen wrote it last, by path.
     pub emitted: BTreeMap<String, String>,
-    /// Revoked certificates that are known by their issuer and serial number alone.
-    pub strangers: BTreeMap<(String, String), Revocation>,
     /// What was odd: for standard error.
     pub warnings: Vec<String>,
-    serials: HashMap<String, Vec<Place>>,
-    ids: HashSet<String>,
+    fold: Fold,
+    index: Option<Index>,
+    log: Option<Log>,
+    /// Events that no file has yet.
+    added: Vec<Event>,
 }
 
-/// Role, name and index of a certificate.
-type Place = (String, String, usize);
+/// Where the lines of events begin that no file has.
+const ADDED: u64 = 1 << 62;
 
 impl Inventory {
-    /// The history of an identity or authority.
-    pub fn history(&self, role: impl AsRef<str>, name: &str) -> Option<&EntryHistory> {
-        match role.as_ref() {
-            layout::AUTHORITY => self.authorities.get(name),
-            role => self.entries.get(&(role.to_owned(), name.to_owned())),
+    /// What follows from `facts`, the end of `log`, and from `index`, its beginning.
+    pub(super) fn new(log: Log, index: Option<Index>, facts: Vec<Fact>) -> Self {
+        let mut inventory = Self { exists: true, index, log: Some(log), ..Self::default() };
+        inventory.fold(facts);
+        inventory
+    }
+
+    /// What follows from these events; there is no file of them yet.
+    pub fn from_events(events: Vec<Event>) -> Self {
+        Self::default().with(events)
+    }
+
+    /// What follows when these are added.
+    #[must_use]
+    pub fn with(mut self, events: Vec<Event>) -> Self {
+        let first = self.added.len();
+        self.added.extend(events);
+        let mut facts = std::mem::take(&mut self.fold.facts);
+        let new = self.added.iter().enumerate().skip(first);
+        facts.extend(new.map(|(at, event)| Fact::new(event.clone(), ADDED + at as u64)));
+        self.fold(facts);
+        self
+    }
+
+    fn fold(&mut self, facts: Vec<Fact>) {
+        self.fold = match (&self.index, &self.log) {
+            (Some(index), Some(log)) => index.fold(facts, log),
+            _ => {
+                let mut fold = Fold::default();
+                fold.take(facts);
+                fold
+            }
+        };
+        self.emitted = self.fold.emitted.iter().map(|(path, (hash, _))| (path.clone(), hash.clone())).collect();
+    }
+
+    /// Whether everything that was asked so far could be read.
+    ///
+    /// # Errors
+    /// It could not.
+    pub fn check(&self) -> Result<()> {
+        match self.log.as_ref().and_then(Log::fault) {
+            Some(why) => Err(Error::failed(format!("reading the inventory: {why}"))),
+            None => Ok(()),
         }
     }
 
+    /// The history of an identity or authority.
+    pub fn history(&self, role: impl AsRef<str>, name: &str) -> Option<EntryHistory> {
+        let known = self.fold.history(role.as_ref(), name);
+        known.cloned().or_else(|| self.index.as_ref()?.history(role.as_ref(), name))
+    }
+
     /// The certificate that an identity or authority uses now.
-    pub fn current(&self, role: impl AsRef<str>, name: &str) -> Option<&Issued> {
-        self.history(role, name)?.current()
+    pub fn current(&self, role: impl AsRef<str>, name: &str) -> Option<Issued> {
+        self.history(role, name)?.current().cloned()
     }
 
     /// The serial number of that certificate.
-    pub fn current_serial(&self, role: impl AsRef<str>, name: &str) -> Option<&str> {
-        self.current(role, name).map(|issued| issued.serial.as_str())
+    pub fn current_serial(&self, role: impl AsRef<str>, name: &str) -> Option<String> {
+        self.current(role, name).map(|issued| issued.serial)
     }
 
     /// Every certificate of an identity that has not expired at `now`, revoked or not, current or replaced.
-    pub fn unexpired(&self, role: impl AsRef<str>, name: &str, now: OffsetDateTime) -> Vec<&Issued> {
-        let all = self.history(role, name).map_or(&[][..], |history| &history.certificates);
-        all.iter().filter(|issued| issued.not_after.is_none_or(|end| end >= now)).collect()
+    pub fn unexpired(&self, role: impl AsRef<str>, name: &str, now: OffsetDateTime) -> Vec<Issued> {
+        let all = self.history(role, name).map_or_else(Vec::new, |history| history.certificates);
+        all.into_iter().filter(|issued| issued.not_after.is_none_or(|end| end >= now)).collect()
+    }
+
+    /// Authorities by name.
+    pub fn authorities(&self) -> &BTreeMap<String, EntryHistory> {
+        &self.fold.authorities
+    }
+
+    /// Identities by role and name, authorities excepted; one after the other, as they may be many.
+    pub fn entries(&self) -> impl Iterator<Item = ((String, String), EntryHistory)> {
+        let folded = self.fold.entries.iter().map(|(key, history)| (key.clone(), history.clone()));
+        let indexed = self.index.iter().flat_map(Index::entries);
+        merged(folded, indexed.filter(|(key, _)| !self.fold.entries.contains_key(key)), |a, b| a.0 <= b.0)
+    }
+
+    /// Those in one role, by name.
+    pub fn entries_of(&self, role: &str) -> impl Iterator<Item = (String, EntryHistory)> {
+        let begin = (role.to_owned(), String::new());
+        let folded = self.fold.entries.range(begin..).take_while(move |((other, _), _)| other == role);
+        let folded = folded.map(|((_, name), history)| (name.clone(), history.clone()));
+        let indexed = self.index.iter().flat_map(move |index| index.entries_of(role));
+        let unknown = move |(name, _): &(String, EntryHistory)| self.fold.history(role, name).is_none();
+        merged(folded, indexed.filter(unknown), |a, b| a.0 <= b.0)
+    }
+
+    /// How many identities have a history.
+    pub fn len(&self) -> usize {
+        let new = |(role, name): &&(String, String)| {
+            self.index.as_ref().is_none_or(|index| index.history(role, name).is_none())
+        };
+        self.index.as_ref().map_or(0, Index::identities) + self.fold.entries.keys().filter(new).count()
+    }
+
+    /// Nobody has a history.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The identities that the manifest did not hold when they were issued, and that did not come from a list.
+    pub fn unmanaged(&self) -> Vec<(String, String)> {
+        self.names_of(EntryHistory::is_unmanaged, self.index.iter().flat_map(Index::unmanaged))
+    }
+
+    /// The identities whose hook was asked for and has not succeeded since.
+    pub fn awaiting_hook(&self) -> Vec<(String, String)> {
+        self.names_of(EntryHistory::is_awaiting_hook, self.index.iter().flat_map(Index::awaiting_hook))
+    }
+
+    /// Those of whom `is_meant` is true: the index says so of its own.
+    fn names_of(
+        &self,
+        is_meant: impl Fn(&EntryHistory) -> bool,
+        indexed: impl Iterator<Item = (String, String)>,
+    ) -> Vec<(String, String)> {
+        let folded = self.fold.entries.iter().filter(|(_, history)| is_meant(history)).map(|(key, _)| key.clone());
+        merged(folded, indexed.filter(|key| !self.fold.entries.contains_key(key)), |a, b| a <= b).collect()
+    }
+
+    /// Who signed identities from lists, by role, and the longest validity that they were given.
+    pub fn bulk_issuers(&self) -> impl Iterator<Item = (&str, &str, Duration)> {
+        let all = self.fold.bulk_issuers.iter();
+        all.map(|((role, issuer), seconds)| (role.as_str(), issuer.as_str(), Duration::seconds(*seconds)))
+    }
+
+    /// The names of identities in a role that differ from `name` in nothing but case, and are in use.
+    pub fn twins(&self, role: &str, name: &str) -> Vec<String> {
+        let lower = name.to_lowercase();
+        let folded = self.fold.entries.range((role.to_owned(), String::new())..);
+        let folded = folded.take_while(|((other, _), _)| other == role).map(|((_, name), _)| name.clone());
+        let alike = folded.filter(|other| other.to_lowercase() == lower);
+        let all = alike.chain(self.index.iter().flat_map(|index| index.twins(role, &lower)));
+        let alike: BTreeSet<String> = all.collect();
+        alike.into_iter().filter(|other| other != name && self.current(role, other).is_some()).collect()
     }
 
     /// The certificates with that serial number: role, name and certificate. Foreign authorities count from 1, so there
     /// may be several.
-    pub fn by_serial(&self, serial: &str) -> Vec<(&str, &str, &Issued)> {
-        let places = self.serials.get(&canonical_serial(serial)).map_or(&[][..], Vec::as_slice);
-        places.iter().filter_map(|(role, name, at)| Some((&**role, &**name, self.at(role, name, *at)?))).collect()
+    pub fn by_serial(&self, serial: &str) -> Vec<(String, String, Issued)> {
+        let serial = canonical_serial(serial);
+        let whose: Vec<(String, String)> = match (&self.index, &self.log) {
+            (Some(index), Some(log)) if !self.fold.seen.contains(&serial) => index.owners(&serial, log),
+            _ => {
+                let places = self.fold.serials.get(&serial).map_or(&[][..], Vec::as_slice);
+                places.iter().map(|(role, name, _)| (role.clone(), name.clone())).collect()
+            }
+        };
+        let mut found: Vec<(String, String, Issued)> = Vec::new();
+        for (role, name) in whose {
+            if found.iter().any(|(r, n, _)| *r == role && *n == name) {
+                continue;
+            }
+            let history = self.history(&role, &name).unwrap_or_default();
+            let of_serial = history.certificates.into_iter().filter(|issued| issued.serial == serial);
+            found.extend(of_serial.map(|issued| (role.clone(), name.clone(), issued)));
+        }
+        found
     }
 
     /// Was the certificate with that serial number of that authority revoked?
@@ -160,29 +321,78 @@ impl Inventory {
     }
 
     /// When and why that certificate was revoked.
-    pub fn revocation(&self, issuer: &str, serial: &str) -> Option<&Revocation> {
-        let known = self.by_serial(serial).into_iter().find(|(_, _, issued)| issued.issuer == issuer);
-        match known {
-            Some((_, _, issued)) => issued.revoked.as_ref(),
-            None => self.strangers.get(&(issuer.to_owned(), canonical_serial(serial))),
+    pub fn revocation(&self, issuer: &str, serial: &str) -> Option<Revocation> {
+        let serial = canonical_serial(serial);
+        match &self.index {
+            Some(index) if !self.fold.seen.contains(&serial) => index.revocation(issuer, &serial),
+            _ => {
+                let known = self.by_serial(&serial).into_iter().filter(|(_, _, issued)| issued.issuer == issuer);
+                let stranger = || self.fold.strangers.get(&(issuer.to_owned(), serial.clone())).cloned();
+                // Two that share a number have one fate: a list could not tell them apart.
+                known.filter_map(|(_, _, issued)| issued.revoked).min().or_else(stranger)
+            }
         }
     }
 
-    /// The revoked certificates of an authority: what its CRL lists.
-    pub fn revoked(&self, issuer: &str) -> impl Iterator<Item = (&Issued, &Revocation)> {
-        let all = self.entries.values().chain(self.authorities.values()).flat_map(|history| &history.certificates);
-        all.filter(move |issued| issued.issuer == issuer).filter_map(|i| i.revoked.as_ref().map(|revoked| (i, revoked)))
+    /// The revoked certificates of an authority, whose they are: what its CRL lists.
+    pub fn revoked(&self, issuer: &str) -> impl Iterator<Item = (String, String, Issued)> {
+        let authorities =
+            self.fold.authorities.iter().map(|(name, history)| (layout::AUTHORITY, name.as_str(), history));
+        let entries = self.fold.entries.iter().map(|((role, name), history)| (role.as_str(), name.as_str(), history));
+        let is_meant = move |issued: &&Issued| issued.issuer == issuer && issued.revoked.is_some();
+        let folded = entries.chain(authorities).flat_map(move |(role, name, history)| {
+            let all = history.certificates.iter().filter(is_meant);
+            all.filter(|issued| self.index.is_none() || self.fold.seen.contains(&issued.serial))
+                .map(move |issued| (role.to_owned(), name.to_owned(), issued.clone()))
+        });
+        let indexed = self.index.iter().flat_map(move |index| index.revoked(issuer));
+        folded.chain(indexed.filter(|(_, _, issued)| !self.fold.seen.contains(&issued.serial)))
     }
 
-    fn at(&self, role: &str, name: &str, index: usize) -> Option<&Issued> {
-        self.history(role, name)?.certificates.get(index)
+    /// Revoked certificates of an authority that are known by their serial numbers alone.
+    pub fn strangers(&self, issuer: &str) -> impl Iterator<Item = (String, Revocation)> {
+        let folded = self.fold.strangers.iter().filter(move |((of, _), _)| of == issuer);
+        let folded = folded.map(|((_, serial), revocation)| (serial.clone(), revocation.clone()));
+        let indexed = self.index.iter().flat_map(move |index| index.strangers(issuer));
+        folded.chain(indexed.filter(|(serial, _)| !self.fold.seen.contains(serial)))
     }
 
-    /// What follows from these events; there is no file of them yet.
-    pub fn from_events(events: Vec<Event>) -> Self {
-        let mut inventory = Self { events, ..Self::default() };
-        inventory.fold();
-        inventory
+    /// An authority has revoked something.
+    pub fn revokes(&self, issuer: &str) -> bool {
+        self.revoked(issuer).next().is_some() || self.strangers(issuer).next().is_some()
+    }
+
+    /// The event at a place in the log.
+    pub fn event(&self, moment: Moment) -> Option<Event> {
+        match moment.at.checked_sub(ADDED) {
+            Some(added) => self.added.get(added as usize).cloned(),
+            None => self.log.as_ref()?.event(moment.at),
+        }
+    }
+
+    /// Every event once, in the order of real time.
+    pub fn events(&self) -> impl Iterator<Item = Event> {
+        let folded = self.fold.facts.iter().map(|fact| fact.moment);
+        let indexed = self.index.iter().flat_map(Index::moments);
+        deduplicated(merged(folded, indexed, |a, b| a <= b)).filter_map(|moment| self.event(moment))
+    }
+
+    /// The same, the last one first.
+    pub fn events_back(&self) -> impl Iterator<Item = Event> {
+        let folded = self.fold.facts.iter().rev().map(|fact| fact.moment);
+        let indexed = self.index.iter().flat_map(Index::moments_back);
+        deduplicated(merged(folded, indexed, |a, b| a >= b)).filter_map(|moment| self.event(moment))
+    }
+
+    /// That the PKI was made.
+    pub fn initialized(&self) -> Option<Event> {
+        self.event(self.fold.initialized?)
+    }
+
+    /// The users in a file of definitions that certgen made.
+    pub fn users_made_in(&self, path: &str) -> Vec<String> {
+        let event = self.fold.users.get(path).and_then(|moment| self.event(*moment));
+        event.and_then(|event| event.users).unwrap_or_default()
     }
 
     /// The events that the inventory lacks for certificates that lie on the disk. The caller parsed them.
@@ -211,131 +421,26 @@ impl Inventory {
             })
             .collect()
     }
+}
 
-    pub(super) fn add(&mut self, event: Event) {
-        if event.id.is_empty() || self.ids.insert(event.id.clone()) {
-            self.events.push(event);
-        }
-    }
+/// Two sorted sequences as one; of equals the first sequence's comes first.
+fn merged<T>(
+    first: impl Iterator<Item = T>,
+    second: impl Iterator<Item = T>,
+    precedes: impl Fn(&T, &T) -> bool,
+) -> impl Iterator<Item = T> {
+    let (mut first, mut second) = (first.peekable(), second.peekable());
+    std::iter::from_fn(move || match (first.peek(), second.peek()) {
+        (Some(a), Some(b)) if !precedes(a, b) => second.next(),
+        (Some(_), _) => first.next(),
+        (None, _) => second.next(),
+    })
+}
 
-    /// Orders the events and draws the conclusions.
-    pub(super) fn fold(&mut self) {
-        self.ids = HashSet::new();
-        // Stable: within one second the order of the lines decides.
-        self.events.sort_by_key(Event::real_time);
-        let events = std::mem::take(&mut self.events);
-        for (index, event) in events.iter().enumerate() {
-            self.apply(index, event);
-        }
-        // A revocation stands wherever its line is, even before the certificate's own after a merge.
-        for event in &events {
-            match event.action {
-                Action::Revoked => self.revoke(event),
-                Action::Released => self.release(event),
-                _ => {}
-            }
-        }
-        self.events = events;
-    }
-
-    fn apply(&mut self, index: usize, event: &Event) {
-        if let (Action::Emitted, Some(path), Some(hash)) = (event.action, &event.path, &event.sha256) {
-            self.emitted.insert(path.clone(), hash.clone());
-        }
-        let (Some(role), Some(name)) = (&event.role, &event.name) else { return };
-        let history = if role == layout::AUTHORITY {
-            self.authorities.entry(name.clone()).or_default()
-        } else {
-            self.entries.entry((role.clone(), name.clone())).or_default()
-        };
-        history.events.push(index);
-        match event.action {
-            Action::Issued | Action::Renewed | Action::AuthorityCreated | Action::RotationSwitched => {
-                let Some(issued) = issued(index, event) else { return };
-                history.removed = false;
-                history.requested = None;
-                history.awaits_hook = event.hook.unwrap_or(false);
-                history.in_use = None;
-                if let Some(known) = history
-                    .certificates
-                    .iter()
-                    .position(|known| known.serial == issued.serial && known.issuer == issued.issuer)
-                {
-                    // A rotation that was given up brings an older one back.
-                    history.in_use = (event.action == Action::RotationSwitched).then_some(known);
-                    return;
-                }
-                let place = (role.clone(), name.clone(), history.certificates.len());
-                self.serials.entry(issued.serial.clone()).or_default().push(place);
-                history.certificates.push(issued);
-            }
-            Action::Removed => history.removed = true,
-            Action::Hooked => history.awaits_hook = false,
-            Action::Adopted => {
-                if let Some(current) = history.certificates.last_mut() {
-                    current.managed = true;
-                }
-            }
-            Action::Requested => history.requested = Some(event.key.clone()),
-            Action::Sealed => {
-                history.sealed = true;
-                history.recipients.clone_from(&event.recipients);
-            }
-            Action::Unsealed => {
-                history.sealed = false;
-                history.recipients.clear();
-            }
-            _ => {}
-        }
-    }
-
-    fn revoke(&mut self, event: &Event) {
-        let new = Revocation { time: event.time.into(), reason: event.reason.clone() };
-        let known = self.each_meant(event, |issued| match &mut issued.revoked {
-            None => issued.revoked = Some(new.clone()),
-            // It was no good from the first moment on.
-            Some(old) if old.gives_way_to(new.reason.as_deref()) => old.reason.clone_from(&new.reason),
-            Some(_) => {}
-        });
-        if let (false, Some(issuer), Some(serial)) = (known, &event.issuer, &event.serial) {
-            self.strangers.entry((issuer.clone(), canonical_serial(serial))).or_insert(new);
-        }
-    }
-
-    fn release(&mut self, event: &Event) {
-        let known = self.each_meant(event, |issued| {
-            if issued.revoked.as_ref().is_some_and(Revocation::is_hold) {
-                issued.revoked = None;
-                issued.released = Some(event.time.into());
-            }
-        });
-        if let (false, Some(issuer), Some(serial)) = (known, &event.issuer, &event.serial) {
-            self.strangers.remove(&(issuer.clone(), canonical_serial(serial)));
-        }
-    }
-
-    /// Visits the certificates that an event about a serial number means; `false`: there is none.
-    fn each_meant(&mut self, event: &Event, mut visit: impl FnMut(&mut Issued)) -> bool {
-        let Some(serial) = event.serial.as_deref().map(canonical_serial) else { return true };
-        let mut found = false;
-        for (role, name, index) in self.serials.get(&serial).cloned().unwrap_or_default() {
-            let history = if role == layout::AUTHORITY {
-                self.authorities.get_mut(&name)
-            } else {
-                self.entries.get_mut(&(role.clone(), name.clone()))
-            };
-            let Some(issued) = history.and_then(|history| history.certificates.get_mut(index)) else { continue };
-            let meant = match &event.issuer {
-                Some(issuer) => *issuer == issued.issuer,
-                None => event.role.as_ref() == Some(&role) && event.name.as_ref() == Some(&name),
-            };
-            if meant {
-                found = true;
-                visit(issued);
-            }
-        }
-        found
-    }
+/// What the end of the file took out of its beginning is in both.
+fn deduplicated(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = Moment> {
+    let mut last = None;
+    moments.filter(move |moment| last.replace(*moment) != Some(*moment))
 }
 
 /// What a certificate on the disk says, for [`Inventory::rebuild`].
@@ -358,19 +463,4 @@ pub struct FoundCertificate {
 /// Lowercase hexadecimal without colons, as the inventory has it.
 pub fn canonical_serial(serial: &str) -> String {
     serial.chars().filter(|c| *c != ':').map(|c| c.to_ascii_lowercase()).collect()
-}
-
-fn issued(index: usize, event: &Event) -> Option<Issued> {
-    Some(Issued {
-        event: index,
-        serial: canonical_serial(event.serial.as_deref()?),
-        issuer: event.issuer.clone().unwrap_or_default(),
-        key: event.key.clone(),
-        not_before: event.not_before.map(Into::into),
-        not_after: event.not_after.map(Into::into),
-        location: event.location.unwrap_or_default(),
-        managed: event.managed.unwrap_or(true),
-        revoked: None,
-        released: None,
-    })
 }

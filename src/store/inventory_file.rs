@@ -4,20 +4,25 @@
 //! merged by taking all lines of both. Whatever order they arrive in, the events are put in the order of real time.
 //!
 //! `inventory.idx` remembers how long the file was when certgen wrote it last. It may be deleted at any time; while it is
-//! there, a file that was cut in the middle is told from one whose last line is torn.
+//! there, a file that was cut in the middle is told from one whose last line is torn. Of a long file it holds what follows
+//! from the beginning, so that only the end is read.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use aws_lc_rs::digest;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ui;
 
 use super::event::{Action, Event};
+use super::fold::Fact;
+use super::index::{Index, Mark, Piece};
 use super::inventory::Inventory;
-use super::{disk, files, journal, layout};
+use super::table::Fault;
+use super::{disk, files, journal, layout, platform};
 
 /// The format written; a file of a higher one is refused by name.
 const FORMAT: u64 = 1;
@@ -25,16 +30,52 @@ const FORMAT: u64 = 1;
 /// No event is longer: what is, is no inventory.
 const LONGEST_LINE: u64 = 1 << 20;
 
+/// So much is read faster than anything is looked up: ten thousand events.
+const READ_WHOLE: u64 = 4 << 20;
+
+/// So many lines are covered at once: more would cost memory, fewer would write the index more often.
+const PIECE: u64 = 16_000;
+
+/// How far the reading of a long inventory is: bytes, of how many.
+pub type Reading<'a> = &'a mut dyn FnMut(u64, u64);
+
 #[derive(Serialize, Deserialize)]
 struct Header {
     certgen_inventory: u64,
 }
 
-/// The content of `inventory.idx`.
-#[derive(Serialize, Deserialize)]
-struct Index {
-    length: u64,
-    last_line: u64,
+/// The lines of an inventory, by place.
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) file: File,
+    pub(super) fault: Fault,
+}
+
+impl Log {
+    /// The event whose line begins at `at`.
+    pub(super) fn event(&self, at: u64) -> Option<Event> {
+        self.fault.keep(self.read_event(at))
+    }
+
+    fn read_event(&self, at: u64) -> io::Result<Event> {
+        let mut length = 1 << 10;
+        loop {
+            let left = self.file.metadata()?.len().saturating_sub(at);
+            let mut line = vec![0; left.min(length) as usize];
+            platform::read_at(&self.file, &mut line, at)?;
+            let end = line.iter().position(|byte| *byte == b'\n');
+            if end.is_none() && left > length && length < LONGEST_LINE {
+                length *= 8;
+                continue;
+            }
+            line.truncate(end.unwrap_or(line.len()));
+            return serde_json::from_slice(&line).map_err(|_| io::Error::other("it was changed while it was read"));
+        }
+    }
+
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.get()
+    }
 }
 
 pub(super) fn header_line() -> String {
@@ -53,76 +94,213 @@ pub(super) fn lines(events: Vec<Event>) -> Result<String> {
 }
 
 /// Reads the inventory; needs no lock and no right to write.
-pub(super) fn read(path: &Path) -> Result<Inventory> {
+pub(super) fn read(path: &Path, reading: Reading<'_>) -> Result<Inventory> {
     if !journal::exists(path).map_err(|e| Error::io("reading", path, &e))? {
         return Ok(Inventory::default());
     }
-    let mut inventory = Inventory::default();
-    inventory.exists = true;
-    let file = files::open_own(path)?;
-    let missing = missing_lines(path, file.metadata().map_or(0, |m| m.len()));
-    let mut reader = BufReader::with_capacity(1 << 16, file);
-    let mut line = Vec::new();
-    let mut headers = 0;
-    for number in 1.. {
-        line.clear();
-        let length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
-        if length.map_err(|e| Error::io("reading", path, &e))? == 0 {
-            break;
-        }
-        match classify(&line) {
-            Line::Blank => {}
-            Line::Header(FORMAT) => headers += 1,
-            Line::Header(format) => return Err(newer(path, format)),
-            Line::Event(event) => inventory.add(*event),
-            Line::Conflict => inventory
-                .warnings
-                .push(format!("{}: line {number} is a conflict marker of a merge and was passed over", ui::path(path))),
-            // Only a line that was being written when the machine stopped may be torn: the last one, after others.
-            Line::Garbage(_) if missing && is_at_end(&mut reader) => {
-                return Err(garbage(path, &format!("it was cut off in line {number}, and more is missing after that")));
-            }
-            Line::Garbage(_) if headers > 0 && is_at_end(&mut reader) && line.len() < LONGEST_LINE as usize => {
-                inventory.warnings.push(format!(
-                    "{}: the last line is torn and was passed over; the next command that writes removes it",
-                    ui::path(path)
-                ));
-            }
-            Line::Garbage(why) => return Err(garbage(path, &format!("line {number} {why}"))),
-        }
+    let log = Log { file: files::open_own(path)?, fault: Fault::default() };
+    let mut index = Index::open(path, &log);
+    let missing = missing_lines(path, log.file.metadata().map_or(0, |m| m.len()));
+    if !missing {
+        index = grow(path, &log, index, READ_WHOLE, reading);
     }
-    if headers == 0 {
-        return Err(garbage(path, "it has no header line"));
-    }
-    inventory.is_short = missing;
+    let mut tail = Tail::after(path, index.as_ref());
+    tail.read(&log.file, missing)?;
     if missing {
-        inventory.warnings.push(format!(
+        tail.warnings.push(format!(
             "{}: it is shorter than when certgen wrote it last; some events may be missing",
             ui::path(path)
         ));
     }
-    inventory.fold();
+    let mut inventory = Inventory::new(log, index, tail.facts);
+    inventory.is_short = missing;
+    inventory.warnings = tail.warnings;
     Ok(inventory)
+}
+
+/// The end of the file, line by line.
+struct Tail<'p> {
+    path: &'p Path,
+    at: u64,
+    lines: u64,
+    headers: usize,
+    facts: Vec<Fact>,
+    warnings: Vec<String>,
+}
+
+impl<'p> Tail<'p> {
+    /// What `index` covers was read by whoever made it.
+    fn after(path: &'p Path, index: Option<&Index>) -> Self {
+        let (at, lines) = index.map_or((0, 0), Index::covered);
+        Self { path, at, lines, headers: usize::from(index.is_some()), facts: Vec::new(), warnings: Vec::new() }
+    }
+
+    fn read(&mut self, file: &File, missing: bool) -> Result<()> {
+        let path = self.path;
+        let failed = |e: io::Error| Error::io("reading", path, &e);
+        let mut reader = BufReader::with_capacity(1 << 16, file);
+        reader.seek(SeekFrom::Start(self.at)).map_err(failed)?;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            if length.map_err(failed)? == 0 {
+                break;
+            }
+            self.lines += 1;
+            let number = self.lines;
+            match classify(&line) {
+                Line::Blank => {}
+                Line::Header(FORMAT) => self.headers += 1,
+                Line::Header(format) => return Err(newer(path, format)),
+                Line::Event(event) => self.facts.push(Fact::new(*event, self.at)),
+                Line::Conflict => self.warnings.push(format!(
+                    "{}: line {number} is a conflict marker of a merge and was passed over",
+                    ui::path(path)
+                )),
+                // Only a line that was being written when the machine stopped may be torn: the last one, after others.
+                Line::Garbage(_) if missing && is_at_end(&mut reader) => {
+                    let why = format!("it was cut off in line {number}, and more is missing after that");
+                    return Err(garbage(path, &why));
+                }
+                Line::Garbage(_)
+                    if self.headers > 0 && is_at_end(&mut reader) && line.len() < LONGEST_LINE as usize =>
+                {
+                    self.warnings.push(format!(
+                        "{}: the last line is torn and was passed over; the next command that writes removes it",
+                        ui::path(path)
+                    ));
+                }
+                Line::Garbage(why) => return Err(garbage(path, &format!("line {number} {why}"))),
+            }
+            self.at += line.len() as u64;
+        }
+        if self.headers == 0 {
+            return Err(garbage(path, "it has no header line"));
+        }
+        Ok(())
+    }
+}
+
+/// Covers what is more than `rest` bytes after the index, and puts that in its place. A cache: what cannot be covered or
+/// written is read.
+fn grow(path: &Path, log: &Log, mut index: Option<Index>, rest: u64, reading: Reading<'_>) -> Option<Index> {
+    let length = log.file.metadata().map_or(0, |m| m.len());
+    let begun = index.as_ref().map_or(0, |index| index.covered().0);
+    let mut staged: Option<PathBuf> = None;
+    loop {
+        let covered = index.as_ref().map_or(0, |index| index.covered().0);
+        if length - covered.min(length) <= rest {
+            break;
+        }
+        reading(covered - begun, length - begun);
+        let grown = journal::new_staging_name().map_err(|e| io::Error::other(e.to_string())).and_then(|name| {
+            let next = path.with_file_name(name);
+            let piece = piece(log, covered)?;
+            let grown = Index::grown(index.as_ref(), piece, log, &mark(path, log)?, &next);
+            if grown.is_err() {
+                let _ = disk::remove_file(&next);
+            }
+            Ok((next, grown?))
+        });
+        let Ok((next, grown)) = grown else { break };
+        if let Some(before) = staged.replace(next) {
+            let _ = disk::remove_file(&before);
+        }
+        index = Some(grown);
+    }
+    if let Some(staged) = staged
+        && disk::rename(&staged, &path.with_extension("idx")).is_err()
+    {
+        let _ = disk::remove_file(&staged);
+    }
+    index
+}
+
+/// The next lines that an index may cover: whole ones, and nothing odd among them.
+fn piece(log: &Log, start: u64) -> io::Result<Piece> {
+    let mut reader = BufReader::with_capacity(1 << 18, &log.file);
+    reader.seek(SeekFrom::Start(start))?;
+    let mut context = digest::Context::new(&digest::SHA256);
+    let (mut facts, mut end, mut lines, mut line) = (Vec::new(), start, 0, Vec::new());
+    while lines < PIECE {
+        line.clear();
+        let length = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+        match classify(&line) {
+            _ if !line.ends_with(b"\n") => break,
+            Line::Header(FORMAT) => {}
+            Line::Blank if end > 0 => {}
+            Line::Event(event) if end > 0 => facts.push(Fact::new(*event, end)),
+            _ => return Err(io::ErrorKind::InvalidData.into()),
+        }
+        context.update(&line);
+        end += length as u64;
+        lines += 1;
+    }
+    if lines == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Piece { facts, end, lines, digest: context.finish().as_ref().to_vec() })
+}
+
+/// How long the inventory is, for the index; what an earlier mark says of its end stands.
+fn mark(path: &Path, log: &Log) -> io::Result<Mark> {
+    let metadata = log.file.metadata()?;
+    let mark = match Mark::read(path) {
+        Some(mark) => mark,
+        None => ending(&mut log.file.try_clone()?)?,
+    };
+    Ok(mark.knowing(&metadata))
+}
+
+fn ending(file: &mut File) -> io::Result<Mark> {
+    let length = file.metadata()?.len();
+    let last_line = last_line(file)?.map_or(length, |(start, _)| start);
+    Ok(Mark::new(length, last_line))
 }
 
 /// Has the file lost more than the end of its last line since certgen wrote it?
 fn missing_lines(path: &Path, length: u64) -> bool {
-    let index = files::read_own(&path.with_extension("idx"), files::INPUT_LIMIT).ok();
-    let index = index.and_then(|bytes| serde_json::from_slice::<Index>(&bytes).ok());
-    index.is_some_and(|index| length <= index.last_line.min(index.length.saturating_sub(1)))
+    Mark::read(path).is_some_and(|mark| length <= mark.last_line.min(mark.length.saturating_sub(1)))
 }
 
-/// Writes the index, by way of `staged`. A cache: what goes wrong is not worth a word.
+/// Notes in the index how the file is now. A cache: what goes wrong is not worth a word.
+///
+/// Under the lock, when it is known that nobody else has changed the file since [`settle`].
 pub(super) fn remember(path: &Path, staged: &Path) {
     let written = || -> io::Result<()> {
         let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        let Some((last_line, _)) = last_line(&mut file)? else { return Ok(()) };
-        let text = serde_json::to_vec(&Index { length, last_line })?;
-        disk::write_new(staged, &text, layout::PRIVATE_FILE, None)?;
-        disk::rename(staged, &path.with_extension("idx"))
+        put_mark(path, staged, ending(&mut file)?.knowing(&file.metadata()?))
     };
     let _ = written();
+}
+
+fn put_mark(path: &Path, staged: &Path, mark: Mark) -> io::Result<()> {
+    let index = path.with_extension("idx");
+    if Mark::read(path).is_some() {
+        return disk::write_over(&index, &mark.bytes());
+    }
+    disk::write_new(staged, &mark.bytes(), layout::PRIVATE_FILE, None)?;
+    disk::rename(staged, &index)
+}
+
+/// Makes sure that the index is of this inventory, so that from now on only what is appended changes it. Under the lock.
+fn settle(path: &Path) -> io::Result<()> {
+    let Some(mark) = Mark::read(path) else { return Ok(()) };
+    let file = files::open_own(path).map_err(|e| io::Error::other(e.to_string()))?;
+    let known = mark.knowing(&file.metadata()?);
+    if known == mark {
+        return Ok(());
+    }
+    let log = Log { file, fault: Fault::default() };
+    if Index::open(path, &log).is_none() {
+        // The mark alone: what it says of the end of the file is as true as before.
+        let index = path.with_extension("idx");
+        let staged = path.with_file_name(journal::new_staging_name().map_err(|e| io::Error::other(e.to_string()))?);
+        disk::write_new(&staged, &known.bytes(), layout::PRIVATE_FILE, None)?;
+        return disk::rename(&staged, &index);
+    }
+    disk::write_over(&path.with_extension("idx"), &known.bytes())
 }
 
 fn newer(path: &Path, format: u64) -> Error {
@@ -186,12 +364,17 @@ pub(super) fn repair(path: &Path) -> Result<Option<String>> {
         return Ok(None);
     }
     let mut file = files::open_own(path)?;
+    // A cache: the next reader notices by itself what could not be settled.
+    let _ = settle(path);
     let Some((start, last)) = last_line(&mut file).map_err(failed)? else { return Ok(None) };
     let length = start + last.len() as u64;
     let torn = matches!(classify(&last), Line::Garbage(_)) && !missing_lines(path, length);
     if torn && start > 0 && is_inventory(&mut file).map_err(failed)? {
         cut_or_end(start, &[]).map_err(failed)?;
-        let _ = disk::remove_file(&path.with_extension("idx"));
+        if Mark::read(path).is_some() {
+            let mark = ending(&mut file).and_then(|mark| Ok(mark.knowing(&file.metadata()?)));
+            let _ = mark.and_then(|mark| disk::write_over(&path.with_extension("idx"), &mark.bytes()));
+        }
         return Ok(Some(format!("{}: removed a torn last line", ui::path(path))));
     }
     let whole = !matches!(classify(&last), Line::Garbage(_));
@@ -226,242 +409,6 @@ fn is_inventory(file: &mut File) -> io::Result<bool> {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use std::fs;
-    use std::path::PathBuf;
-
-    use time::OffsetDateTime;
-    use time::macros::datetime;
-
-    use super::super::inventory::FoundCertificate;
-    use super::super::testing::TempDir;
-    use super::*;
-
-    const DAY: OffsetDateTime = datetime!(2026-01-01 0:00 UTC);
-
-    fn event(action: Action, seconds: i64, name: &str, serial: &str) -> Event {
-        let at = DAY + time::Duration::seconds(seconds);
-        let mut event = Event::new(action, "a@b", at, at).unwrap().about("client", name);
-        event.serial = Some(serial.to_owned());
-        event.issuer = Some("ca".to_owned());
-        event.not_after = Some((at + time::Duration::DAY).into());
-        event
-    }
-
-    fn text(events: &[Event]) -> String {
-        header_line() + &lines(events.to_vec()).unwrap()
-    }
-
-    fn file(dir: &TempDir, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = dir.path().join("inventory.jsonl");
-        fs::write(&path, content).unwrap();
-        path
-    }
-
-    fn history() -> Vec<Event> {
-        let mut revoked = event(Action::Revoked, 3, "a", "01");
-        revoked.reason = Some("keyCompromise".into());
-        let mut emitted = event(Action::Emitted, 4, "a", "02");
-        emitted.path = Some("rabbitmq/rabbitmq.conf".into());
-        emitted.sha256 = Some("ff".into());
-        vec![
-            event(Action::Issued, 0, "a", "01"),
-            event(Action::Renewed, 1, "a", "02"),
-            event(Action::Issued, 2, "b", "0A:0b"),
-            revoked,
-            emitted,
-            event(Action::Removed, 5, "b", "0a0b"),
-        ]
-    }
-
-    #[test]
-    fn what_follows_from_the_events() {
-        let dir = TempDir::new();
-        let inventory = read(&file(&dir, text(&history()))).unwrap();
-        assert_eq!(inventory.current_serial("client", "a"), Some("02"));
-        assert_eq!(inventory.current("client", "b"), None);
-        assert!(
-            inventory.is_revoked("ca", "01") && !inventory.is_revoked("ca", "02") && !inventory.is_revoked("x", "01")
-        );
-        assert_eq!(inventory.revoked("ca").count(), 1);
-        assert_eq!(inventory.by_serial("0A:0B")[0].1, "b");
-        assert_eq!(inventory.unexpired("client", "a", DAY).len(), 2);
-        assert_eq!(inventory.unexpired("client", "a", DAY + time::Duration::seconds(86_401)).len(), 1);
-        assert_eq!(inventory.emitted["rabbitmq/rabbitmq.conf"], "ff");
-    }
-
-    #[test]
-    fn a_hold_is_released_and_nothing_else_is() {
-        let revoked = |seconds, reason: &str| {
-            let mut event = event(Action::Revoked, seconds, "a", "01");
-            event.reason = Some(reason.into());
-            event
-        };
-        let released = |seconds| event(Action::Released, seconds, "a", "01");
-        let dir = TempDir::new();
-        let after = |events: &[Event]| {
-            let all = [&[event(Action::Issued, 0, "a", "01")], events].concat();
-            let inventory = read(&file(&dir, text(&all))).unwrap();
-            let issued = inventory.by_serial("01")[0].2.clone();
-            (
-                issued.revoked.map(|r| (r.reason.unwrap_or_default(), (r.time - DAY).whole_seconds())),
-                issued.released.is_some(),
-            )
-        };
-        let hold = || revoked(1, "certificateHold");
-        assert_eq!(after(&[hold(), released(2)]), (None, true));
-        assert_eq!(after(&[hold(), released(2), hold()]).0, None, "the same moment again is the same hold");
-        assert_eq!(after(&[revoked(1, "superseded"), released(2)]), (Some(("superseded".into(), 1)), false));
-        assert_eq!(after(&[hold(), revoked(2, "superseded"), released(3)]).0, Some(("superseded".into(), 1)));
-        assert_eq!(
-            after(&[revoked(1, "superseded"), revoked(2, "keyCompromise")]).0,
-            Some(("keyCompromise".into(), 1))
-        );
-        assert_eq!(
-            after(&[revoked(1, "keyCompromise"), revoked(2, "superseded")]).0,
-            Some(("keyCompromise".into(), 1))
-        );
-    }
-
-    #[test]
-    fn a_revocation_of_an_unknown_certificate_is_remembered() {
-        let dir = TempDir::new();
-        let mut known = event(Action::Revoked, 1, "a", "01");
-        let mut unknown = event(Action::Revoked, 1, "a", "AB:cd");
-        (known.role, known.name, unknown.role, unknown.name) = (None, None, None, None);
-        let all = [event(Action::Issued, 0, "a", "01"), known, unknown.clone()];
-        let inventory = read(&file(&dir, text(&all))).unwrap();
-        assert!(inventory.is_revoked("ca", "abcd") && inventory.is_revoked("ca", "01"));
-        assert!(!inventory.is_revoked("x", "abcd"));
-        assert_eq!(inventory.strangers.len(), 1);
-        unknown.action = Action::Released;
-        assert_eq!(Inventory::from_events([&all[..], &[unknown]].concat()).strangers.len(), 0);
-    }
-
-    #[test]
-    fn merged_lines_in_any_order_mean_the_same() {
-        let dir = TempDir::new();
-        let straight = text(&history());
-        let expected = read(&file(&dir, &straight)).unwrap();
-        let mut shuffled: Vec<_> = straight.lines().rev().collect();
-        shuffled.extend(straight.lines());
-        let merged = shuffled.join("\n") + "\n<<<<<<< ours\n=======\n>>>>>>> theirs\n\n";
-        let inventory = read(&file(&dir, merged)).unwrap();
-        assert_eq!((&inventory.events, &inventory.entries), (&expected.events, &expected.entries));
-        assert_eq!(inventory.warnings.len(), 3);
-    }
-
-    #[test]
-    fn a_torn_last_line_is_passed_over_and_then_removed() {
-        let dir = TempDir::new();
-        let whole = text(&history());
-        for torn in ["{\"id\":\"x", "{\"id\":\"x\n", "\0\0\0\0", "x"] {
-            let path = file(&dir, format!("{whole}{torn}"));
-            let inventory = read(&path).unwrap();
-            assert_eq!((inventory.events.len(), inventory.warnings.len()), (6, 1));
-            assert!(repair(&path).unwrap().unwrap().contains("torn"));
-            assert_eq!(fs::read_to_string(&path).unwrap(), whole);
-            assert_eq!(repair(&path).unwrap(), None);
-        }
-        let path = file(&dir, whole.trim_end());
-        assert_eq!(repair(&path).unwrap(), None);
-        assert_eq!(fs::read_to_string(&path).unwrap(), whole);
-    }
-
-    #[test]
-    fn what_is_no_inventory_is_refused_by_name_and_line_and_left_alone() {
-        let dir = TempDir::new();
-        let whole = text(&history());
-        let garbage_inside = whole.replacen("\n{\"id\"", "\ngarbage\n{\"id\"", 1);
-        for (content, why) in [
-            (String::new(), "no header line"),
-            ("garbage".to_owned(), "line 1 is not an event"),
-            (garbage_inside, "line 2 is not an event"),
-            ("\0".repeat(5000), "line 1 is not an event"),
-            (whole.replacen(":1}", ":2}", 1), "its format is 2"),
-            (whole.lines().nth(1).unwrap().to_owned(), "no header line"),
-        ] {
-            let path = file(&dir, &content);
-            let error = read(&path).unwrap_err();
-            assert!(error.message().contains(why) && error.message().contains("inventory.jsonl"), "{error}");
-            let _ = repair(&path).unwrap();
-            assert_eq!(fs::read_to_string(&path).unwrap().trim_end(), content.trim_end());
-        }
-        assert!(read(dir.path()).unwrap_err().message().contains("is a directory"));
-    }
-
-    #[test]
-    fn a_file_cut_in_the_middle_is_told_from_a_torn_last_line() {
-        let dir = TempDir::new();
-        let whole = text(&history());
-        let last = whole.trim_end().rfind('\n').unwrap() + 1;
-        let path = file(&dir, &whole);
-        let index = || remember(&path, &dir.path().join("staged"));
-        for cut in [whole.len() - 1, whole.len() - 9, last + 5] {
-            fs::write(&path, &whole).unwrap();
-            index();
-            fs::write(&path, &whole[..cut]).unwrap();
-            read(&path).unwrap();
-            repair(&path).unwrap();
-            assert!(fs::read_to_string(&path).unwrap().ends_with('\n'));
-        }
-        fs::write(&path, &whole).unwrap();
-        index();
-        fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(read(&path).unwrap_err().message().contains("cut off in line"));
-        assert_eq!(repair(&path).unwrap(), None);
-        assert_eq!(fs::read_to_string(&path).unwrap(), whole[..whole.len() / 2]);
-        // Cut between two lines, as an older version from git is: worth a warning.
-        fs::write(&path, &whole[..last]).unwrap();
-        assert!(read(&path).unwrap().warnings[0].contains("shorter"));
-        // Without the cache all is as before.
-        fs::remove_file(dir.path().join("inventory.idx")).unwrap();
-        assert!(read(&path).unwrap().warnings.is_empty());
-    }
-
-    #[test]
-    fn sixty_four_mebibytes_of_nothing_take_no_time() {
-        let dir = TempDir::new();
-        let path = file(&dir, text(&history()));
-        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 << 20).unwrap();
-        let start = std::time::Instant::now();
-        assert!(read(&path).unwrap_err().message().contains("too long"));
-        assert_eq!(repair(&path).unwrap(), None);
-        assert!(start.elapsed().as_secs() < 2);
-    }
-
-    #[test]
-    fn a_line_of_blanks_beyond_all_measure_is_no_blank_line() {
-        let dir = TempDir::new();
-        let mut bytes = text(&history()).into_bytes();
-        bytes.resize(3 << 20, b' ');
-        bytes.push(b'x');
-        let path = file(&dir, &bytes);
-        assert!(read(&path).unwrap_err().message().contains("too long"));
-        assert_eq!(repair(&path).unwrap(), None);
-        assert_eq!(fs::read(&path).unwrap(), bytes);
-    }
-
-    #[test]
-    fn certificates_that_the_inventory_lacks_are_added() {
-        let dir = TempDir::new();
-        let inventory = read(&file(&dir, text(&history()))).unwrap();
-        let found = |name: &str, serial: &str| FoundCertificate {
-            role: "client".into(),
-            name: name.into(),
-            serial: serial.into(),
-            issuer: "ca".into(),
-            key: "k".into(),
-            certificate: "c".into(),
-            not_before: DAY,
-            not_after: DAY,
-            subject: String::new(),
-            san: vec![],
-            key_type: None,
-        };
-        let events = inventory.rebuild(&[found("a", "02"), found("c", "0C")], "me", DAY).unwrap();
-        assert_eq!(events.len(), 1);
-        assert_eq!(events[0].serial.as_deref(), Some("0c"));
-        assert_eq!(events[0].note.as_deref(), Some("rebuilt from the certificate on disk"));
-    }
-}
+mod index_tests;
+#[cfg(all(test, unix))]
+mod tests;

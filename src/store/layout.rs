@@ -229,8 +229,13 @@ pub fn key_file(role: &str) -> &'static str {
 }
 
 /// Where a replaced pair is kept.
+pub fn history() -> PathBuf {
+    "history".into()
+}
+
+/// The replaced pair with that serial number.
 pub fn history_dir(role: impl AsRef<str>, name: &str, serial: &str) -> Result<PathBuf> {
-    Ok(PathBuf::from("history").join(role.as_ref()).join(directory_name(name)?).join(directory_name(serial)?))
+    Ok(history().join(role.as_ref()).join(directory_name(name)?).join(directory_name(serial)?))
 }
 
 /// What the broker needs: `rabbitmq/`, or `rabbitmq/<broker>/` when the manifest has more than one.

@@ -25,17 +25,21 @@ mod backup;
 mod disk;
 mod event;
 mod files;
+mod fold;
 mod growing;
+mod index;
 mod inventory;
 mod inventory_file;
 mod journal;
 mod lock;
 mod names;
 mod owner;
+mod record;
 mod recovery;
 mod snapshot;
 mod spool;
 mod stage;
+mod table;
 mod transaction;
 mod walk;
 
@@ -62,8 +66,10 @@ use crate::ui;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Location, Timestamp};
 pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
+pub use fold::Moment;
 pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
+pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
@@ -140,7 +146,12 @@ impl Store {
 
     /// Reads the inventory; one that does not exist is empty and says so in [`Inventory::exists`].
     pub fn inventory(&self) -> Result<Inventory> {
-        inventory_file::read(&self.path(layout::inventory()))
+        self.inventory_with(&mut |_, _| {})
+    }
+
+    /// The same, and says how far it is where that takes a while.
+    pub fn inventory_with(&self, reading: Reading<'_>) -> Result<Inventory> {
+        inventory_file::read(&self.path(layout::inventory()), reading)
     }
 
     /// Lists what has a directory of its own.
@@ -160,6 +171,17 @@ impl Store {
             entries.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         Ok(names)
+    }
+
+    /// Role and name of what has replaced pairs.
+    pub fn names_in_history(&self) -> Result<Vec<(String, String)>> {
+        let place = layout::history();
+        let mut found = Vec::new();
+        for role in self.file_names(&place)? {
+            let names = self.file_names(place.join(&role))?;
+            found.extend(names.iter().filter_map(|name| Some((role.clone(), name_of_directory(name)?))));
+        }
+        Ok(found)
     }
 
     /// The names of everything in a directory of the PKI, sorted.

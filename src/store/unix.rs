@@ -3,7 +3,7 @@
 use std::ffi::CString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
@@ -101,6 +101,11 @@ pub(super) fn sync_file_system(path: &Path) -> io::Result<()> {
         nix::unistd::sync();
     }
     Ok(())
+}
+
+/// Fills `bytes` from a place in the file.
+pub(super) fn read_at(file: &File, bytes: &mut [u8], at: u64) -> io::Result<()> {
+    file.read_exact_at(bytes, at)
 }
 
 /// A path from the bytes of its name.

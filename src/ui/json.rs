@@ -1,6 +1,7 @@
 //! The JSON that scripts read: one envelope for every command, whose keys are only ever added to.
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::env::Env;
 use crate::error::Result;
@@ -16,6 +17,16 @@ pub fn items<T: Serialize>(env: &mut Env, items: &[T]) -> Result<()> {
         items: &'a [T],
     }
     document(env, &Envelope { version: 1, items })
+}
+
+/// Prints the same one after the other, however many they are.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub fn stream<T: Serialize>(env: &mut Env, items: impl IntoIterator<Item = T>) -> Result<()> {
+    let mut told = Items::new(env);
+    items.into_iter().try_for_each(|item| told.item(env, |_| item))?;
+    told.end(env)
 }
 
 /// Prints an envelope that says more than its items.
@@ -65,11 +76,23 @@ impl Items {
     /// # Errors
     /// Standard output cannot be written.
     pub fn end(self, env: &mut Env) -> Result<()> {
+        self.end_with(env, &Map::new())
+    }
+
+    /// Prints what else the envelope has to say, and the end.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn end_with(self, env: &mut Env, rest: &Map<String, Value>) -> Result<()> {
         match self.count {
-            None => {}
-            Some(0) => writeln!(env.out(), "{{\n  \"version\": 1,\n  \"items\": []\n}}")?,
-            Some(_) => writeln!(env.out(), "\n  ]\n}}")?,
+            None => return Ok(()),
+            Some(0) => write!(env.out(), "{{\n  \"version\": 1,\n  \"items\": []")?,
+            Some(_) => write!(env.out(), "\n  ]")?,
         }
+        for (key, value) in rest {
+            write!(env.out(), ",\n  \"{key}\": {value}")?;
+        }
+        writeln!(env.out(), "\n}}")?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ mod table;
 mod text;
 
 pub use colour::{Colour, report};
-pub use json::{Items, document, items};
+pub use json::{Items, document, items, stream};
 pub use progress::Progress;
 pub use prompt::{ask, choose, confirm, new_secret, restore_cursor, secret};
 pub use table::Table;

@@ -13,6 +13,7 @@ mod hostile_names;
 mod hostile_world;
 mod import;
 mod inspect;
+mod list;
 mod migration;
 mod recovery;
 mod renew;

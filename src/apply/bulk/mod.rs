@@ -435,6 +435,7 @@ impl Block {
                 change.supersede(role, name)?;
             }
         }
+        change.world.inventory.check()?;
         change.events.extend(self.events);
         change.staged = self.staged;
         change.files = self.files;

@@ -1,6 +1,6 @@
 //! What a phase of a rotation puts into files that are used somewhere else, and what of that is known to have arrived.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::{Phase, Rotation};
@@ -8,7 +8,7 @@ use crate::apply::{Change, Trust, World};
 use crate::error::{Error, Result};
 use crate::profile::{Role, nearest};
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Action, Issued, Location};
+use crate::store::{self, Action, Issued, Location, Moment};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -39,7 +39,7 @@ impl World {
     /// An authority that the manifest names does not exist, or a name has no directory name.
     pub fn deliveries(&self, rotation: &Rotation) -> Result<Vec<Delivery>> {
         let Some((began, _)) = self.last_event_about(&rotation.authority, rotation.phase.begins_with()) else {
-            return self.delivered_since(0, rotation, rotation.phase == Phase::Started);
+            return self.delivered_since(Moment::default(), rotation, rotation.phase == Phase::Started);
         };
         self.delivered_since(began, rotation, rotation.phase == Phase::Started)
     }
@@ -64,26 +64,24 @@ impl World {
         self.delivered_since(ended, &rotation, true)
     }
 
-    fn delivered_since(&self, began: usize, rotation: &Rotation, bundles: bool) -> Result<Vec<Delivery>> {
-        let confirmed = self.last_confirmations();
+    fn delivered_since(&self, began: Moment, rotation: &Rotation, bundles: bool) -> Result<Vec<Delivery>> {
         let trust = Trust::of(self)?;
         let mut all = Vec::new();
-        for (role, name) in self.identities() {
-            let issued = self.inventory.current(role.as_str(), &name);
+        for (role, name, issued) in self.identities() {
             // Nobody is to be let in with it; but a listener goes on letting others in.
-            let is_withdrawn = issued.is_some_and(|issued| issued.revoked.is_some());
+            let is_withdrawn = issued.as_ref().is_some_and(|issued| issued.revoked.is_some());
             let mut files = None;
             if bundles && (!is_withdrawn || role.serves()) {
                 files = self.bundles_to_deliver(rotation, role, &name, &trust)?;
             }
-            if !is_withdrawn && (!bundles || self.is_of_one_command(began, issued)) {
-                let pair = self.pair_to_deliver(rotation, began, role, &name, issued)?;
+            if !is_withdrawn && (!bundles || self.is_of_one_command(began, issued.as_ref())) {
+                let pair = self.pair_to_deliver(rotation, began, role, &name, issued.as_ref())?;
                 files = files.into_iter().chain(pair).reduce(|bundles, pair| [bundles, pair].concat());
             }
             let Some(files) = files else { continue };
-            let since = issued.map_or(began, |issued| if bundles { began } else { began.max(issued.event) });
+            let since = issued.as_ref().map_or(began, |issued| if bundles { began } else { began.max(issued.event) });
             let key = (role.to_string(), name);
-            let delivered = confirmed.get(&(key.0.as_str(), key.1.as_str())).is_some_and(|at| *at > since);
+            let delivered = self.confirmed_after(&key.0, &key.1, since);
             let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
             all.push(Delivery { role: key.0, name: key.1, files, elsewhere, delivered });
         }
@@ -91,13 +89,13 @@ impl World {
             for broker in self.manifest.brokers().iter().filter(|broker| broker.revocation) {
                 let name = broker.name.as_deref().unwrap_or("rabbitmq");
                 let files = vec![layout::rabbitmq_dir(broker.name.as_deref())?.join("crls")];
-                let delivered = confirmed.get(&(BROKER, name)).is_some_and(|at| *at > began);
+                let delivered = self.confirmed_after(BROKER, name, began);
                 all.push(Delivery { role: BROKER.into(), name: name.into(), files, elsewhere: false, delivered });
             }
         }
         if bundles {
             for (target, files) in self.consumers_that_hold(rotation)? {
-                let delivered = confirmed.get(&(CONSUMER, target.as_str())).is_some_and(|at| *at > began);
+                let delivered = self.confirmed_after(CONSUMER, &target, began);
                 all.push(Delivery { role: CONSUMER.into(), name: target, files, elsewhere: false, delivered });
             }
         }
@@ -124,8 +122,8 @@ impl World {
     }
 
     /// Whether the command that wrote the event at `began` issued this, too.
-    fn is_of_one_command(&self, began: usize, issued: Option<&Issued>) -> bool {
-        let time = |at: usize| self.inventory.events.get(at).map(|event| &event.time);
+    fn is_of_one_command(&self, began: Moment, issued: Option<&Issued>) -> bool {
+        let time = |at: Moment| self.inventory.event(at).map(|event| event.time);
         issued.is_some_and(|issued| issued.event > began && time(issued.event) == time(began))
     }
 
@@ -156,7 +154,7 @@ impl World {
     fn pair_to_deliver(
         &self,
         rotation: &Rotation,
-        began: usize,
+        began: Moment,
         role: Role,
         name: &str,
         issued: Option<&Issued>,
@@ -179,10 +177,10 @@ impl World {
         Ok(new.then(Vec::new))
     }
 
-    /// Where in the log each identity's delivery was confirmed last.
-    fn last_confirmations(&self) -> HashMap<(&str, &str), usize> {
-        let events = self.inventory.events.iter().enumerate().filter(|(_, event)| event.action == Action::Delivered);
-        events.filter_map(|(at, event)| Some(((event.role.as_deref()?, event.name.as_deref()?), at))).collect()
+    /// Somebody has said after `began` that the files of an identity, broker or consumer have arrived.
+    fn confirmed_after(&self, role: &str, name: &str, began: Moment) -> bool {
+        let delivered = self.inventory.history(role, name).and_then(|history| history.delivered);
+        delivered.is_some_and(|at| at > began)
     }
 }
 

@@ -24,8 +24,8 @@ impl World {
         let mut members = vec![authority.to_owned()];
         members.extend(self.authorities_below(authority));
         let mut found = Vec::new();
-        for (role, name) in self.identities() {
-            let Some(issued) = self.inventory.current(role.as_str(), &name) else { continue };
+        for (role, name, issued) in self.identities() {
+            let Some(issued) = issued else { continue };
             let ended = issued.revoked.is_some() || issued.not_after.is_some_and(|end| end < now);
             if !ended && members.contains(&issued.issuer) {
                 let elsewhere = issued.location != Location::Pki;
@@ -51,12 +51,11 @@ impl World {
                 });
             }
         }
-        for (role, name) in self.identities() {
-            let issued = self.inventory.current(role.as_str(), &name);
-            if issued.is_some_and(|i| i.revoked.is_some() || i.not_after.is_some_and(|end| end < now)) {
+        for (role, name, issued) in self.identities() {
+            if issued.as_ref().is_some_and(|i| i.revoked.is_some() || i.not_after.is_some_and(|end| end < now)) {
                 continue;
             }
-            if self.depends(rotation, role, &name, issued)? {
+            if self.depends(rotation, role, &name, issued.as_ref())? {
                 let elsewhere = issued.is_some_and(|issued| issued.location != Location::Pki);
                 found.push(Dependent { role: role.to_string(), name, elsewhere });
             }

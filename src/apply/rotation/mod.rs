@@ -24,7 +24,7 @@ use time::{Duration, OffsetDateTime};
 use crate::apply::World;
 use crate::error::{Error, Result};
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{Action, Event};
+use crate::store::{Action, Event, Moment};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -164,7 +164,7 @@ impl World {
     /// Whether an authority signs with the older of its keys. Where the log is lost, the certificates say which that is.
     pub(super) fn went_back(&self, name: &str) -> bool {
         let begins = |generation| self.authority(Ca::new(name, generation)).map(|ca| ca.validity().not_before);
-        match self.inventory.authorities.get(name) {
+        match self.inventory.authorities().get(name) {
             Some(history) if self.last_event_about(name, Action::RotationSwitched).is_some() => history.went_back(),
             _ => begins(Generation::Predecessor) > begins(Generation::Present),
         }
@@ -184,7 +184,7 @@ impl World {
     }
 
     /// The event with which the last rotation of `name` ended.
-    fn last_end(&self, name: &str) -> Option<(usize, &Event)> {
+    fn last_end(&self, name: &str) -> Option<(Moment, Event)> {
         let ends = [Action::RotationFinished, Action::RotationAborted];
         ends.into_iter().filter_map(|action| self.last_event_about(name, action)).max_by_key(|(at, _)| *at)
     }
@@ -222,9 +222,9 @@ impl World {
     }
 
     /// The last event of that kind about an authority, and its place in the log.
-    fn last_event_about(&self, name: &str, action: Action) -> Option<(usize, &Event)> {
+    fn last_event_about(&self, name: &str, action: Action) -> Option<(Moment, Event)> {
         let history = self.inventory.history(layout::AUTHORITY, name)?;
-        let mut events = history.events.iter().rev().filter_map(|at| Some((*at, self.inventory.events.get(*at)?)));
+        let mut events = history.events.iter().rev().filter_map(|at| Some((*at, self.inventory.event(*at)?)));
         events.find(|(_, event)| event.action == action)
     }
 

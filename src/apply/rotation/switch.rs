@@ -98,7 +98,7 @@ impl Change<'_> {
     /// Nobody knows what an identity should be.
     pub fn to_reissue(&self, rotation: &Rotation) -> Result<Vec<Renewal>> {
         let mut todo = Vec::new();
-        for (role, name) in self.world.identities() {
+        for (role, name, _) in self.world.identities() {
             let Some(entry) = self.world.entry(role, &name) else { continue };
             if !rotation.members.contains(&entry.issuer) {
                 continue;

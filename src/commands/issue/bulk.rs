@@ -95,6 +95,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
         env.say("the users of a list are in no definitions.json: add --users FILE for a file to import");
     }
     let (checked, users) = look(&reading, &world, &place, args, users, &mut told, env)?;
+    world.inventory.check()?;
     let what = source.what();
     let refused = refuse(&checked, what, common.keep_going);
     let users = match refused.and_then(|()| users.map(|users| users.finished(common.force)).transpose()) {

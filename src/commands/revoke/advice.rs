@@ -157,6 +157,7 @@ impl About {
             return Ok(about);
         }
         let entry = world.entry(Role::Client, &target.name);
+        let entry = entry.as_deref();
         let brokers: Vec<_> = match entry {
             Some(entry) => world.manifest.brokers_of(entry).collect(),
             None => world.manifest.brokers().iter().collect(),

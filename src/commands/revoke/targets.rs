@@ -50,7 +50,7 @@ fn certificates(world: &World, role: &str, name: &str, env: &Env) -> Result<Vec<
         ))
         .hint(format!("see its history with certgen log {shown}")));
     }
-    let target = |issued: &Issued| Target { role: role.to_owned(), name: name.to_owned(), issued: issued.clone() };
+    let target = |issued| Target { role: role.to_owned(), name: name.to_owned(), issued };
     Ok(unexpired.into_iter().map(target).collect())
 }
 
@@ -74,7 +74,7 @@ fn serial(world: &World, text: &str, has_role: bool, env: &Env) -> Result<Vec<Ta
     let found = world.inventory.by_serial(&number.to_string());
     let (role, name, issued) = match found.as_slice() {
         [] => return Err(unknown()),
-        [only] => *only,
+        [only] => only.clone(),
         several => {
             let names: Vec<String> =
                 several.iter().map(|(role, name, _)| ui::plain(&format!("{role}/{name}"))).collect();
@@ -93,8 +93,8 @@ fn serial(world: &World, text: &str, has_role: bool, env: &Env) -> Result<Vec<Ta
         )));
     }
     if role == layout::AUTHORITY {
-        return authority(world, name, env)
+        return authority(world, &name, env)
             .map(|targets| targets.into_iter().filter(|t| t.issued.serial == number.to_string()).collect());
     }
-    Ok(vec![Target { role: role.to_owned(), name: name.to_owned(), issued: issued.clone() }])
+    Ok(vec![Target { role, name, issued }])
 }

@@ -104,12 +104,12 @@ impl Check<'_> {
             (in_pki || current.is_some()) && world.store.holds(layout::entry_dir(self.role.as_str(), &entry.name)?);
         let earlier = || world.inventory.unexpired(self.role.as_str(), &entry.name, env.now);
         if self.replace {
-            let current = current.ok_or_else(|| Error::failed("it has no certificate to be replaced"))?;
+            let current = current.as_ref().ok_or_else(|| Error::failed("it has no certificate to be replaced"))?;
             if !self.force && self.is_replaced(wish, current)? && is_good(current, has_directory, env)? {
-                self.found.superseded.extend(earlier().into_iter().map(|issued| issued.issuer.clone()));
+                self.found.superseded.extend(earlier().into_iter().map(|issued| issued.issuer));
                 return Ok(Decision::Unchanged);
             }
-        } else if let Some(current) = current
+        } else if let Some(current) = &current
             && !self.force
         {
             let differences = self.differences(wish, entry, current)?;
@@ -151,7 +151,7 @@ impl Check<'_> {
             self.found.issuers.insert(entry.issuer.clone());
         }
         if self.replace {
-            self.found.supersedes.extend(earlier().into_iter().map(|issued| issued.issuer.clone()));
+            self.found.supersedes.extend(earlier().into_iter().map(|issued| issued.issuer));
         }
         Ok(if current.is_some() { Decision::Renew } else { Decision::New })
     }
@@ -162,8 +162,8 @@ impl Check<'_> {
         if let Some(csr) = &wish.csr {
             return Ok(current.key.as_deref() == Some(&csr.public_key().sha256_hex()));
         }
-        match &self.world.inventory.events[current.event].sha256 {
-            Some(list) if Some(list) != self.list.as_ref() => Err(Error::failed(
+        match self.world.inventory.event(current.event).and_then(|event| event.sha256) {
+            Some(list) if Some(&list) != self.list.as_ref() => Err(Error::failed(
                 "another list replaced it already: take it out, or add --force if it was swapped once more",
             )),
             list => Ok(list.is_some()),
@@ -238,7 +238,7 @@ impl World {
         if let Some(spec) = self.manifest.spec(role, name) {
             return Some(spec.clone());
         }
-        let event = &self.inventory.events[self.inventory.current(role.as_str(), name)?.event];
-        serde_json::from_value(event.entry.clone()?).ok()
+        let event = self.inventory.event(self.inventory.current(role.as_str(), name)?.event)?;
+        serde_json::from_value(event.entry?).ok()
     }
 }
