@@ -466,8 +466,9 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
 fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
     for list in manifest.from().to_vec() {
         let path = store.path(&list.file);
-        let reading = || format!("reading {}, which certgen.toml names in [[from]]", ui::path(&path));
-        let bytes = store::read_limited(&path, LIST_LIMIT).context(reading)?;
+        let bytes = store::read_limited(&path, LIST_LIMIT).map_err(|e| {
+            e.context("certgen.toml names a list in [[from]]").hint("put the file there, or take the list out")
+        })?;
         manifest.add_list(&list, &bytes, &ui::path(&path))?;
     }
     Ok(())
