@@ -159,6 +159,9 @@ pub struct Event {
     pub profile: Option<String>,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub settings: std::collections::BTreeMap<String, String>,
+    /// How many events the command that initialized it recorded, this one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }

@@ -3,6 +3,23 @@
 use crate::support::World;
 
 /// Each of these was issued again, or refused, when nothing had changed.
+const NOON: &str = "2026-11-22T12:00:00Z";
+
+#[test]
+fn a_directory_is_called_untouched_only_if_it_is() {
+    for profile in ["basic", "celery"] {
+        let world = World::new();
+        let init = ["init", "--profile", profile];
+        world.certgen(init).at(NOON).run().success();
+        world.certgen(init).at(NOON).run().code(1).stderr_has("nothing was issued since: to begin again, rm -r pki");
+        // Within the same second, too.
+        world.certgen(["issue", "client", "x", "--no-save"]).at(NOON).run().success();
+        let refused = world.certgen(init).at(NOON).run().code(1);
+        assert!(!refused.stderr.contains("rm -r"), "{}", refused.transcript());
+        world.certgen(["plan"]).at(NOON).run().success().stderr_has("nothing to do");
+    }
+}
+
 #[test]
 fn what_was_asked_before_is_unchanged() {
     let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
