@@ -516,7 +516,11 @@ impl<'a> Change<'a> {
 
     /// True when there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.directories.is_empty() && self.removals.is_empty() && self.events.is_empty()
+        self.files.is_empty()
+            && self.directories.is_empty()
+            && self.opened.is_empty()
+            && self.removals.is_empty()
+            && self.events.is_empty()
     }
 
     /// Makes it so, or leaves everything as it was.

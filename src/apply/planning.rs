@@ -417,13 +417,18 @@ impl Change<'_> {
 
     /// Brings every file up to date that follows from certificates and manifest.
     fn refresh(&mut self, trust: &Trust) -> Result<()> {
+        let asked: BTreeSet<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         self.refresh_bundles(trust)?;
         self.refresh_brokers()?;
         if !self.world.has_been_checked_out() {
             return Ok(());
         }
-        // A file with secrets that is not here is in another checkout: version control does not keep it.
-        let is_theirs = |file: &&OutputFile| file.mode & 0o004 == 0 && !self.world.store.holds(&file.path);
+        // A file with secrets that is not here is in another checkout: version control does not keep it, nor the modes of
+        // the others.
+        let is_theirs = |file: &&OutputFile| match self.world.store.read(&file.path) {
+            Ok(is) => *is == *file.bytes && !asked.contains(&file.path),
+            Err(_) => file.mode & 0o004 == 0 && !self.world.store.holds(&file.path),
+        };
         let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
         self.files.retain(|file| !theirs.contains(&file.path));
         self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));

@@ -111,6 +111,17 @@ fn every_difference_has_its_reason_and_its_place_in_the_order() {
 }
 
 #[test]
+fn a_directory_that_others_may_enter_is_secured_alone() {
+    let world = celery();
+    let directory = world.pki("client/celery_client");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("ours");
+    let found = steps(&world, &["plan"], 3);
+    assert_eq!(found, ["secure client/celery_client: mode of celery_client: is 0755, should be 0700"]);
+    applied(&world, &[]);
+    assert_eq!(fs::metadata(&directory).expect("ours").permissions().mode() & 0o7777, 0o700);
+}
+
+#[test]
 fn a_manifest_alone_becomes_a_pki() {
     let template = celery();
     let world = World::new();
