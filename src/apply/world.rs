@@ -255,7 +255,7 @@ impl World {
         if !self.store.holds(&path) {
             let elsewhere =
                 self.inventory.current(role.as_str(), name).is_some_and(|issued| issued.location != Location::Pki);
-            return if elsewhere || self.is_checked_out(directory) { Key::Elsewhere } else { Key::Missing };
+            return if elsewhere || self.is_checked_out(role, directory) { Key::Elsewhere } else { Key::Missing };
         }
         let Ok(pem) = self.store.read(&path) else { return Key::Damaged };
         match PrivateKey::from_pem(&pem, None) {
@@ -266,17 +266,20 @@ impl World {
         }
     }
 
-    /// Keys are not kept in version control, and git makes directories that others may enter, which certgen never does
-    /// where there is a key: the key of such a one is in another checkout.
-    fn is_checked_out(&self, directory: &Path) -> bool {
-        store::facts(&self.store.path(directory)).is_some_and(|is| is.is_wider_than(0o770))
+    /// Keys are not kept in version control, and git gives the modes that the umask says: directories that others may enter,
+    /// which certgen never does where there is a key, or certificates that others may not read. The key of such a one is in
+    /// another checkout.
+    fn is_checked_out(&self, role: Role, directory: &Path) -> bool {
+        let facts = |path: &Path| store::facts(&self.store.path(path));
+        facts(directory).is_some_and(|is| is.is_wider_than(0o770))
+            || facts(&directory.join(role.certificate_file())).is_some_and(|is| !is.fits(layout::PUBLIC_FILE, None))
     }
 
     /// The same of any identity here.
     pub(super) fn has_been_checked_out(&self) -> bool {
         self.on_disk.iter().any(|(role, name)| {
             layout::entry_dir(role.as_str(), name).is_ok_and(|directory| {
-                !self.store.holds(directory.join(role.key_file())) && self.is_checked_out(&directory)
+                !self.store.holds(directory.join(role.key_file())) && self.is_checked_out(*role, &directory)
             })
         })
     }
@@ -466,8 +469,9 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
 fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
     for list in manifest.from().to_vec() {
         let path = store.path(&list.file);
-        let reading = || format!("reading {}, which certgen.toml names in [[from]]", ui::path(&path));
-        let bytes = store::read_limited(&path, LIST_LIMIT).context(reading)?;
+        let bytes = store::read_limited(&path, LIST_LIMIT).map_err(|e| {
+            e.context("certgen.toml names a list in [[from]]").hint("put the file there, or take the list out")
+        })?;
         manifest.add_list(&list, &bytes, &ui::path(&path))?;
     }
     Ok(())

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::apply::archive::{self, GrowingArchive};
 use crate::apply::change::owner;
 use crate::apply::identity::{self, Made};
-use crate::apply::{Change, Dates, KeySource, Trust, Vault, World, world};
+use crate::apply::{Change, Dates, KeySource, Superseded, Trust, Vault, World, world};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
@@ -99,6 +99,8 @@ pub enum Told {
     },
     /// It has all it needs.
     Unchanged(String),
+    /// One of its earlier certificates is revoked, because the device was swapped.
+    Revoked(Superseded),
 }
 
 /// A run: the PKI, who signs, and where everything goes.
@@ -111,6 +113,10 @@ pub struct Bulk<'a> {
     pub place: Place,
     /// The authorities that sign, by name.
     pub issuers: BTreeSet<String>,
+    /// The devices were swapped: whatever an identity had before is revoked with the block that replaces it.
+    pub supersede: bool,
+    /// What tells the list that says so from others, for the inventory to remember.
+    pub list: Option<String>,
 }
 
 impl Bulk<'_> {
@@ -151,6 +157,7 @@ impl Bulk<'_> {
             area,
             mtime: archive.as_ref().map_or(0, |archive| archive.mtime),
             actor: env.actor.clone(),
+            list: self.list.clone(),
             now: env.now,
             real_now: env.real_now,
         };
@@ -162,7 +169,7 @@ impl Bulk<'_> {
             if let Some(archive) = archive {
                 archive.sync()?;
             }
-            let told = block.commit(self.world, &stage, env)?;
+            let told = block.commit(self.world, &stage, self.supersede, env)?;
             told.into_iter().try_for_each(|told| tell(told, env))
         };
         let work = |piece: I| match step(piece)? {
@@ -225,6 +232,7 @@ struct Maker<'a> {
     area: Option<StagingArea>,
     mtime: u64,
     actor: String,
+    list: Option<String>,
     now: OffsetDateTime,
     real_now: OffsetDateTime,
 }
@@ -277,6 +285,7 @@ impl Maker<'_> {
         identity::describe(&mut event, certificate, &entry.issuer, location, false);
         event.entry = asked(&spec);
         event.bulk = Some(true);
+        event.sha256.clone_from(&self.list);
         let validity = *certificate.validity();
         let (name, issuer, serial) = (entry.name.clone(), entry.issuer.clone(), certificate.serial().to_string());
         let (goods, path) = self.goods(entry, owner, &made, renews)?;
@@ -414,14 +423,20 @@ impl Block {
     }
 
     /// Files and inventory in one step; what can be told then.
-    fn commit(self, world: &mut World, stage: &Stage<'_>, env: &Env) -> Result<Vec<Told>> {
+    fn commit(self, world: &mut World, stage: &Stage<'_>, supersede: bool, env: &Env) -> Result<Vec<Told>> {
         if self.events.is_empty() {
             return Ok(self.told);
         }
         // Everything is signed already.
         let mut nobody = Vault::default();
         let mut change = Change::new(world, &mut nobody, env);
-        change.events = self.events;
+        for event in self.events.iter().filter(|_| supersede) {
+            if let (Some(Ok(role)), Some(name)) = (event.role.as_deref().map(str::parse), &event.name) {
+                change.supersede(role, name)?;
+            }
+        }
+        change.world.inventory.check()?;
+        change.events.extend(self.events);
         change.staged = self.staged;
         change.files = self.files;
         for (entry, owner, files) in self.replacing {
@@ -429,7 +444,7 @@ impl Block {
             let old = change.world.pair(entry.role, &entry.name)?.and_then(|pair| pair.certificate.ok());
             change.put_identity(&entry, &directory, files, owner, old.as_ref())?;
         }
-        change.commit_in(stage.transaction())?;
-        Ok(self.told)
+        let done = change.commit_in(stage.transaction())?;
+        Ok(self.told.into_iter().chain(done.superseded.into_iter().map(Told::Revoked)).collect())
     }
 }
