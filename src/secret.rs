@@ -11,11 +11,6 @@ use zeroize::Zeroize;
 pub(crate) struct Secret(Vec<u8>);
 
 impl Secret {
-    /// Room for so many bytes, so that they need not move.
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
-    }
-
     /// Adds bytes at the end.
     pub(crate) fn extend(&mut self, bytes: &[u8]) {
         self.reserve(bytes.len());
@@ -28,10 +23,16 @@ impl Secret {
         self.0.resize(length.max(self.0.len()), 0);
     }
 
+    /// Wipes them; their room stays.
+    pub(crate) fn clear(&mut self) {
+        self.0.as_mut_slice().zeroize();
+        self.0.clear();
+    }
+
     fn reserve(&mut self, more: usize) {
         let needed = self.0.len() + more;
         if needed > self.0.capacity() {
-            let mut larger = Self::with_capacity(needed.max(2 * self.0.capacity()));
+            let mut larger = Self(Vec::with_capacity(needed.max(2 * self.0.capacity())));
             larger.0.extend_from_slice(&self.0);
             *self = larger;
         }
@@ -40,7 +41,7 @@ impl Secret {
 
 impl Drop for Secret {
     fn drop(&mut self) {
-        // Behind them there never was anything.
+        // What stood behind them was wiped already.
         self.0.as_mut_slice().zeroize();
     }
 }
@@ -65,12 +66,14 @@ mod tests {
 
     #[test]
     fn it_grows_and_keeps_what_it_has() {
-        let mut secret = Secret::with_capacity(2);
+        let mut secret = Secret::default();
         (0..1000u32).for_each(|n| secret.extend(&n.to_be_bytes()));
         assert_eq!((secret.len(), &secret[396..400]), (4000, &99u32.to_be_bytes()[..]));
         secret.fill_up(4096);
         secret.fill_up(5);
         assert_eq!((secret.len(), &secret[4000..]), (4096, &[0; 96][..]));
         assert!(!format!("{secret:?}").contains("99"));
+        secret.clear();
+        assert!(secret.is_empty());
     }
 }

@@ -4,6 +4,7 @@ use crate::apply::{AuthorityState, Change, Dates, World, Written, request};
 use crate::error::{Error, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::Authority;
+use crate::plan::{self, Reason, Standing};
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Location, OutputFile, seal, seal::SealTo};
 use crate::ui;
@@ -88,6 +89,36 @@ impl World {
     pub fn keys_here(&self, name: &str) -> Vec<(String, Generation)> {
         let all = Generation::ALL.into_iter().map(|generation| (name.to_owned(), generation));
         all.filter(|ca| self.authority(ca).is_some() && self.authority_state(ca) != AuthorityState::Elsewhere).collect()
+    }
+
+    /// How an authority differs from what the manifest says of it; during a rotation its successor, which is to stay.
+    pub fn authority_reasons(&self, wanted: &Authority) -> Vec<Reason> {
+        let successor = self.authority(Ca::new(&wanted.name, Generation::Successor));
+        let Some(certificate) = successor.or_else(|| self.authority(&wanted.name)) else {
+            return vec![Reason::Missing];
+        };
+        let is_external = |name: &str| {
+            self.inventory.current(layout::AUTHORITY, name).is_some_and(|issued| issued.location == Location::External)
+        };
+        let issuer = self.issuer_of(certificate).map(|issuer| issuer.name);
+        let is_signed_elsewhere = is_external(&wanted.name) || issuer.is_some_and(is_external);
+        let levels_below = self.levels_below(&wanted.name, 0);
+        plan::authority_reasons(wanted, certificate, Standing { issuer, is_signed_elsewhere, levels_below })
+    }
+
+    /// An intermediate says how many authorities may follow it: as many as the manifest has below it, if nothing was said.
+    pub(super) fn with_path_length(&self, authority: &Authority) -> Authority {
+        let mut authority = authority.clone();
+        if authority.issuer.is_some() && authority.path_length.is_none() {
+            authority.path_length = Some(self.levels_below(&authority.name, 0));
+        }
+        authority
+    }
+
+    fn levels_below(&self, name: &str, depth: u8) -> u8 {
+        let below = self.manifest.authorities().iter().filter(|a| a.issuer.as_deref() == Some(name));
+        // The manifest has no circles, so this ends; a hierarchy as deep as a u8 does not exist.
+        below.map(|a| self.levels_below(&a.name, depth.saturating_add(1))).max().unwrap_or(depth)
     }
 
     pub(super) fn set_authority(&mut self, ca: Ca<'_>, certificate: Option<Certificate>) {
@@ -187,21 +218,6 @@ impl Change<'_> {
         Ok(certificate)
     }
 
-    /// An intermediate says how many authorities may follow it: as many as the manifest has below it, if nothing was said.
-    pub(super) fn with_path_length(&self, authority: &Authority) -> Authority {
-        let mut authority = authority.clone();
-        if authority.issuer.is_some() && authority.path_length.is_none() {
-            authority.path_length = Some(self.levels_below(&authority.name, 0));
-        }
-        authority
-    }
-
-    fn levels_below(&self, name: &str, depth: u8) -> u8 {
-        let below = self.world.manifest.authorities().iter().filter(|a| a.issuer.as_deref() == Some(name));
-        // The manifest has no circles, so this ends; a hierarchy as deep as a u8 does not exist.
-        below.map(|a| self.levels_below(&a.name, depth.saturating_add(1))).max().unwrap_or(depth)
-    }
-
     fn sign_authority(
         &mut self,
         authority: &Authority,
@@ -210,7 +226,7 @@ impl Change<'_> {
         dates: Dates,
     ) -> Result<Certificate> {
         let public = key.public_key().clone();
-        let authority = &self.with_path_length(authority);
+        let authority = &self.world.with_path_length(authority);
         let Some(parent) = &authority.issuer else {
             let (request, notes) = request::authority(authority, public, None, None, dates, self.env.now)?;
             self.note_dates("authority", &authority.name, None, &notes);

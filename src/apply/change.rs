@@ -189,7 +189,7 @@ impl<'a> Change<'a> {
         self.world.manifest.entries().to_vec()
     }
 
-    /// Records where this PKI comes from, for `init --keep`.
+    /// Records where this PKI comes from, for `init --keep`, before all else that the change records.
     ///
     /// # Errors
     /// An event cannot be made.
@@ -204,7 +204,8 @@ impl<'a> Change<'a> {
         event.profile = Some(profile.name().to_owned());
         event.sha256 = profile.sha256().map(str::to_owned);
         event.settings.clone_from(settings);
-        self.events.push(event);
+        event.events = Some(self.events.len() + 1);
+        self.events.insert(0, event);
         Ok(())
     }
 
@@ -515,7 +516,11 @@ impl<'a> Change<'a> {
 
     /// True when there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.files.is_empty() && self.directories.is_empty() && self.removals.is_empty() && self.events.is_empty()
+        self.files.is_empty()
+            && self.directories.is_empty()
+            && self.opened.is_empty()
+            && self.removals.is_empty()
+            && self.events.is_empty()
     }
 
     /// Makes it so, or leaves everything as it was.

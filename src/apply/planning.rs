@@ -117,7 +117,7 @@ impl World {
         for authority in self.authorities_in_order() {
             let name = authority.name.clone();
             let thing = Thing::Authority(name.clone());
-            let Some(certificate) = self.authority(&name) else {
+            if self.authority(&name).is_none() {
                 let missing = Step::new(Act::Create, thing.clone(), Reason::Missing);
                 let may = is_bare || options.create.contains(&name);
                 match self.refuse_existing_authority(&name) {
@@ -135,12 +135,13 @@ impl World {
                     }
                 }
                 continue;
-            };
-            let is = certificate.public_key().key_type();
-            if is != Some(authority.key_type) {
-                let reason = Reason::KeyType { is, should_be: authority.key_type };
+            }
+            let reasons = self.authority_reasons(&authority);
+            if !reasons.is_empty() {
+                let reasons = reasons.iter().map(ToString::to_string).collect();
                 let replace = format!("an authority is replaced, not changed: {}", self.how_to_replace(&name, env));
-                plan.steps.push(Step::new(Act::Leave, thing.clone(), reason).hint(replace));
+                let step = Step { act: Act::Leave, thing: thing.clone(), reasons, hints: Vec::new() };
+                plan.steps.push(step.hint(replace));
             }
             let key = layout::ca_key(&name)?;
             let is_open = |facts: store::FileFacts| facts.is_wider_than(layout::PRIVATE_FILE);
@@ -416,13 +417,18 @@ impl Change<'_> {
 
     /// Brings every file up to date that follows from certificates and manifest.
     fn refresh(&mut self, trust: &Trust) -> Result<()> {
+        let asked: BTreeSet<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
         self.refresh_bundles(trust)?;
         self.refresh_brokers()?;
         if !self.world.has_been_checked_out() {
             return Ok(());
         }
-        // A file with secrets that is not here is in another checkout: version control does not keep it.
-        let is_theirs = |file: &&OutputFile| file.mode & 0o004 == 0 && !self.world.store.holds(&file.path);
+        // A file with secrets that is not here is in another checkout: version control does not keep it, nor the modes of
+        // the others.
+        let is_theirs = |file: &&OutputFile| match self.world.store.read(&file.path) {
+            Ok(is) => *is == *file.bytes && !asked.contains(&file.path),
+            Err(_) => file.mode & 0o004 == 0 && !self.world.store.holds(&file.path),
+        };
         let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
         self.files.retain(|file| !theirs.contains(&file.path));
         self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));

@@ -80,12 +80,9 @@ pub(super) fn authority(
     let wanted = Wanted { validity: authority.validity, is_default: authority.validity_is_default };
     let (validity, notes) = dates_between(wanted, issuer, dates, now)
         .map_err(|e| e.context(format!("authority {} was not issued", ui::quote(&authority.name))))?;
-    let mark = public_key.mark();
     let request = PreparedRequest {
         purpose: if issuer.is_some() { Purpose::IntermediateAuthority } else { Purpose::RootAuthority },
-        // Two authorities of one name are what every client reports as a bad signature or an unknown CA: the mark
-        // comes from the key, so no two runs ever make the same name.
-        subject: authority.subject.clone().with_common_name(&format!("{} {mark}", authority.common_name))?,
+        subject: authority.full_subject(&public_key)?,
         subject_alt_names: Vec::new(),
         validity,
         key_usage: KeyUsage::KEY_CERT_SIGN | KeyUsage::CRL_SIGN,

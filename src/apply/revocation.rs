@@ -95,6 +95,34 @@ impl World {
         Ok(names)
     }
 
+    /// Those of the authorities whose lists lack something that the inventory knows to be revoked: a command that revoked
+    /// many was interrupted before it wrote them.
+    ///
+    /// # Errors
+    /// A list cannot be read.
+    pub fn behind<'n>(&self, names: &'n BTreeSet<String>, now: OffsetDateTime) -> Result<Vec<&'n String>> {
+        let mut behind = Vec::new();
+        for name in names {
+            let list = self.revocation_list_of(name.as_str())?;
+            let listed: BTreeSet<SerialNumber> = list.iter().flat_map(Crl::revoked).map(|entry| entry.serial).collect();
+            let mut valid =
+                self.inventory.revoked(name).filter(|(_, _, issued)| issued.not_after.is_none_or(|end| end > now));
+            if valid.any(|(_, _, issued)| issued.serial.parse().is_ok_and(|serial| !listed.contains(&serial))) {
+                behind.push(name);
+            }
+        }
+        Ok(behind)
+    }
+
+    /// Reads the inventory again, of which a run of many changes has learned since.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn reread_inventory(&mut self) -> Result<()> {
+        self.inventory = self.store.inventory()?;
+        Ok(())
+    }
+
     /// A clock that went back would make a list that is older than the one it replaces, and whoever compares the two would
     /// believe the wrong one.
     ///
@@ -226,7 +254,15 @@ impl Change<'_> {
     pub fn refresh_revocation_lists(&mut self) -> Result<()> {
         let changed = self.events.iter().filter(|e| matches!(e.action, Action::Revoked | Action::Released));
         let issuers: BTreeSet<String> = changed.filter_map(|e| e.issuer.clone()).collect();
-        for name in &issuers {
+        self.write_revocation_lists(&issuers)
+    }
+
+    /// Writes the lists of those authorities, whose certificates other changes revoked.
+    ///
+    /// # Errors
+    /// As for [`Change::refresh_revocation_lists`].
+    pub fn write_revocation_lists(&mut self, names: &BTreeSet<String>) -> Result<()> {
+        for name in names {
             self.write_revocation_list(name)?;
             for generation in [Generation::Successor, Generation::Predecessor] {
                 let other = Ca::new(name, generation);
@@ -243,7 +279,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// As for [`Change::refresh_revocation_lists`].
-    pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<Crl> {
+    pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<()> {
         let ca = ca.into();
         let begins = self.world.authority_certificate(ca)?.validity().not_before;
         let published = self.list_of(ca)?;
@@ -264,12 +300,11 @@ impl Change<'_> {
     }
 
     /// Signs the list that takes the place of `published`.
-    pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<Crl> {
+    pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<()> {
         let template = self.revocation_list(ca.name, published)?;
         let issuer: &LocalIssuer = self.vault.issuer(self.world, ca, self.env)?;
         let crl = template.sign(&issuer.signer()?)?;
-        self.put_list(ca, crl.clone())?;
-        Ok(crl)
+        self.put_list(ca, crl)
     }
 
     /// Stages a list and remembers it for the command to tell.

@@ -28,7 +28,7 @@ impl Change<'_> {
     /// # Errors
     /// Its issuer cannot sign, or our lints refuse it.
     pub fn subordinate(&mut self, authority: &Authority, csr: Csr, dates: Dates) -> Result<()> {
-        let authority = &self.with_path_length(authority);
+        let authority = &self.world.with_path_length(authority);
         let (name, role) = (&authority.name, layout::AUTHORITY);
         let Some(parent) = &authority.issuer else {
             return Err(Error::failed(format!("authority {} was not issued: it has no issuer", ui::quote(name)))

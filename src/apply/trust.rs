@@ -118,7 +118,10 @@ impl World {
         for file in self.manifest.trust(role) {
             let path = self.store.path(file);
             let reading = || format!("reading {}, which [defaults.{role}] trusts", ui::path(&path));
-            let bytes = store::read_limited(&path, store::INPUT_LIMIT).context(reading)?;
+            let bytes = store::read_limited(&path, store::INPUT_LIMIT).map_err(|e| {
+                e.context(format!("[defaults.{role}] in certgen.toml trusts a file"))
+                    .hint("put the file there, or take it out of trust")
+            })?;
             for anchor in Certificate::all_from_bytes(&bytes).context(reading)? {
                 if !anchor.is_ca() {
                     return Err(Error::failed(format!(

@@ -13,7 +13,7 @@ use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Store};
+use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -107,12 +107,7 @@ impl World {
             env.warn("a command was interrupted here; the next one that writes finishes its work");
         }
         let (manifest, manifest_text) = read_manifest(&store, env)?;
-        let mut bar = None;
-        let inventory = store.inventory_with(&mut |done, all| {
-            let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
-            bar.get_or_insert_with(new).reach(done >> 20);
-        })?;
-        drop(bar);
+        let inventory = with_bar(env, |reading| store.inventory_with(reading))?;
         for warning in &inventory.warnings {
             env.warn(warning);
         }
@@ -139,6 +134,11 @@ impl World {
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
+    }
+
+    /// After very much was issued: whoever asks next does not wait until the inventory is read.
+    pub fn index_inventory(&self, env: &Env) {
+        with_bar(env, |reading| self.store.index_inventory(reading));
     }
 
     /// A manifest that is about to take the place of this one, with the entries of its lists.
@@ -255,7 +255,7 @@ impl World {
         if !self.store.holds(&path) {
             let elsewhere =
                 self.inventory.current(role.as_str(), name).is_some_and(|issued| issued.location != Location::Pki);
-            return if elsewhere || self.is_checked_out(directory) { Key::Elsewhere } else { Key::Missing };
+            return if elsewhere || self.is_checked_out(role, directory) { Key::Elsewhere } else { Key::Missing };
         }
         let Ok(pem) = self.store.read(&path) else { return Key::Damaged };
         match PrivateKey::from_pem(&pem, None) {
@@ -266,17 +266,20 @@ impl World {
         }
     }
 
-    /// Keys are not kept in version control, and git makes directories that others may enter, which certgen never does
-    /// where there is a key: the key of such a one is in another checkout.
-    fn is_checked_out(&self, directory: &Path) -> bool {
-        store::facts(&self.store.path(directory)).is_some_and(|is| is.is_wider_than(0o770))
+    /// Keys are not kept in version control, and git gives the modes that the umask says: directories that others may enter,
+    /// which certgen never does where there is a key, or certificates that others may not read. The key of such a one is in
+    /// another checkout.
+    fn is_checked_out(&self, role: Role, directory: &Path) -> bool {
+        let facts = |path: &Path| store::facts(&self.store.path(path));
+        facts(directory).is_some_and(|is| is.is_wider_than(0o770))
+            || facts(&directory.join(role.certificate_file())).is_some_and(|is| !is.fits(layout::PUBLIC_FILE, None))
     }
 
     /// The same of any identity here.
     pub(super) fn has_been_checked_out(&self) -> bool {
         self.on_disk.iter().any(|(role, name)| {
             layout::entry_dir(role.as_str(), name).is_ok_and(|directory| {
-                !self.store.holds(directory.join(role.key_file())) && self.is_checked_out(&directory)
+                !self.store.holds(directory.join(role.key_file())) && self.is_checked_out(*role, &directory)
             })
         })
     }
@@ -466,8 +469,9 @@ fn read_manifest(store: &Store, env: &Env) -> Result<(Manifest, String)> {
 fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
     for list in manifest.from().to_vec() {
         let path = store.path(&list.file);
-        let reading = || format!("reading {}, which certgen.toml names in [[from]]", ui::path(&path));
-        let bytes = store::read_limited(&path, LIST_LIMIT).context(reading)?;
+        let bytes = store::read_limited(&path, LIST_LIMIT).map_err(|e| {
+            e.context("certgen.toml names a list in [[from]]").hint("put the file there, or take the list out")
+        })?;
         manifest.add_list(&list, &bytes, &ui::path(&path))?;
     }
     Ok(())
@@ -477,6 +481,15 @@ fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
 fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
     let bytes = store.read(path)?;
     Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(&store.path(path))))
+}
+
+/// Shows how far the reading of a long inventory is.
+fn with_bar<T>(env: &Env, work: impl FnOnce(Reading<'_>) -> T) -> T {
+    let mut bar = None;
+    work(&mut |done, all| {
+        let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
+        bar.get_or_insert_with(new).reach(done >> 20);
+    })
 }
 
 /// What the inventory knows of entries that were never saved in the manifest. Those of lists, which may be a million, are

@@ -105,7 +105,6 @@ fn build(
     settings: &BTreeMap<String, String>,
     name: Option<&str>,
 ) -> Result<()> {
-    change.initialized(profile, settings, name)?;
     for authority in change.world.authorities_in_order() {
         change.authority(&authority, Dates::default(), to)?;
     }
@@ -124,7 +123,8 @@ fn build(
         progress.step();
     }
     change.manifest(text.to_owned());
-    change.refresh_brokers()
+    change.refresh_brokers()?;
+    change.initialized(profile, settings, name)
 }
 
 /// There is a PKI: `--keep` is content with one that came from the same beginnings.
@@ -161,8 +161,8 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
 /// Only the command that made it ever wrote into it, so that nothing but its own certificates would be lost.
 fn is_untouched(store: &Store) -> bool {
     let Ok(inventory) = store.inventory() else { return false };
-    let Some(first) = inventory.initialized() else { return false };
-    inventory.events().all(|event| event.time == first.time && event.recorded == first.recorded)
+    let recorded = inventory.initialized().and_then(|event| event.events);
+    recorded.is_some_and(|recorded| inventory.events().take(recorded + 1).count() == recorded)
 }
 
 /// A second PKI inside the first is what somebody gets who stands in the wrong directory.

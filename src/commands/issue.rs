@@ -57,6 +57,7 @@ enum What {
                             certgen issue client collector --access consume:reports --validity 90d\n  \
                             certgen issue client --from devices.csv --access mqtt --archive fleet.tar --users users.json\n  \
                             certgen issue client reporting --replace\n  \
+                            certgen issue client --from swapped.csv --replace --archive swapped.tar\n  \
                             certgen issue client --cli admin.example.com")]
     Client(Box<ClientArgs>),
     /// An authority: a root, or an intermediate with --issuer
@@ -147,8 +148,9 @@ struct ClientArgs {
     identity: IdentityArgs,
     #[command(flatten)]
     user: UserArgs,
-    /// The device was swapped: a new certificate, and those it had are revoked as superseded
-    #[arg(long, conflicts_with_all = ["from", "csr_dir", "force"])]
+    /// The device was swapped: a new certificate, and those it had are revoked as superseded. A list replaces each of its devices
+    /// once, however often it is run
+    #[arg(long)]
     replace: bool,
     /// Write the users of a list to FILE (0600), to be imported into a broker
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with = "names", help_heading = "RabbitMQ user")]
@@ -583,6 +585,7 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     let mut unchanged = 0;
     for name in &args.names {
         if is_as_asked(name, args, dates, &world)? {
+            refuse_edited(name, &world, env)?;
             unchanged += 1;
             continue;
         }
@@ -647,6 +650,17 @@ fn is_as_asked(name: &str, args: &AuthorityArgs, dates: Dates, world: &World) ->
     }
     Err(Error::failed(format!("authority {} exists with other facts: {}", ui::quote(name), differs.join("; ")))
         .hint("name another one: a second key for an authority would break every chain below it"))
+}
+
+/// The manifest was edited since the authority was made.
+fn refuse_edited(name: &str, world: &World, env: &Env) -> Result<()> {
+    let reasons = world.manifest.authority(name).map_or_else(Vec::new, |wanted| world.authority_reasons(wanted));
+    if reasons.is_empty() {
+        return Ok(());
+    }
+    let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+    Err(Error::failed(format!("authority {} is not what certgen.toml says: {}", ui::quote(name), reasons.join("; ")))
+        .hint(format!("an authority is replaced, not changed: {}", world.how_to_replace(name, env))))
 }
 
 fn tell_unchanged(names: &[String], env: &mut Env) -> Result<Answer> {

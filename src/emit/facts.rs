@@ -188,7 +188,7 @@ impl Facts {
             let facts = facts.to_mut();
             for name in &consumer.clients {
                 if !facts.clients.iter().any(|client| client.identity.name == *name) {
-                    return Err(no_client(name, &facts.clients));
+                    return Err(self.no_client(name, consumer.broker.as_deref()));
                 }
             }
             facts.clients.retain(|client| consumer.clients.contains(&client.identity.name));
@@ -198,6 +198,27 @@ impl Facts {
             facts.to_mut().identities_mut().for_each(|identity| identity.key = None);
         }
         Ok(facts)
+    }
+
+    /// That a client has no user, in any broker or in the one that was named.
+    fn no_client(&self, name: &str, broker: Option<&str>) -> Error {
+        let theirs: Vec<String> = self
+            .clients
+            .iter()
+            .filter(|c| c.identity.name == name)
+            .filter_map(|c| c.broker.as_deref())
+            .map(ui::quote)
+            .collect();
+        if let (Some(broker), false) = (broker, theirs.is_empty()) {
+            return Error::failed(format!("client {} has no user in broker {}", ui::quote(name), ui::quote(broker)))
+                .hint(format!("its broker is {}; it may name several in certgen.toml", theirs.join(", ")));
+        }
+        let error = Error::failed(format!("no broker has a user of a client {}", ui::quote(name)));
+        let error = match nearest(name, self.clients.iter().map(|client| client.identity.name.as_str())) {
+            Some(near) => error.hint(format!("did you mean {}?", ui::quote(near))),
+            None => error,
+        };
+        error.hint(format!("make it: certgen issue client {}, with --vhost and --access", ui::shell(name)))
     }
 
     fn identities(&self) -> impl Iterator<Item = &Identity> {
@@ -225,15 +246,6 @@ pub(crate) fn no_broker<'n>(name: &str, known: impl Iterator<Item = &'n str>) ->
         true => error.hint("its broker has no name: leave --broker out"),
         false => error.hint(format!("the brokers are {}", known.join(", "))),
     }
-}
-
-fn no_client(name: &str, known: &[Client]) -> Error {
-    let error = Error::failed(format!("no broker has a user of a client {}", ui::quote(name)));
-    let error = match nearest(name, known.iter().map(|client| client.identity.name.as_str())) {
-        Some(near) => error.hint(format!("did you mean {}?", ui::quote(near))),
-        None => error,
-    };
-    error.hint(format!("make it: certgen issue client {}, with --vhost and --access", ui::shell(name)))
 }
 
 impl Broker {

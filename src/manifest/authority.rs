@@ -8,7 +8,7 @@ use super::settings;
 use super::spec::AuthoritySpec;
 use super::user::unique;
 use crate::ui;
-use crate::x509::{DistinguishedName, Duration, GeneralName, KeyType, NameConstraints, Subtree};
+use crate::x509::{DistinguishedName, Duration, GeneralName, KeyType, NameConstraints, PublicKey, Subtree, X509Error};
 
 /// One certificate authority that should exist, root or intermediate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +106,15 @@ impl Authority {
             policies: list(own.policies, &defaults.policies),
             checked: Checked,
         })
+    }
+
+    /// The whole subject of its certificate. Two authorities of one name are what every client reports as a bad signature
+    /// or an unknown CA: the mark comes from the key, so no two runs ever make the same name.
+    ///
+    /// # Errors
+    /// The common name does not fit.
+    pub fn full_subject(&self, key: &PublicKey) -> Result<DistinguishedName, X509Error> {
+        self.subject.clone().with_common_name(&format!("{} {}", self.common_name, key.mark()))
     }
 
     /// It signs itself.

@@ -27,6 +27,14 @@ pub(crate) struct DefaultsSpec {
     pub(crate) authority: Written<AuthoritySpec>,
 }
 
+/// `[[from]]`.
+#[derive(Debug, Default)]
+pub(crate) struct FromSpec {
+    pub(crate) role: String,
+    pub(crate) file: String,
+    pub(crate) defaults: EntrySpec,
+}
+
 /// The whole file.
 #[derive(Debug, Default)]
 pub(crate) struct File {
@@ -35,7 +43,7 @@ pub(crate) struct File {
     pub(crate) entries: Vec<(Role, Written<EntrySpec>)>,
     /// A name of `None` is the plain `[broker]`.
     pub(crate) brokers: Vec<(Option<String>, Written<BrokerSpec>)>,
-    pub(crate) from: Vec<Written<(String, String)>>,
+    pub(crate) from: Vec<Written<FromSpec>>,
     pub(crate) emit: Written<Vec<String>>,
 }
 
@@ -335,7 +343,7 @@ fn read_ports(parent: &mut Reader<'_>) -> Result<Vec<(&'static str, i64)>, Manif
     Ok(ports)
 }
 
-fn read_from(text: &Text<'_>, value: &Value<'_>) -> Result<Vec<Written<(String, String)>>, ManifestError> {
+fn read_from(text: &Text<'_>, value: &Value<'_>) -> Result<Vec<Written<FromSpec>>, ManifestError> {
     let wrong = |value: &Value<'_>| {
         let found = with_article(value.get_ref().type_str());
         let message = format!("\"from\" must be tables such as [[from]], not {found}");
@@ -345,10 +353,18 @@ fn read_from(text: &Text<'_>, value: &Value<'_>) -> Result<Vec<Written<(String, 
     let mut lists = Vec::new();
     for item in items {
         let table = item.get_ref().as_table().ok_or_else(|| wrong(item))?;
-        let mut r = Reader::open(text, "[[from]]".into(), item.span().start, table, schema::FROM_KEYS)?;
-        let (role, file) = (r.string(schema::ROLE)?, r.string(schema::FILE)?);
         let missing = |key: &str| text.error(item.span().start, format!("[[from]] does not say its {key}"));
-        let spec = (role.ok_or_else(|| missing("role"))?, file.ok_or_else(|| missing("file"))?);
+        let role = Reader::unchecked(text, "[[from]]".into(), table).string(schema::ROLE)?;
+        let role = role.ok_or_else(|| missing("role"))?;
+        // A role that does not exist is told when its meaning is looked for.
+        let (section, keys) = match role.parse::<Role>() {
+            Ok(role) if role.serves() => (format!("[[from]] of {role}s"), schema::FROM_SERVING_KEYS),
+            _ => ("[[from]]".to_owned(), schema::FROM_CLIENT_KEYS),
+        };
+        let mut r = Reader::open(text, section, item.span().start, table, keys)?;
+        r.string(schema::ROLE)?;
+        let file = r.string(schema::FILE)?.ok_or_else(|| missing("file"))?;
+        let spec = FromSpec { role, file, defaults: read_entry(&mut r)? };
         lists.push(Written { name: String::new(), spec, spots: r.spots });
     }
     Ok(lists)

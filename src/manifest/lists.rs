@@ -38,7 +38,7 @@ impl Manifest {
                     Columns::from_header(&record, list.role).map_err(|e| e.context(format!("{shown}: line {line}")))?;
                 continue;
             }
-            match self.listed(list.role, &columns, &record, &mut names, line) {
+            match self.listed(list, &columns, &record, &mut names, line) {
                 Ok(entry) => added.extend(entry),
                 Err(why) => faults.push(format!("line {line}: {why}")),
             }
@@ -63,13 +63,14 @@ impl Manifest {
     /// The entry of a row; none where the manifest's own counts.
     fn listed(
         &self,
-        role: Role,
+        list: &FromFile,
         columns: &Columns,
         record: &csv::StringRecord,
         names: &mut HashMap<String, (String, Option<u64>)>,
         line: u64,
     ) -> Result<Option<(Entry, EntrySpec)>, String> {
-        let asked = columns.row(record, self, &EntrySpec::default())?;
+        let role = list.role;
+        let asked = columns.row(record, self, &list.defaults)?;
         if asked.not_before.is_some() || asked.not_after.is_some() {
             return Err(
                 "a list of entries has no dates: they would not move when it is renewed; say validity".to_owned()
@@ -127,7 +128,11 @@ mod tests {
     const TEXT: &str = "version = 1\n[authority.root]\n[client.own]\nvalidity = \"30d\"\n[[from]]\nrole = \"client\"\nfile = \"a.csv\"\n";
 
     fn with(list: &str) -> Result<Manifest> {
-        let mut manifest = Manifest::parse(TEXT, "certgen.toml")?;
+        with_text(TEXT, list)
+    }
+
+    fn with_text(text: &str, list: &str) -> Result<Manifest> {
+        let mut manifest = Manifest::parse(text, "certgen.toml")?;
         let from = manifest.from()[0].clone();
         manifest.add_list(&from, list.as_bytes(), "a.csv")?;
         Ok(manifest)
@@ -144,10 +149,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_row_leaves_out_its_list_says_and_then_the_defaults() {
+        let text = "version = 1\n[authority.root]\n[defaults.client]\nvalidity = \"80d\"\nkey_type = \"ed25519\"\n\
+                    vhost = \"d\"\n[[from]]\nrole = \"client\"\nfile = \"a.csv\"\nvalidity = \"40d\"\nsan = \"all.example\"\n\
+                    vhost = [\"l\", \"m\"]\naccess = \"mqtt\"\n";
+        let manifest = with_text(text, "name,validity,san,configure,vhost\na,,,,\nb,20d,b.example,^b,n\n").unwrap();
+        let facts = |name: &str| {
+            let entry = manifest.entry(Role::Client, name).unwrap();
+            let user = entry.user.as_ref().unwrap();
+            let san = entry.san.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+            format!("{} {} {san} {} {:?}", entry.validity, entry.key_type, user.vhosts.join(" "), user.permissions)
+        };
+        assert!(facts("a").starts_with("40d ed25519 DNS:all.example l m Access"), "{}", facts("a"));
+        assert!(facts("b").starts_with("20d ed25519 DNS:b.example n Patterns"), "{}", facts("b"));
+    }
+
+    #[test]
     fn every_bad_row_is_told_with_its_line() {
         let error = with("name,san\na,\n\na,\nA,\nb,x y\nc\nd,,\n").unwrap_err();
         let lines: Vec<&str> = error.hints().iter().map(|hint| hint.split(':').next().unwrap()).collect();
         assert_eq!(lines, ["line 3", "line 4", "line 5", "line 6", "line 7", "line 8"], "{:?}", error.hints());
+        let twenty_years = "role = \"client\"\nvalidity = \"20y\"";
+        let error = with_text(&TEXT.replace("role = \"client\"", twenty_years), "a\nb\n").unwrap_err();
+        assert!(error.hints()[0].starts_with("line 1: "), "{:?}", error.hints());
         assert!(with("name,sam\na,\n").unwrap_err().hints()[0].contains("did you mean san"));
         assert!(with("name,not_after\na,2030-01-01T00:00:00Z\n").unwrap_err().hints()[0].contains("validity"));
     }

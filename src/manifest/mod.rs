@@ -75,6 +75,8 @@ pub struct FromFile {
     pub role: Role,
     /// The file, as written: relative paths begin where the manifest stands.
     pub file: PathBuf,
+    /// What every row says that does not say otherwise.
+    pub defaults: EntrySpec,
 }
 
 impl Manifest {

@@ -226,8 +226,34 @@ pub(crate) const MANAGEMENT_KEYS: Keys = &[ENABLED, CERTIFICATE, PORT];
 /// `ports = { ... }` of a broker.
 pub(crate) const PORTS_KEYS: Keys = &[AMQP, MQTT, STOMP, STREAM, PROMETHEUS, WEB_MQTT, WEB_STOMP];
 
-/// `[[from]]`.
-pub(crate) const FROM_KEYS: Keys = &[ROLE, FILE];
+/// `[[from]]` of servers and nodes: besides role and file, what every row says that does not say otherwise.
+pub(crate) const FROM_SERVING_KEYS: Keys =
+    &[ROLE, FILE, ISSUER, SAN, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE];
+
+/// `[[from]]` of clients.
+pub(crate) const FROM_CLIENT_KEYS: Keys = &[
+    ROLE,
+    FILE,
+    ISSUER,
+    SAN,
+    KEY_TYPE,
+    VALIDITY,
+    SUBJECT,
+    OWNER,
+    KEY_MODE,
+    KEY_PASSWORD_FILE,
+    VHOST,
+    ACCESS,
+    CONFIGURE,
+    WRITE,
+    READ,
+    TOPIC_EXCHANGE,
+    TOPIC_WRITE,
+    TOPIC_READ,
+    TAGS,
+    PASSWORD,
+    CLIENT_BROKER,
+];
 
 #[cfg(test)]
 mod tests {

@@ -259,6 +259,34 @@ fn faults_say_where_they_are_and_what_was_meant() {
             "6:8: [[from]]: \"clients\" is not a value of role: did you mean \"client\"?",
         ),
         ("[[from]]\nrole = \"client\"", "[[from]] does not say its file"),
+        (
+            "[[from]]\nrole = \"client\"\nfile = \"x\"\nvalidty = \"1d\"",
+            "8:1: unknown key \"validty\" in [[from]]: did you mean \"validity\"?",
+        ),
+        (
+            "[[from]]\nrole = \"server\"\nfile = \"x\"\nvhost = \"/\"",
+            "8:1: unknown key \"vhost\" in [[from]] of servers",
+        ),
+        (
+            "[[from]]\nrole = \"client\"\nfile = \"x\"\ncli = true",
+            "8:1: unknown key \"cli\" in [[from]]: it belongs into [client.NAME]",
+        ),
+        (
+            "[[from]]\nrole = \"client\"\nfile = \"x\"\nvalidity = 30",
+            "8:12: \"validity\" in [[from]] must be a string, not an integer",
+        ),
+        (
+            "[[from]]\nrole = \"client\"\nfile = \"x\"\nkey_type = \"ecdsa-p265\"",
+            "8:12: [[from]]: \"ecdsa-p265\" is not a value of key_type: did you mean \"ecdsa-p256\"?",
+        ),
+        (
+            "[[from]]\nrole = \"client\"\nfile = \"x\"\nissuer = \"rot\"",
+            "8:10: [[from]]: the issuer \"rot\" is not an authority of this manifest: did you mean \"root\"?",
+        ),
+        (
+            "[broker.east]\n[[from]]\nrole = \"client\"\nfile = \"x\"\nbroker = [\"east\", \"eats\"]",
+            "9:19: [[from]]: there is no [broker.eats]: did you mean \"east\"?",
+        ),
         ("[from]\nrole = \"client\"", "must be tables such as [[from]]"),
         ("x = [", "certgen.toml:5:"),
         ("[server.web]\nsan = \"a\nb\"", "certgen.toml:6:"),

@@ -10,7 +10,7 @@ use super::authority::{Authority, AuthoritySettings, check_hierarchy, check_with
 use super::broker::Broker;
 use super::consumer::Consumer;
 use super::entry::Entry;
-use super::file::{DefaultsSpec, File, Written, section};
+use super::file::{DefaultsSpec, File, FromSpec, Written, section};
 use super::message::{ManifestError, Problem, Spots, Text};
 use super::schema;
 use super::settings::{self, Settings};
@@ -230,16 +230,26 @@ impl Validation<'_> {
 
     fn lists(&mut self, file: &File) -> Result<(), ManifestError> {
         for written in &file.from {
-            let (role, path) = &written.spec;
-            let role =
-                settings::one_of(schema::ROLE.name, role, Role::ALL.into_iter().map(|role| (role.to_string(), role)));
-            let list = role.and_then(|role| Ok(FromFile { role, file: settings::file_path(schema::FILE.name, path)? }));
-            self.manifest.from.push(self.place(list.map_err(|p| p.within("[[from]]")), &written.spots)?);
+            let list = list(&self.manifest, &written.spec).map_err(|p| p.within("[[from]]"));
+            self.manifest.from.push(self.place(list, &written.spots)?);
         }
         let targets = unique(schema::EMIT.name, &file.emit.spec, Consumer::parse);
         self.manifest.emit = self.place(targets, &file.emit.spots)?;
         Ok(())
     }
+}
+
+/// What a list says for its rows is checked as far as no row can say otherwise.
+fn list(manifest: &Manifest, spec: &FromSpec) -> Result<FromFile, Problem> {
+    let roles = Role::ALL.into_iter().map(|role| (role.to_string(), role));
+    let role = settings::one_of(schema::ROLE.name, &spec.role, roles)?;
+    let file = settings::file_path(schema::FILE.name, &spec.file)?;
+    let settings = Settings::read(&spec.defaults)?;
+    if let Some(issuer) = settings.issuer.as_deref().filter(|issuer| manifest.authority(issuer).is_none()) {
+        return Err(unknown_issuer(&manifest.authorities, issuer));
+    }
+    known_brokers(manifest, settings.brokers.as_deref().unwrap_or_default())?;
+    Ok(FromFile { role, file, defaults: spec.defaults.clone() })
 }
 
 pub(crate) fn entry_from(
@@ -301,24 +311,10 @@ fn issuer_of<'m>(manifest: &'m Manifest, role: Role, own: Option<&str>) -> Resul
 
 /// Users that exist with a password: a certificate that carries such a name is that user, whatever it may do.
 fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
-    let key = schema::CLIENT_BROKER.name;
     if entry.role != Role::Client {
         return Ok(());
     }
-    let names: Vec<&str> = manifest.brokers.iter().filter_map(|broker| broker.name.as_deref()).collect();
-    for (at, wanted) in entry.brokers.iter().enumerate() {
-        if !names.contains(&wanted.as_str()) {
-            let message = format!("there is no [broker.{}]", ui::plain(wanted));
-            return Err(Problem::item(
-                key,
-                at,
-                match nearest(wanted, names.iter().copied()) {
-                    Some(meant) => format!("{message}: did you mean {}?", ui::quote(meant)),
-                    None => message,
-                },
-            ));
-        }
-    }
+    let names = known_brokers(manifest, &entry.brokers)?;
     let Some(user) = &entry.user else { return Ok(()) };
     if entry.brokers.is_empty() && names.len() > 1 {
         let message = "it does not say which broker it talks to: there are several";
@@ -333,6 +329,23 @@ fn check_brokers(manifest: &Manifest, entry: &Entry) -> Result<(), Problem> {
             .hint("choose another name, or say existing_user = true (--existing-user) if that is the wish"));
     }
     Ok(())
+}
+
+/// The names of the brokers there are, among which are those that somebody wants.
+fn known_brokers<'m>(manifest: &'m Manifest, wanted: &[String]) -> Result<Vec<&'m str>, Problem> {
+    let names: Vec<&str> = manifest.brokers.iter().filter_map(|broker| broker.name.as_deref()).collect();
+    match wanted.iter().enumerate().find(|(_, wanted)| !names.contains(&wanted.as_str())) {
+        None => Ok(names),
+        Some((at, wanted)) => {
+            let message = format!("there is no [broker.{}]", ui::plain(wanted));
+            let problem = |message| Problem::item(schema::CLIENT_BROKER.name, at, message);
+            Err(match nearest(wanted, names.iter().copied()) {
+                Some(meant) => problem(format!("{message}: did you mean {}?", ui::quote(meant))),
+                None if names.is_empty() => problem(message).hint("where there is one [broker], leave broker out"),
+                None => problem(message).hint(format!("the brokers are {}", names.join(", "))),
+            })
+        }
+    }
 }
 
 fn same_but_for_case<'n>(name: &str, mut taken: impl Iterator<Item = &'n str>) -> Result<(), Problem> {

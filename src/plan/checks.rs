@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::manifest::Entry;
 use crate::plan::is_due;
 use crate::ui;
-use crate::x509::{Certificate, DistinguishedName, Duration, KeyType};
+use crate::x509::{Certificate, DistinguishedName, Duration, KeyType, NameConstraints};
 
 /// How far back certificates begin, so that a peer whose clock runs a little late accepts them at once.
 pub const BACKDATED: time::Duration = time::Duration::hours(1);
@@ -116,6 +116,20 @@ pub enum Reason {
         /// As it should be.
         should_be: Duration,
     },
+    /// Of an authority: another number of authorities may stand below it.
+    PathLength {
+        /// As it is.
+        is: Option<u32>,
+        /// As it should be.
+        should_be: Option<u32>,
+    },
+    /// Of an authority: it may sign for other names.
+    NameConstraints {
+        /// As they are.
+        is: Option<NameConstraints>,
+        /// As they should be.
+        should_be: Option<NameConstraints>,
+    },
     /// Less than a third of its lifetime is left.
     Due {
         /// When it ends.
@@ -135,6 +149,8 @@ impl Reason {
                 | Self::KeyType { .. }
                 | Self::Encryption { .. }
                 | Self::Validity { .. }
+                | Self::PathLength { .. }
+                | Self::NameConstraints { .. }
         )
     }
 }
@@ -176,6 +192,16 @@ impl fmt::Display for Reason {
             Self::Encryption { should_be: false } => f.write_str("key: is encrypted, should not be"),
             Self::Validity { is, should_be } => {
                 write!(f, "validity: is {}, should be {should_be}", ui::span(*is))
+            }
+            Self::PathLength { is, should_be } => {
+                let said = |length: &Option<u32>| length.map_or_else(|| "none".to_owned(), |length| length.to_string());
+                write!(f, "path length: is {}, should be {}", said(is), said(should_be))
+            }
+            Self::NameConstraints { is, should_be } => {
+                let said = |names: &Option<NameConstraints>| {
+                    names.as_ref().map_or_else(|| "none".to_owned(), |names| ui::quote(&names.to_string()))
+                };
+                write!(f, "name constraints: are {}, should be {}", said(is), said(should_be))
             }
             Self::Due { not_after } => write!(f, "it is due: it ends on {}", ui::date(*not_after)),
         }
@@ -221,7 +247,7 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
     if key != Key::Elsewhere && certificate.public_key().key_type() != Some(entry.key_type) {
         found.push(Reason::KeyType { is: certificate.public_key().key_type(), should_be: entry.key_type });
     }
-    found.extend(validity_difference(entry, certificate));
+    found.extend(validity_difference(entry.validity, entry.validity_is_default, certificate));
     let should_be = entry.key_password_file.is_some();
     if matches!(key, Key::Here | Key::Encrypted) && should_be != (key == Key::Encrypted) {
         found.push(Reason::Encryption { should_be });
@@ -230,12 +256,12 @@ fn differences(entry: &Entry, certificate: &Certificate, issuer: Option<&str>, k
 }
 
 /// A certificate begins up to [`BACKDATED`] before the moment from which its validity counts.
-fn validity_difference(entry: &Entry, certificate: &Certificate) -> Option<Reason> {
-    let wanted = time::Duration::from(entry.validity);
+pub(super) fn validity_difference(asked: Duration, is_default: bool, certificate: &Certificate) -> Option<Reason> {
+    let wanted = time::Duration::from(asked);
     let validity = certificate.validity();
     let lifetime = validity.not_after - validity.not_before;
     let fits = (wanted - TOLERANCE..=wanted + BACKDATED + TOLERANCE).contains(&lifetime);
-    (!entry.validity_is_default && !fits).then_some(Reason::Validity { is: lifetime, should_be: entry.validity })
+    (!is_default && !fits).then_some(Reason::Validity { is: lifetime, should_be: asked })
 }
 
 /// Names that are missing or too many. Names that `--replicas` once covered stay welcome: the number is a ceiling, and

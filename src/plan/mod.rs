@@ -4,10 +4,12 @@
 //! issue again. An empty list means that nothing needs to be done. A [`Step`] is what follows from reasons; it decides
 //! nothing about how.
 
+mod authority;
 mod checks;
 mod standing;
 mod step;
 
+pub use authority::{Standing, authority_reasons};
 pub use checks::{BACKDATED, Key, Pair, Reason, reasons};
 pub use standing::{State, authority_due_at};
 pub use step::{Act, Step, Thing};

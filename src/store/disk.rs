@@ -70,6 +70,12 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     platform::create_directory(path)
 }
 
+/// The same in a directory that [`create_directory`] made.
+pub(super) fn create_directory_within(path: &Path) -> io::Result<()> {
+    fault::point()?;
+    platform::create_directory_within(path)
+}
+
 pub(super) fn set_directory(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<()> {
     fault::point()?;
     platform::set_directory(path, mode, owner)

@@ -142,6 +142,7 @@ pub struct Event {
     /// Of an emitted file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Of an emitted file or a profile; of a certificate, the list that says that the device was swapped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// Of emitted definitions: the users in them that certgen made, and no others.
@@ -158,6 +159,9 @@ pub struct Event {
     pub profile: Option<String>,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub settings: std::collections::BTreeMap<String, String>,
+    /// How many events the command that initialized it recorded, this one included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -214,6 +218,16 @@ impl Lines {
     /// Adds the lines of another thread.
     pub fn append(&mut self, others: &Self) {
         self.0.extend_from_slice(&others.0);
+    }
+
+    /// Forgets what stands after so many bytes.
+    pub fn truncate(&mut self, length: usize) {
+        self.0.truncate(length);
+    }
+
+    /// How many bytes they have.
+    pub fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// There are none.

@@ -255,14 +255,19 @@ impl Ground {
                 self.check_way(root, path)?;
                 put(&new, &old, &target)
             }
-            Operation::Create { parent, .. } if exists(&new)? => {
-                self.check_way(root, path)?;
-                match metadata(&target)? {
-                    None => disk::rename(&new, &target),
-                    Some(there) if *parent && there.is_dir() => disk::remove_directory(&new),
-                    Some(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else has that name")),
+            // There are thousands in a bulk run: what is already done is noticed where something is in the way.
+            Operation::Create { parent, .. } => match metadata(&target)? {
+                None => {
+                    self.check_way(root, path)?;
+                    match disk::rename(&new, &target) {
+                        Err(e) if e.kind() == io::ErrorKind::NotFound && !exists(&new)? => Ok(()),
+                        result => result,
+                    }
                 }
-            }
+                Some(_) if !exists(&new)? => Ok(()),
+                Some(there) if *parent && there.is_dir() => disk::remove_directory(&new),
+                Some(_) => Err(io::Error::new(io::ErrorKind::AlreadyExists, "something else has that name")),
+            },
             Operation::Remove { .. } if !exists(&old)? && exists(&target)? => {
                 self.check_way(root, path)?;
                 disk::rename(&target, &old)

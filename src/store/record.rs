@@ -140,8 +140,12 @@ pub(super) fn take_text(rest: &mut &[u8]) -> io::Result<String> {
     if !is_hex {
         return String::from_utf8(bytes.to_vec()).map_err(io::Error::other);
     }
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    Ok(digits.map(char::from).collect())
+    // There are many of these: no iterator that does not know its length.
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        digits.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    String::from_utf8(digits).map_err(io::Error::other)
 }
 
 fn put_flags(out: &mut Vec<u8>, flags: [bool; 3]) {
@@ -171,5 +175,10 @@ fn put_list<T>(out: &mut Vec<u8>, all: &[T], mut put: impl FnMut(&mut Vec<u8>, &
 
 fn take_list<T>(rest: &mut &[u8], mut take: impl FnMut(&mut &[u8]) -> io::Result<T>) -> io::Result<Vec<T>> {
     let length = take_number(rest)?;
-    (0..length).map(|_| take(rest)).collect()
+    // Each takes a byte at least: a length that is none of ours gets no memory.
+    let mut all = Vec::with_capacity(rest.len().min(length as usize));
+    for _ in 0..length {
+        all.push(take(rest)?);
+    }
+    Ok(all)
 }

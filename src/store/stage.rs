@@ -72,7 +72,7 @@ impl StagingArea {
     pub fn directory(&self, shown: &Path, mode: u32, owner: Option<&Owner>, files: &[OutputFile]) -> Result<Staged> {
         let (n, path) = self.next();
         let failed = |e: io::Error| writing_failed(shown, &e, owner);
-        disk::create_directory(&path).map_err(failed)?;
+        disk::create_directory_within(&path).map_err(failed)?;
         for file in files {
             disk::write_new(&path.join(&file.path), &file.bytes, file.mode, file.owner.as_ref().or(owner))
                 .map_err(failed)?;

@@ -123,13 +123,14 @@ impl<'a> Transaction<'a> {
         Ok(StagingArea::new(root, self.ground.staging(root), Arc::clone(&self.count)))
     }
 
-    /// Gives what was prepared in a [`StagingArea`] its place. Whatever has that name already is an error.
+    /// Gives what was prepared in a [`StagingArea`] its place. Whatever has that name already is an error; where it is a
+    /// directory's, that of the commit.
     pub fn adopt(&mut self, staged: Staged, path: &Path) -> Result<()> {
         let (root, path) = self.resolve(path)?;
         if root != staged.root {
             return Err(Error::failed(format!("writing {}: it was prepared elsewhere", ui::path(&path))));
         }
-        if self.will_exist(root, &path)? {
+        if matches!(staged.kind, Kind::File) && self.will_exist(root, &path)? {
             let shown = self.shown(root, &path);
             return Err(Error::failed(format!("creating {}: it exists already", ui::path(&shown))));
         }
@@ -290,9 +291,9 @@ impl<'a> Transaction<'a> {
         self.events.extend(events);
     }
 
-    /// The same for events of which other threads made lines; they come after the others.
-    pub fn append_lines(&mut self, lines: &Lines) {
-        self.lines.append(lines);
+    /// The same for all events of which other threads made lines; they come after the others.
+    pub fn append_lines(&mut self, lines: Lines) {
+        self.lines = lines;
     }
 
     /// Is there anything to do?

@@ -5,6 +5,7 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use nix::fcntl::OFlag;
 use nix::unistd::{Gid, Group, Uid, User};
@@ -18,15 +19,30 @@ pub(super) fn create_new(path: &Path) -> io::Result<File> {
 
 /// The same with the owner and mode that it shall have, before there is anything in it.
 pub(super) fn create_new_for(path: &Path, mode: u32, owner: Option<&Owner>) -> io::Result<File> {
+    let at_once = owner.is_none() && mode & umask() == 0;
     let file = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .mode(0o600)
+        .mode(if at_once { mode } else { 0o600 })
         .custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits())
         .open(path)?;
-    // A umask of 777 leaves a mode of 000; the descriptor works all the same.
-    set_owner_and_mode(&file, mode, owner)?;
+    if !at_once {
+        // A umask of 777 leaves a mode of 000; the descriptor works all the same.
+        set_owner_and_mode(&file, mode, owner)?;
+    }
     Ok(file)
+}
+
+/// What the umask of this process, which nothing here changes, takes from new files; everything, where it cannot be known.
+fn umask() -> u32 {
+    static UMASK: OnceLock<u32> = OnceLock::new();
+    let read = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let digits = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        digits.and_then(|digits| u32::from_str_radix(digits.trim(), 8).ok()).unwrap_or(0o777)
+    };
+    // A test tries several.
+    if cfg!(test) { read() } else { *UMASK.get_or_init(read) }
 }
 
 /// Opens a file of ours without following a link that somebody put in its place, and without waiting for a pipe.
@@ -55,6 +71,14 @@ pub(super) fn set_owner_and_mode(file: &File, mode: u32, owner: Option<&Owner>) 
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().mode(0o700).create(path)?;
     fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+/// The same in a directory that [`create_directory`] made, of which nothing is inherited.
+pub(super) fn create_directory_within(path: &Path) -> io::Result<()> {
+    if umask() & 0o700 != 0 {
+        return create_directory(path);
+    }
+    fs::DirBuilder::new().mode(0o700).create(path)
 }
 
 /// Owner and mode of a directory that this process has just made and filled.

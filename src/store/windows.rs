@@ -38,6 +38,10 @@ pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     restrict(path)
 }
 
+pub(super) fn create_directory_within(path: &Path) -> io::Result<()> {
+    create_directory(path)
+}
+
 pub(super) fn set_directory(_: &Path, _: u32, _: Option<&Owner>) -> io::Result<()> {
     Ok(())
 }

@@ -156,6 +156,17 @@ impl FromStr for Subtree {
     }
 }
 
+impl fmt::Display for NameConstraints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = |subtrees: &[Subtree]| subtrees.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        match (self.permitted.as_slice(), self.excluded.as_slice()) {
+            (permitted, []) => write!(f, "permit {}", texts(permitted)),
+            ([], excluded) => write!(f, "exclude {}", texts(excluded)),
+            (permitted, excluded) => write!(f, "permit {}; exclude {}", texts(permitted), texts(excluded)),
+        }
+    }
+}
+
 impl NameConstraints {
     /// Nothing is permitted or excluded: such an extension must not be written.
     pub fn is_empty(&self) -> bool {

@@ -38,6 +38,23 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
 }
 
+/// The same of what a reader gives until its end.
+///
+/// # Errors
+/// It cannot be read.
+pub fn sha256_hex_of(mut bytes: impl std::io::Read) -> std::io::Result<String> {
+    let mut digest = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match bytes.read(&mut buffer) {
+            Ok(0) => return Ok(hex(digest.finish().as_ref())),
+            Ok(read) => digest.update(&buffer[..read]),
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
 /// Lowercase hexadecimal. Each certificate in the inventory has some 80 octets of it, which formatting one by one would
 /// make dearer than its lint.
 pub(super) fn hex(octets: &[u8]) -> String {

@@ -111,6 +111,17 @@ fn every_difference_has_its_reason_and_its_place_in_the_order() {
 }
 
 #[test]
+fn a_directory_that_others_may_enter_is_secured_alone() {
+    let world = celery();
+    let directory = world.pki("client/celery_client");
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).expect("ours");
+    let found = steps(&world, &["plan"], 3);
+    assert_eq!(found, ["secure client/celery_client: mode of celery_client: is 0755, should be 0700"]);
+    applied(&world, &[]);
+    assert_eq!(fs::metadata(&directory).expect("ours").permissions().mode() & 0o7777, 0o700);
+}
+
+#[test]
 fn a_manifest_alone_becomes_a_pki() {
     let template = celery();
     let world = World::new();
@@ -136,6 +147,70 @@ fn an_authority_is_never_made_by_accident() {
     applied(&world, &["--create-authority", "other"]);
     check(&world.pki(""));
     world.certgen(["verify", "client/x"]).at(LATER).run().success();
+}
+
+#[test]
+fn an_authority_that_was_edited_is_told_and_left_alone() {
+    let world = celery();
+    let devices = ["issue", "authority", "devices", "--issuer", "root", "--permit", "devices.example"];
+    world.certgen(devices).at(NOON).run().success();
+    world.certgen(["issue", "client", "d", "--issuer", "devices"]).at(NOON).run().success();
+    assert_eq!(steps(&world, &["plan"], 0), [""; 0]);
+    let text = world.read("pki/certgen.toml");
+    let before = snapshot(&world.pki("ca"));
+    for (from, to, wanted) in [
+        ("[authority.root]", "[authority.root]\npath_length = 2", "root: path length: is none, should be 2"),
+        ("[authority.root]", "[authority.root]\nvalidity = \"9y\"", "root: validity: is 10 years, should be 9y"),
+        (
+            "[authority.root]",
+            "[authority.root]\nkey_type = \"ed25519\"",
+            "root: key type: is ecdsa-p256, should be ed25519",
+        ),
+        ("[authority.root]", "[authority.root]\nsubject = \"O=Example\"", "root: subject: is \"CN="),
+        ("issuer = \"root\"\npermit", "permit", "devices: issuer: is \"root\", should be \"devices\""),
+        (
+            "permit = [\"devices.example\"]",
+            "permit = [\"devices.example\", \"10.0.0.0/8\"]\nexclude = [\"x.devices.example\"]",
+            "devices: name constraints: are \"permit DNS:devices.example\", should be \"permit DNS:devices.example, \
+             IP:10.0.0.0/8; exclude DNS:x.devices.example\"",
+        ),
+        (
+            "permit = [\"devices.example\"]",
+            "path_length = 1",
+            "devices: path length: is 0, should be 1; name constraints",
+        ),
+        (
+            "permit = [\"devices.example\"]\n",
+            "",
+            "devices: name constraints: are \"permit DNS:devices.example\", should be none",
+        ),
+        // One level more below it than it was made for.
+        (
+            "\n[authority.devices]",
+            "\n[authority.below]\nissuer = \"devices\"\n\n[authority.devices]",
+            "devices: path length: is 0, should be 1",
+        ),
+    ] {
+        edit(&world, from, to);
+        let found = steps(&world, &["plan"], if to.contains("below") { 3 } else { 0 });
+        let name = wanted.split(':').next().unwrap_or_default();
+        let told = found.iter().find(|step| step.starts_with(&format!("leave authority/{wanted}")));
+        assert!(told.is_some(), "{to}: {wanted} is not among {found:?}");
+        let issue = world.certgen(["issue", "authority", name]).at(LATER).run().code(1);
+        issue.stderr_has(&format!("certgen rotate start {name}"));
+        world.write("pki/certgen.toml", &text);
+    }
+    edit(&world, "permit = [\"devices.example\"]", "permit = [\"devices.example\", \"d.example\"]");
+    let output = world.certgen(["apply"]).at(LATER).run().success();
+    output.stderr_has("an authority is replaced, not changed: certgen rotate start devices");
+    unchanged(&before, &world.pki("ca"), "apply after an authority was edited");
+    // The way that was named leads there.
+    for (phase, time) in [("start", "12:30"), ("switch", "12:40"), ("finish", "12:50")] {
+        let time = format!("2026-11-22T{time}:00Z");
+        world.certgen(["rotate", phase, "devices"]).at(&time).run().success();
+        assert_eq!(steps(&world, &["plan"], 0), [""; 0], "after {phase}");
+    }
+    check(&world.pki(""));
 }
 
 #[test]
@@ -209,6 +284,51 @@ fn a_list_of_names_is_part_of_the_manifest() {
     world.write("devices.csv", "device-2\n");
     applied(&world, &["--prune", "--yes"]);
     assert!(!world.pki("client/device-1").exists() && world.pki("client/device-2").exists());
+}
+
+#[test]
+fn a_list_says_what_its_rows_leave_out() {
+    let world = celery();
+    world.write("sensors.csv", "name,key_type\nsensor-1,\nsensor-2,rsa-2048\n");
+    world.write("workers", "worker-1\n");
+    append(
+        &world,
+        "\n[[from]] # sensors\nrole = \"client\"\nfile = \"../sensors.csv\"\nkey_type = \"ed25519\"\nvalidity = \"90d\"\n\
+         access = \"mqtt\"\nvhost = \"sensors\"\n[[from]]\nrole = \"client\"\nfile = \"../workers\"\n",
+    );
+    applied(&world, &[]);
+    let key_type = |name: &str| {
+        let pem = world.read(format!("pki/client/{name}/client_certificate.pem"));
+        let certificate = certgen::x509::Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+        let validity = certificate.validity();
+        let days = (validity.not_after - validity.not_before).whole_days();
+        format!("{} {days}", certificate.public_key().key_type().expect("a known type"))
+    };
+    assert_eq!(key_type("sensor-1"), "ed25519 90");
+    assert_eq!(key_type("sensor-2"), "rsa-2048 90");
+    assert_eq!(key_type("worker-1"), "ecdsa-p256 365");
+    let user = world.read("pki/rabbitmq/definitions.d/sensor-1.json");
+    assert!(user.contains("\"vhost\": \"sensors\"") || user.contains("\"vhost\":\"sensors\""), "{user}");
+    // A changed word in the manifest changes those alone that do not say otherwise.
+    let text = world.read("pki/certgen.toml").replace("\"ed25519\"", "\"ecdsa-p384\"");
+    world.write("pki/certgen.toml", text);
+    let plan = world.certgen(["plan"]).at(LATER).run().code(3);
+    assert!(
+        plan.stdout.contains("client/sensor-1") && !plan.stdout.contains("client/sensor-2"),
+        "{}",
+        plan.transcript()
+    );
+    applied(&world, &[]);
+    check(&world.pki(""));
+    // And a wrong one is told with its place.
+    let text = world.read("pki/certgen.toml").replace("access = \"mqtt\"", "acces = \"mqtt\"");
+    world.write("pki/certgen.toml", text);
+    world
+        .certgen(["plan"])
+        .at(LATER)
+        .run()
+        .code(1)
+        .stderr_has("unknown key \"acces\" in [[from]]: did you mean \"access\"?");
 }
 
 /// What somebody or something does to a PKI.

@@ -356,6 +356,109 @@ fn a_device_that_was_swapped() {
     check(&world.pki(""));
 }
 
+/// The inventory's events of an action, oldest first.
+fn events(world: &World, action: &str) -> Vec<serde_json::Value> {
+    let all = world.read("pki/inventory.jsonl");
+    let events = all.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
+    events.filter(|event| event["action"] == action).collect()
+}
+
+/// What the revocation list of the root says: serial number and reason.
+fn listed(world: &World) -> Vec<(String, Option<String>)> {
+    let list = certgen::x509::Crl::from_pem(world.read("pki/ca/root/crl.pem").as_bytes()).expect("a list");
+    list.revoked().map(|entry| (entry.serial.to_string(), entry.reason.map(|reason| reason.to_string()))).collect()
+}
+
+#[test]
+fn a_list_of_devices_that_were_swapped() {
+    let world = World::new();
+    world.certgen(["init", "--profile", "celery", "--set", "revocation=true"]).at(NOON).run().success();
+    world.write("all.csv", "name,san,validity\na,a.example,90d\nb,,\nc,,\n");
+    world.certgen(["issue", "client", "--from", "all.csv", "--archive", "all.tar"]).at(NOON).run().success();
+    let first: BTreeMap<String, String> = events(&world, "issued")
+        .iter()
+        .map(|event| (event["name"].as_str().unwrap().to_owned(), event["serial"].as_str().unwrap().to_owned()))
+        .collect();
+
+    // Nobody is replaced who has nothing, and one bad row keeps all back.
+    world.write("swapped", "a\nnobody\n");
+    let before = snapshot(&world.pki(""));
+    let replace = ["issue", "client", "--from", "swapped", "--replace", "--archive", "swapped.tar"];
+    world.certgen(replace).at(NOON).run().code(1).stderr_has("line 2: it has no certificate to be replaced");
+    unchanged(&before, &world.pki(""), "a refused list");
+
+    world.write("swapped", "a\nc\n");
+    let old_list = world.read("pki/ca/root/crl.pem");
+    let output = world.certgen(replace).at("2026-11-22T13:00:00Z").run().success();
+    assert_eq!(
+        output.stdout,
+        "reissued  2 clients  until 2027-02-20  swapped.tar\nrevoked   2 client certificates  superseded\n"
+    );
+    let superseded = |serial: &str| (serial.to_owned(), Some("superseded".to_owned()));
+    let mut wanted = vec![superseded(&first["a"]), superseded(&first["c"])];
+    wanted.sort();
+    assert_eq!(listed(&world), wanted);
+    let copied = fs::read_dir(world.pki("rabbitmq/crls")).expect("a directory").flatten().any(|file| {
+        certgen::x509::Crl::from_bytes(&fs::read(file.path()).expect("a file")).is_ok_and(|list| list.len() == 2)
+    });
+    assert!(copied, "the broker's copy follows");
+    // What the row does not say stays as it was.
+    let new = archive(&world.path("swapped.tar"));
+    let certificate = Certificate::from_pem(&new[0].1["client_certificate.pem"]).expect("a certificate");
+    assert_eq!(certificate.subject_alt_names().expect("names").len(), 1);
+    check(&world.pki(""));
+
+    // The same list means the same swap; another one has to say whether it does.
+    let before = snapshot(&world.pki(""));
+    let again = world.certgen(replace).at("2026-11-22T14:00:00Z").run().success();
+    again.stdout_is("unchanged 2 clients\n").stderr_has("2 were replaced before, for the same list");
+    unchanged(&before, &world.pki(""), "a list that was followed");
+    // A run that was killed before it wrote the revocation list leaves that to the next one.
+    world.write("pki/ca/root/crl.pem", old_list);
+    world.certgen(replace).at("2026-11-22T14:00:00Z").run().success().stdout_is("unchanged 2 clients\n");
+    assert_eq!(listed(&world), wanted);
+    let before = snapshot(&world.pki(""));
+    world.write("more", "b\nc\n");
+    let more = ["issue", "client", "--from", "more", "--replace", "--archive", "more.tar"];
+    world.certgen(more).at(NOON).run().code(1).stderr_has("line 2: another list replaced it already");
+    unchanged(&before, &world.pki(""), "a list that is refused");
+    let going: Vec<&str> = ["--json"].into_iter().chain(more).chain(["--keep-going"]).collect();
+    let output = world.certgen(going).at("2026-11-22T15:00:00Z").run().code(1);
+    let items = output.json()["items"].as_array().expect("items").clone();
+    let facts = |item: &serde_json::Value| (item["action"].to_string(), item["name"].to_string());
+    let told: Vec<_> = items.iter().map(facts).collect();
+    let item = |action: &str, name: &str| (format!("{action:?}"), name.to_owned());
+    assert_eq!(told, [item("skipped", "null"), item("reissued", "\"b\""), item("revoked", "\"b\"")], "{items:?}");
+    assert_eq!(items[2]["serial_number"], first["b"].as_str());
+    assert_eq!(listed(&world).len(), 3);
+    let force: Vec<&str> = replace[..5].iter().copied().chain(["--force", "--archive", "third.tar"]).collect();
+    world.certgen(force).at("2026-11-22T16:00:00Z").run().success().stdout_has("revoked   2 client certificates");
+    assert_eq!(listed(&world).len(), 5);
+    check(&world.pki(""));
+}
+
+#[test]
+fn a_request_with_another_key_replaces_and_one_with_the_same_does_not() {
+    let world = World::initialised([]);
+    fs::create_dir(world.path("requests")).expect("writable");
+    let request = |name: &str| {
+        let csr = world.path(format!("requests/{name}.csr")).display().to_string();
+        let key = world.path(format!("{name}.key")).display().to_string();
+        let new = ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/O=x"];
+        openssl(new.into_iter().chain(["-keyout", &key, "-out", &csr])).accepted();
+    };
+    request("a");
+    request("b");
+    world.certgen(["issue", "client", "--csr-dir", "requests"]).run().success();
+    request("b");
+    let replace = ["issue", "client", "--csr-dir", "requests", "--replace"];
+    let output = world.certgen(replace).run().success().stdout_has("reissued  1 client ");
+    assert!(output.stdout.contains("unchanged 1 client\nrevoked   1 client certificate "), "{}", output.transcript());
+    world.certgen(replace).run().success().stdout_is("unchanged 2 clients\n");
+    assert_eq!((listed(&world).len(), events(&world, "revoked").len()), (1, 1));
+    check(&world.pki(""));
+}
+
 /// Kills a run at moments spread over its length, then lets it come to its end.
 fn fifty_kills(
     args: &[&str],
@@ -365,6 +468,11 @@ fn fifty_kills(
 ) {
     let template = World::initialised([]);
     template.write("names", names(count));
+    killed(&template, args, count, kills, |world| exactly_one_each(world, count, &found(world)));
+}
+
+/// The same with what a run begins from, and what must be true of its end.
+fn killed(template: &World, args: &[&str], count: usize, kills: u32, is_whole: impl Fn(&World)) {
     let mut whole = template.copy().certgen(args).run().success().took;
     let (mut killed, mut tried) = (0, 0_u32);
     // Each world is killed several times before it may finish.
@@ -387,7 +495,7 @@ fn fifty_kills(
         assert!(tried < 10 * kills, "only {killed} of {tried} were killed in time");
         let last = world.certgen(args).run().success();
         assert!(!last.stderr.contains("panicked"), "{}", last.transcript());
-        exactly_one_each(&world, count, &found(&world));
+        is_whole(&world);
         world.certgen(args).run().success().stdout_is(&format!("unchanged {count} clients\n"));
         // What openssl thinks of hundreds of files takes long, and every other test asks it.
         if args.contains(&"--archive") {
@@ -421,6 +529,36 @@ fn twenty_kills_of_directories() {
 fn twenty_kills_of_directories_elsewhere() {
     let args = ["issue", "client", "--from", "names", "--out", "out"];
     fifty_kills(&args, 300, 20, |world| directories(&world.path("out")));
+}
+
+#[test]
+fn twenty_kills_of_a_list_of_swapped_devices() {
+    const COUNT: usize = 200;
+    let template = World::initialised([]);
+    template.write("names", names(COUNT));
+    template.certgen(["issue", "client", "--from", "names", "--archive", "old.tar"]).run().success();
+    let first: BTreeMap<String, String> = events(&template, "issued")
+        .iter()
+        .map(|event| (event["name"].as_str().unwrap().to_owned(), event["serial"].as_str().unwrap().to_owned()))
+        .filter(|(name, _)| name.starts_with("dev-"))
+        .collect();
+    let args = ["issue", "client", "--from", "names", "--replace", "--archive", "new.tar"];
+    killed(&template, &args, COUNT, 20, |world| {
+        // Each has one new pair, its first certificate is revoked, and the list says so of those alone.
+        let new = archive(&world.path("new.tar"));
+        let renewed = events(world, "renewed");
+        assert_eq!((new.len(), renewed.len()), (COUNT, COUNT));
+        for ((name, files), event) in new.iter().zip(&renewed) {
+            let certificate = Certificate::from_pem(&files["client_certificate.pem"]).expect("a certificate");
+            assert_eq!(
+                (event["name"].as_str(), event["serial"].as_str()),
+                (Some(&**name), Some(&*certificate.serial().to_string()))
+            );
+        }
+        let mut wanted: Vec<_> = first.values().map(|serial| (serial.clone(), Some("superseded".to_owned()))).collect();
+        wanted.sort();
+        assert!(listed(world) == wanted, "the list says something else");
+    });
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The commands as people and scripts call them, and what the world does to them meanwhile.
 
 mod apply;
+mod brokers;
 mod bulk;
 mod crl;
 mod damage;

@@ -1,8 +1,50 @@
 //! The same command twice, and the same name asked for something else.
 
 use crate::support::World;
+use crate::support::invariants::check;
 
 /// Each of these was issued again, or refused, when nothing had changed.
+const NOON: &str = "2026-11-22T12:00:00Z";
+
+#[test]
+fn commands_of_one_second_leave_nothing_to_do() {
+    let world = World::new();
+    let at_once = |args: &[&str]| world.certgen(args).at("2026-11-22T12:00:00.7Z").run().success();
+    at_once(&["init", "--profile", "celery", "--set", "hostname=r.example.com"]);
+    for args in [
+        &["issue", "authority", "sub", "--issuer", "root"][..],
+        &["issue", "client", "a", "--issuer", "sub"],
+        &["issue", "server", "s.example.com", "--validity", "30d"],
+        &["renew", "--all"],
+        &["issue", "client", "a", "--replace"],
+        &["revoke", "celery_client"],
+        &["issue", "client", "celery_client", "--force"],
+        &["remove", "client/a", "--revoke"],
+        &["rotate", "start", "sub"],
+        &["rotate", "abort", "sub"],
+    ] {
+        let output = at_once(args);
+        assert!(!output.stderr.contains("begins") && !output.stderr.contains("clock went"), "{}", output.transcript());
+        let _ = at_once(&["plan"]).stderr_has("nothing to do");
+    }
+    check(&world.pki(""));
+}
+
+#[test]
+fn a_directory_is_called_untouched_only_if_it_is() {
+    for profile in ["basic", "celery"] {
+        let world = World::new();
+        let init = ["init", "--profile", profile];
+        world.certgen(init).at(NOON).run().success();
+        world.certgen(init).at(NOON).run().code(1).stderr_has("nothing was issued since: to begin again, rm -r pki");
+        // Within the same second, too.
+        world.certgen(["issue", "client", "x", "--no-save"]).at(NOON).run().success();
+        let refused = world.certgen(init).at(NOON).run().code(1);
+        assert!(!refused.stderr.contains("rm -r"), "{}", refused.transcript());
+        world.certgen(["plan"]).at(NOON).run().success().stderr_has("nothing to do");
+    }
+}
+
 #[test]
 fn what_was_asked_before_is_unchanged() {
     let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);

@@ -154,7 +154,8 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("printf 'name\\nsensor-1\\nsensor-2\\n' > devices.csv");
             shell.prepare("certgen --pki site request authority site-a && cp site/ca/site-a/request.pem .");
             if example.contains("--replace") {
-                shell.prepare("certgen issue client reporting");
+                shell.prepare("certgen issue client reporting && printf 'reporting-1\\nreporting-2\\n' > swapped.csv");
+                shell.prepare("certgen issue client --from swapped.csv --out first");
             }
         }
         "request" if example.contains("authority") || example.contains("ca_chain.pem") => authority(&shell, example),

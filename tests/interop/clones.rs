@@ -63,6 +63,38 @@ fn a_checkout_without_keys_reads_everything_and_says_what_needs_a_key() {
 
 #[test]
 #[ignore = "needs git"]
+fn a_checkout_is_one_whatever_the_umask() {
+    let first = World::initialised(["--profile", "celery", "--set", "revocation=true"]);
+    git(&first, "init -q").accepted();
+    commit(&first, "init");
+    let from = first.path("pki").display().to_string();
+    for umask in ["000", "002", "022", "027", "077"] {
+        let clone = World::new();
+        let script = format!("umask {umask} && git clone -q \"$0\" \"$1\"");
+        let to = clone.path("pki").display().to_string();
+        let cloned =
+            Command::new("sh").args(["-c", &script, &from, &to]).env("GIT_CONFIG_GLOBAL", "/dev/null").status();
+        assert!(cloned.is_ok_and(|status| status.success()), "git clones with umask {umask}");
+        let plan = clone.certgen(["plan"]).run().success();
+        assert!(
+            plan.stdout.is_empty() && plan.stderr.contains("nothing to do"),
+            "umask {umask}\n{}",
+            plan.transcript()
+        );
+        let status = clone.certgen(["status"]).run().success();
+        assert!(!status.stdout.contains("missing"), "umask {umask}\n{}", status.transcript());
+        // What does differ is still seen.
+        clone.write("pki/rabbitmq/enabled_plugins", "[].\n");
+        let edited = clone.certgen(["plan"]).run().code(3).stdout_has("leave   pki/rabbitmq/enabled_plugins ");
+        assert!(edited.stdout.lines().count() == 3, "umask {umask}\n{}", edited.transcript());
+    }
+    // A key that is gone where it was made is no checkout.
+    std::fs::remove_file(first.pki("client/celery_worker/client_key.pem")).expect("ours");
+    first.certgen(["plan"]).run().code(3).stdout_has("reissue  client/celery_worker  its key is missing");
+}
+
+#[test]
+#[ignore = "needs git"]
 fn what_two_administrators_did_is_merged() {
     let (first, second) = two();
     // The second has the authority's key by another way.

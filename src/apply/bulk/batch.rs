@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::apply::{Change, Vault, World};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::Entry;
+use crate::profile::Role;
 use crate::secret::Secret;
 use crate::store::{Lines, OutputFile, Owner, Stage, Staged, layout};
 
@@ -30,6 +31,16 @@ pub(super) struct Batch {
     pub(super) staged: Vec<(Staged, PathBuf)>,
     /// For directories that exist, which may be mounted somewhere.
     pub(super) replacing: Vec<Replacing>,
+    /// Why nothing was made after them.
+    pub(super) failed: Option<Error>,
+}
+
+impl Batch {
+    /// Begins anew with the memory that is there.
+    pub(super) fn clear(&mut self) {
+        self.lines.truncate(0);
+        self.archived.clear();
+    }
 }
 
 /// New files for a directory that exists.
@@ -60,7 +71,7 @@ impl Block {
     }
 
     /// Takes what a core made; what belongs to an archive stands there already.
-    pub(super) fn add(&mut self, mut batch: Batch) {
+    pub(super) fn add(&mut self, batch: &mut Batch) {
         self.batch.told.append(&mut batch.told);
         self.batch.lines.append(&batch.lines);
         self.batch.staged.append(&mut batch.staged);
@@ -71,8 +82,14 @@ impl Block {
         self.batch.told.len() >= self.size || self.began.elapsed() >= LONGEST_BLOCK
     }
 
-    /// Files and inventory in one step; what can be told then.
-    pub(super) fn commit(self, world: &mut World, stage: &Stage<'_>, env: &Env) -> Result<Vec<Told>> {
+    /// Files and inventory in one step; what can be told then. What identities of the role `supersede` had before is revoked.
+    pub(super) fn commit(
+        self,
+        world: &mut World,
+        stage: &Stage<'_>,
+        supersede: Option<Role>,
+        env: &Env,
+    ) -> Result<Vec<Told>> {
         let Batch { told, lines, staged, replacing, .. } = self.batch;
         if lines.is_empty() {
             return Ok(told);
@@ -80,6 +97,12 @@ impl Block {
         // Everything is signed already.
         let mut nobody = Vault::default();
         let mut change = Change::new(world, &mut nobody, env);
+        for told in &told {
+            if let (Some(role), Told::Issued { name, .. }) = (supersede, told) {
+                change.supersede(role, name)?;
+            }
+        }
+        change.world.inventory.check()?;
         change.staged = staged;
         change.files = self.files;
         for Replacing { entry, owner, files } in replacing {
@@ -88,8 +111,8 @@ impl Block {
             change.put_identity(&entry, &directory, files, owner, old.as_ref())?;
         }
         let mut transaction = stage.transaction();
-        transaction.append_lines(&lines);
-        change.commit_in(transaction)?;
-        Ok(told)
+        transaction.append_lines(lines);
+        let done = change.commit_in(transaction)?;
+        Ok(told.into_iter().chain(done.superseded.into_iter().map(Told::Revoked)).collect())
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::{Entry, EntrySpec};
 use crate::profile::Role;
-use crate::store::{self, Action, Event, Lines, Location, OutputFile, Owner, StagingArea, Store, layout};
+use crate::store::{self, Action, Event, Location, OutputFile, Owner, StagingArea, Store, layout};
 use crate::ui;
 
 /// What every core needs to make identities.
@@ -27,6 +27,7 @@ pub(super) struct Maker<'a> {
     pub(super) area: Option<StagingArea>,
     pub(super) mtime: u64,
     pub(super) actor: String,
+    pub(super) list: Option<String>,
     pub(super) now: OffsetDateTime,
     pub(super) real_now: OffsetDateTime,
 }
@@ -42,7 +43,7 @@ impl Maker<'_> {
             .ok_or_else(|| Error::failed(format!("authority {} was not opened", ui::quote(&entry.issuer))))?;
         let password = world::password_of(&self.store, &entry)?;
         let made = identity::make(&entry, key, issuer, dates, password.as_ref().map(|p| p.as_bytes()), self.now)?;
-        let line = self.line(&entry, &spec, &made, renews)?;
+        let event = self.event(&entry, &spec, &made, renews)?;
         let certificate = &made.issued.certificate;
         let told = Told::Issued {
             name: entry.name.clone(),
@@ -52,14 +53,18 @@ impl Maker<'_> {
             not_after: certificate.validity().not_after,
             renewed: renews,
         };
-        self.put(entry, owner, &made, renews, batch)?;
-        batch.lines.append(&line);
+        let length = batch.lines.len();
+        batch.lines.push(&event)?;
+        if let Err(e) = self.put(entry, owner, &made, renews, batch) {
+            batch.lines.truncate(length);
+            return Err(e);
+        }
         batch.told.push(told);
         Ok(())
     }
 
     /// What the inventory will say.
-    fn line(&self, entry: &Entry, spec: &EntrySpec, made: &Made, renews: bool) -> Result<Lines> {
+    fn event(&self, entry: &Entry, spec: &EntrySpec, made: &Made, renews: bool) -> Result<Event> {
         let action = if renews { Action::Renewed } else { Action::Issued };
         let mut event =
             Event::new(action, &self.actor, self.now, self.real_now)?.about(entry.role.as_str(), &entry.name);
@@ -72,9 +77,8 @@ impl Maker<'_> {
         identity::describe(&mut event, &made.issued.certificate, &entry.issuer, location, false);
         event.entry = serde_json::to_value(spec).ok();
         event.bulk = Some(true);
-        let mut line = Lines::default();
-        line.push(&event)?;
-        Ok(line)
+        event.sha256.clone_from(&self.list);
+        Ok(event)
     }
 
     /// Puts the files where they wait.

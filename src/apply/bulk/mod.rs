@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use self::batch::{Batch, Block};
 use self::maker::Maker;
 use crate::apply::archive::GrowingArchive;
-use crate::apply::{Change, Dates, KeySource, Trust, Vault, World};
+use crate::apply::{Change, Dates, KeySource, Superseded, Trust, Vault, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
@@ -102,6 +102,8 @@ pub enum Told {
     },
     /// It has all it needs.
     Unchanged(String),
+    /// One of its earlier certificates is revoked, because the device was swapped.
+    Revoked(Superseded),
 }
 
 /// A run: the PKI, who signs, and where everything goes.
@@ -114,6 +116,10 @@ pub struct Bulk<'a> {
     pub place: Place,
     /// The authorities that sign, by name.
     pub issuers: BTreeSet<String>,
+    /// The devices were swapped: whatever an identity had before is revoked with the block that replaces it.
+    pub supersede: bool,
+    /// What tells the list that says so from others, for the inventory to remember.
+    pub list: Option<String>,
 }
 
 impl Bulk<'_> {
@@ -154,6 +160,7 @@ impl Bulk<'_> {
             area,
             mtime: archive.as_ref().map_or(0, |archive| archive.mtime),
             actor: env.actor.clone(),
+            list: self.list.clone(),
             now: env.now,
             real_now: env.real_now,
         };
@@ -165,21 +172,23 @@ impl Bulk<'_> {
             if let Some(archive) = archive {
                 archive.sync()?;
             }
-            let told = block.commit(self.world, &stage, env)?;
+            let told = block.commit(self.world, &stage, self.supersede.then_some(self.role), env)?;
             told.into_iter().try_for_each(|told| tell(told, env))
         };
-        let work = |chunk: Vec<I>| {
-            let mut batch = Batch::default();
-            let done = chunk.into_iter().try_for_each(|piece| match step(piece)? {
-                Step::Issue(job) => maker.make(*job, &mut batch),
-                Step::Unchanged(name) => {
-                    batch.told.push(Told::Unchanged(name));
-                    Ok(())
-                }
-            });
-            (batch, done)
+        let work = |chunk: Vec<I>, batch: &mut Batch| {
+            batch.clear();
+            batch.failed = chunk
+                .into_iter()
+                .try_for_each(|piece| match step(piece)? {
+                    Step::Issue(job) => maker.make(*job, batch),
+                    Step::Unchanged(name) => {
+                        batch.told.push(Told::Unchanged(name));
+                        Ok(())
+                    }
+                })
+                .err();
         };
-        let done = ordered(input, work, |(batch, done)| {
+        let done = ordered(input, work, |batch| {
             if let Some(archive) = &mut archive {
                 archive.write(&batch.archived)?;
             }
@@ -187,7 +196,7 @@ impl Bulk<'_> {
             if block.is_full() {
                 commit(block.next(), &mut archive, env)?;
             }
-            done
+            batch.failed.take().map_or(Ok(()), Err)
         });
         // What was made before something failed is good.
         commit(block, &mut archive, env).and(done)?;

@@ -1,8 +1,8 @@
 //! Work on all cores whose results come in the order of the input, with a bounded number of pieces under way.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::{self, Sender};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,80 +20,98 @@ const WINDOW: usize = 64;
 type Made<O> = Option<(usize, O)>;
 
 /// Takes `input` in chunks through `work`, on all cores, and hands what becomes of each to `each`, in order and in this
-/// thread. The first error of `each` ends it.
+/// thread. The first error of `each` ends it. What was handed over comes back to `work`, which puts the next chunk in its
+/// place: memory that is at hand is not asked for again.
 ///
 /// # Errors
 /// That of `each`.
-pub fn ordered<I: Send, O: Send>(
+pub fn ordered<I: Send, O: Default + Send>(
     input: impl Iterator<Item = I> + Send,
-    work: impl Fn(Vec<I>) -> O + Sync,
-    mut each: impl FnMut(O) -> Result<()>,
+    work: impl Fn(Vec<I>, &mut O) + Sync,
+    mut each: impl FnMut(&mut O) -> Result<()>,
 ) -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let (permits, wanted) = mpsc::sync_channel(WINDOW);
-    let input = Mutex::new(Input { pieces: Some(input), wanted, next: 0 });
+    let free = (0..WINDOW).map(|_| O::default()).collect();
+    let input = Shared { input: Mutex::new(Input { pieces: Some(input), free, next: 0 }), returned: Condvar::new() };
     thread::scope(|scope| {
         let (made, results) = mpsc::channel();
-        for _ in 0..WINDOW {
-            let _ = permits.send(());
-        }
         for _ in 0..cores {
             let (input, made, work) = (&input, made.clone(), &work);
             scope.spawn(move || work_on(input, work, made));
         }
         drop(made);
-        // Dropped when this ends, however it does: whoever waits for a permit waits no more.
-        let permits = permits;
+        let _end = End(&input);
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
         for message in results {
             let (number, chunk) = message.ok_or_else(|| Error::failed("a thread stopped in the middle of its work"))?;
             waiting.insert(number, chunk);
-            while let Some(chunk) = waiting.remove(&next) {
+            while let Some(mut chunk) = waiting.remove(&next) {
                 next += 1;
-                each(chunk)?;
-                // At the end of the input nobody waits for it any more.
-                let _ = permits.try_send(());
+                each(&mut chunk)?;
+                input.lock().free.push(chunk);
+                input.returned.notify_one();
             }
         }
         Ok(())
     })
 }
 
-/// Where the threads take their work from, one at a time.
-struct Input<P> {
+/// What the threads share.
+struct Shared<P, O> {
+    input: Mutex<Input<P, O>>,
+    returned: Condvar,
+}
+
+/// Where the threads take their work from, and the places to put what becomes of it.
+struct Input<P, O> {
     /// Nothing at the end.
     pieces: Option<P>,
-    wanted: Receiver<()>,
+    free: Vec<O>,
     next: usize,
 }
 
-impl<P: Iterator> Input<P> {
-    /// The next chunk with its number; nothing at the end.
-    fn take(&mut self, count: usize) -> Option<(usize, Vec<P::Item>)> {
-        let pieces = self.pieces.as_mut()?;
-        self.wanted.recv().ok()?;
-        let chunk: Vec<_> = pieces.by_ref().take(count).collect();
-        if chunk.is_empty() {
-            self.pieces = None;
-            return None;
-        }
-        self.next += 1;
-        Some((self.next - 1, chunk))
+impl<P, O> Shared<P, O> {
+    fn lock(&self) -> MutexGuard<'_, Input<P, O>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn work_on<P: Iterator, O>(input: &Mutex<Input<P>>, work: impl Fn(Vec<P::Item>) -> O, made: Sender<Made<O>>) {
+impl<P: Iterator, O> Shared<P, O> {
+    /// The next chunk, its number and a place for what becomes of it; nothing at the end.
+    fn take(&self, count: usize) -> Option<(usize, Vec<P::Item>, O)> {
+        let waits = |input: &mut Input<P, O>| input.pieces.is_some() && input.free.is_empty();
+        let mut input = self.returned.wait_while(self.lock(), waits).unwrap_or_else(PoisonError::into_inner);
+        let chunk: Vec<_> = input.pieces.as_mut()?.by_ref().take(count).collect();
+        if chunk.is_empty() {
+            input.pieces = None;
+            self.returned.notify_all();
+            return None;
+        }
+        input.next += 1;
+        Some((input.next - 1, chunk, input.free.pop()?))
+    }
+}
+
+fn work_on<P: Iterator, O>(input: &Shared<P, O>, work: impl Fn(Vec<P::Item>, &mut O), made: Sender<Made<O>>) {
     let alarm = Alarm(made);
     let mut count = 1;
-    loop {
-        let taken = input.lock().unwrap_or_else(PoisonError::into_inner).take(count);
-        let Some((number, chunk)) = taken else { return };
+    while let Some((number, chunk, mut out)) = input.take(count) {
         let began = Instant::now();
-        let result = work(chunk);
+        work(chunk, &mut out);
         count = if began.elapsed() < LONG { (count * 2).min(LARGEST_CHUNK) } else { 1 };
-        if alarm.0.send(Some((number, result))).is_err() {
+        if alarm.0.send(Some((number, out))).is_err() {
             return;
         }
+    }
+}
+
+/// However it ends, whoever waits for something to do waits no more.
+struct End<'a, P, O>(&'a Shared<P, O>);
+
+impl<P, O> Drop for End<'_, P, O> {
+    fn drop(&mut self) {
+        self.0.lock().pieces = None;
+        self.0.returned.notify_all();
     }
 }
 
@@ -118,14 +136,15 @@ mod tests {
     fn results_come_in_order_and_all_of_them() {
         for count in [0, 1, LARGEST_CHUNK, 10_000] {
             let mut seen = Vec::new();
-            let slow = |chunk: Vec<usize>| {
+            let slow = |chunk: Vec<usize>, out: &mut Vec<usize>| {
                 if chunk.iter().any(|n| n.is_multiple_of(1000)) {
                     thread::sleep(LONG);
                 }
-                chunk.into_iter().map(|n| n * 2)
+                out.clear();
+                out.extend(chunk.into_iter().map(|n| n * 2));
             };
             ordered(0..count, slow, |chunk| {
-                seen.extend(chunk);
+                seen.append(chunk);
                 Ok(())
             })
             .unwrap();
@@ -138,9 +157,9 @@ mod tests {
         let mut seen = 0;
         let stopped = ordered(
             0..,
-            |chunk: Vec<u64>| chunk,
-            |chunk| {
-                seen += chunk.len();
+            |chunk: Vec<u64>, count| *count = chunk.len(),
+            |count| {
+                seen += *count;
                 if seen >= 5000 { Err(Error::failed("enough")) } else { Ok(()) }
             },
         );
@@ -158,10 +177,10 @@ mod tests {
         let mut done = 0;
         ordered(
             input,
-            |chunk| chunk.len(),
-            |count| {
+            |chunk, count| *count = chunk.len(),
+            |count: &mut usize| {
                 most = most.max(handed.load(Ordering::SeqCst) - done);
-                done += count;
+                done += *count;
                 Ok(())
             },
         )
@@ -172,17 +191,17 @@ mod tests {
     #[test]
     #[should_panic]
     fn a_panic_is_no_deadlock() {
-        let _ = ordered(0..10_000, |chunk: Vec<usize>| assert!(!chunk.contains(&5000)), |()| Ok(()));
+        let _ = ordered(0..10_000, |chunk: Vec<usize>, _: &mut ()| assert!(!chunk.contains(&5000)), |()| Ok(()));
     }
 
     #[test]
     fn slow_work_is_taken_piece_by_piece() {
-        let slow = |chunk: Vec<usize>| {
+        let slow = |chunk: Vec<usize>, count: &mut usize| {
             thread::sleep(LONG);
-            chunk.len()
+            *count = chunk.len();
         };
         ordered(0..20, slow, |count| {
-            assert_eq!(count, 1);
+            assert_eq!(*count, 1);
             Ok(())
         })
         .unwrap();

@@ -129,7 +129,7 @@ impl Change<'_> {
     fn cross_certify(&mut self, authority: &Authority) -> Result<()> {
         let [present, successor] = [Generation::Present, Generation::Successor].map(|g| Ca::new(&authority.name, g));
         let key = self.world.authority_certificate(successor)?.public_key().clone();
-        let subordinate = self.with_path_length(authority);
+        let subordinate = self.world.with_path_length(authority);
         let issuer = self.vault.issuer(self.world, present, self.env)?;
         let limits = Dates { not_before: None, not_after: Some(issuer.certificate().validity().not_after) };
         let above = issuer.certificate();

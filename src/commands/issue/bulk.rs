@@ -10,6 +10,7 @@ mod tell;
 mod twins;
 mod users;
 
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -20,13 +21,14 @@ use self::tell::{Item, Summary};
 use self::twins::Twins;
 use self::users::Users;
 use super::{ClientArgs, CommonArgs, Layout, dates, spec};
-use crate::apply::{Bulk, Dates, Job, KeySource, NameRefusals, Place, Step, Told, Vault, World, ordered};
+use crate::apply::{Bulk, Change, Dates, Job, KeySource, NameRefusals, Place, Step, Told, Vault, World, ordered};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::rows::Row;
 use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::profile::Role;
+use crate::store::Locked;
 use crate::ui;
 use crate::x509::Csr;
 
@@ -69,6 +71,8 @@ struct Reading<'a> {
     manifest: Manifest,
     defaults: EntrySpec,
     dates: Dates,
+    /// What was asked of devices that were swapped, where that is something: what a row does not say stays so.
+    known: HashMap<String, EntrySpec>,
 }
 
 pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
@@ -83,13 +87,15 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     };
     let defaults = spec(role, args, None, &world, env)?;
     let place = place(common, env);
-    let reading = Reading { source: &source, role, manifest: world.manifest.clone(), defaults, dates };
+    let known = if args.replace { known(&source, role, &world)? } else { HashMap::new() };
+    let reading = Reading { source: &source, role, manifest: world.manifest.clone(), defaults, dates, known };
     let mut told = ui::Items::new(env);
     let users = args.users.as_ref().map(|file| Users::new(env.cwd.join(file)));
     if users.is_none() && args.user.says_something() {
         env.say("the users of a list are in no definitions.json: add --users FILE for a file to import");
     }
-    let (checked, users) = look(&reading, &world, &place, common, users, &mut told, env)?;
+    let (checked, users) = look(&reading, &world, &place, args, users, &mut told, env)?;
+    world.inventory.check()?;
     let what = source.what();
     let refused = refuse(&checked, what, common.keep_going);
     let users = match refused.and_then(|()| users.map(|users| users.finished(common.force)).transpose()) {
@@ -97,6 +103,13 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
         Err(e) => return told.end_early(env).and(Err(e)),
     };
 
+    // Whose lists have to follow; an earlier run may have been interrupted before it wrote them.
+    let mut lists = checked.supersedes.clone();
+    lists.extend(world.behind(&checked.superseded, env.now)?.into_iter().cloned());
+    let mut vault = Vault::new(&common.unlock);
+    for name in &lists {
+        vault.issuer(&world, name.as_str(), env)?;
+    }
     let mut summary = Summary::default();
     let progress = ui::Progress::new(env, "issuing", checked.issue);
     let mut kept = 0;
@@ -105,8 +118,8 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     } else {
         let pieces = decided(source.pieces()?, &checked.decisions, env.json);
         let issuers = checked.issuers.clone();
-        let mut bulk = Bulk { world: &mut world, role, place: place.clone(), issuers };
-        let mut vault = Vault::new(&common.unlock);
+        let list = if args.replace { source.sha256() } else { None };
+        let mut bulk = Bulk { world: &mut world, role, place: place.clone(), issuers, supersede: args.replace, list };
         let step = |piece| reading.step(piece);
         let run = bulk.run(&mut vault, &mut locked, env, pieces, step, |done, env| {
             if matches!(done, Told::Issued { .. }) {
@@ -119,6 +132,8 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     };
     drop(progress);
     let done = done.and_then(|()| source.refuse_changed());
+    let done = publish(&lists, &mut world, &mut vault, &mut locked, env).and(done);
+    world.index_inventory(env);
     drop(locked);
     if summary.issued + summary.renewed > 0 {
         shared::tell_clock(env);
@@ -129,12 +144,46 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
         summary.print(role, &place, &checked, env)?;
     }
     tell::say_dates(&checked, env);
-    tell::say_elsewhere(&place, &checked, kept, env);
+    tell::say_elsewhere(&place, &checked, kept, args.replace, env);
     users.map_or(Ok(()), |users| users.write(env))?;
     match checked.faults {
         0 => Ok(Answer::Yes),
         faults => Err(Error::failed(format!("{what}: {}, all others are issued", bad(faults)))),
     }
+}
+
+/// What was asked of the identities of a batch when they were issued, where that is something.
+fn known(source: &Source, role: Role, world: &World) -> Result<HashMap<String, EntrySpec>> {
+    let mut known = HashMap::new();
+    for piece in source.pieces()? {
+        let Some(name) = source.name(&piece?) else { continue };
+        let asked = world.asked(role, &name).filter(|asked| *asked != EntrySpec::default());
+        known.extend(asked.map(|asked| (name, asked)));
+    }
+    Ok(known)
+}
+
+/// The lists follow once, when everything is revoked that this run could.
+fn publish(
+    lists: &BTreeSet<String>,
+    world: &mut World,
+    vault: &mut Vault,
+    locked: &mut Locked,
+    env: &mut Env,
+) -> Result<()> {
+    if lists.is_empty() {
+        return Ok(());
+    }
+    world.reread_inventory()?;
+    let mut change = Change::new(world, vault, env);
+    change.write_revocation_lists(lists)?;
+    change.refresh_brokers()?;
+    let done = change.commit(locked)?;
+    for note in &done.notes {
+        env.say(note);
+    }
+    shared::warn_of_edited(&done.edited, env);
+    Ok(())
 }
 
 /// What is about one identity, or has another meaning, does not go with a batch.
@@ -165,16 +214,19 @@ fn look(
     reading: &Reading<'_>,
     world: &World,
     place: &Place,
-    common: &CommonArgs,
+    args: &ClientArgs,
     users: Option<Users>,
     told: &mut ui::Items,
     env: &mut Env,
 ) -> Result<(Checked, Option<Users>)> {
+    let common = &args.identity.common;
     let mut check = Check {
         world,
         role: reading.role,
         place,
         force: common.force,
+        replace: args.replace,
+        list: reading.source.sha256(),
         refusals: NameRefusals::new(world),
         twins: Twins::new()?,
         users,
@@ -183,19 +235,21 @@ fn look(
     let what = reading.source.what().to_owned();
     ordered(
         reading.source.pieces()?,
-        |chunk| chunk.into_iter().map(|piece| piece.map(|piece| reading.see(piece))).collect::<Vec<_>>(),
-        |chunk| {
-            chunk.into_iter().try_for_each(|seen| {
-                let seen = seen?;
-                if let Err(wrong) = check.judge(&seen, env) {
+        |chunk, (seen, failed): &mut (Vec<Seen>, Option<Error>)| {
+            seen.clear();
+            *failed = chunk.into_iter().try_for_each(|piece| Ok(seen.push(reading.see(piece?)))).err();
+        },
+        |(seen, failed)| {
+            for seen in &*seen {
+                if let Err(wrong) = check.judge(seen, env) {
                     let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
                     env.warn(format!("{what}: {mark}: {reason}"));
                     if common.keep_going {
                         told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
                     }
                 }
-                Ok(())
-            })
+            }
+            failed.take().map_or(Ok(()), Err)
         },
     )?;
     Ok((check.found, check.users))
@@ -240,9 +294,9 @@ fn tell_unchanged(reading: &Reading<'_>, checked: &Checked, told: &mut ui::Items
     let pieces = decided(reading.source.pieces()?, &checked.decisions, env.json);
     ordered(
         pieces,
-        |chunk| chunk.into_iter().map(|piece| reading.step(piece)).collect::<Vec<_>>(),
-        |chunk| {
-            chunk.into_iter().try_for_each(|step| match step? {
+        |chunk, steps: &mut Vec<Result<Step>>| steps.extend(chunk.into_iter().map(|piece| reading.step(piece))),
+        |steps| {
+            steps.drain(..).try_for_each(|step| match step? {
                 Step::Unchanged(name) => told.item(env, |_| Item::unchanged(reading.role, name)),
                 Step::Issue(_) => Ok(()),
             })
@@ -255,6 +309,23 @@ impl Source {
         match self {
             Self::Rows(rows) => rows.what(),
             Self::Requests(requests) => requests.what(),
+        }
+    }
+
+    /// What tells this batch from others where its rows do not.
+    fn sha256(&self) -> Option<String> {
+        match self {
+            Self::Rows(rows) => Some(rows.sha256.clone()),
+            Self::Requests(_) => None,
+        }
+    }
+
+    /// The name in a piece, if it has one.
+    fn name(&self, piece: &Piece) -> Option<String> {
+        match (self, piece) {
+            (Self::Rows(rows), Piece::Row(row)) => rows.name(row.record.as_ref().ok()?).map(str::to_owned),
+            (_, Piece::Request(file)) => requests::name(file),
+            _ => None,
         }
     }
 
@@ -289,7 +360,10 @@ impl Reading<'_> {
                 (Mark::File(file.file_name().map_or_else(PathBuf::new, PathBuf::from)), wish)
             }
         };
-        let made = wish.and_then(|wish| {
+        let made = wish.and_then(|mut wish| {
+            if let Some(known) = self.known.get(&wish.name) {
+                wish.spec = std::mem::take(&mut wish.spec).over(known.clone());
+            }
             let entry = self.manifest.entry_from(self.role, &wish.name, &wish.spec);
             entry.map(|entry| (wish, entry)).map_err(|e| Error::from(e).message().to_owned())
         });

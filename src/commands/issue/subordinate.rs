@@ -101,7 +101,8 @@ fn is_current(name: &str, args: &AuthorityArgs, csr: &Csr, dates: Dates, world: 
     }
     let as_asked = issue::is_as_asked(name, args, dates, world)?;
     let due = plan::authority_due_at(*certificate.validity(), time::Duration::ZERO);
-    Ok(as_asked && !args.force && env.now < due)
+    let as_written = world.manifest.authority(name).is_none_or(|wanted| world.authority_reasons(wanted).is_empty());
+    Ok(as_asked && as_written && !args.force && env.now < due)
 }
 
 /// One key for two authorities would let the one pass for the other.

@@ -36,6 +36,10 @@ pub(super) struct Checked {
     pub(super) issue: usize,
     pub(super) unchanged: usize,
     pub(super) faults: usize,
+    /// Who signed the certificates that are to be revoked.
+    pub(super) supersedes: BTreeSet<String>,
+    /// Who signed those that an earlier run of this batch revoked.
+    pub(super) superseded: BTreeSet<String>,
     /// How many begin in the past, before their issuer, or are over already.
     pub(super) odd_dates: [usize; 3],
 }
@@ -46,6 +50,10 @@ pub(super) struct Check<'a> {
     pub(super) role: Role,
     pub(super) place: &'a Place,
     pub(super) force: bool,
+    /// The devices were swapped.
+    pub(super) replace: bool,
+    /// What tells this list from others.
+    pub(super) list: Option<String>,
     pub(super) refusals: NameRefusals<'a>,
     pub(super) twins: Twins,
     pub(super) users: Option<Users>,
@@ -94,7 +102,14 @@ impl Check<'_> {
         // Most names are new, and then there is nothing to look at.
         let has_directory =
             (in_pki || current.is_some()) && world.store.holds(layout::entry_dir(self.role.as_str(), &entry.name)?);
-        if let Some(current) = &current
+        let earlier = || world.inventory.unexpired(self.role.as_str(), &entry.name, env.now);
+        if self.replace {
+            let current = current.as_ref().ok_or_else(|| Error::failed("it has no certificate to be replaced"))?;
+            if !self.force && self.is_replaced(wish, current)? && is_good(current, has_directory, env)? {
+                self.found.superseded.extend(earlier().into_iter().map(|issued| issued.issuer));
+                return Ok(Decision::Unchanged);
+            }
+        } else if let Some(current) = &current
             && !self.force
         {
             let differences = self.differences(wish, entry, current)?;
@@ -135,7 +150,24 @@ impl Check<'_> {
             world.refuse_revoked_authority(&entry.issuer)?;
             self.found.issuers.insert(entry.issuer.clone());
         }
+        if self.replace {
+            self.found.supersedes.extend(earlier().into_iter().map(|issued| issued.issuer));
+        }
         Ok(if current.is_some() { Decision::Renew } else { Decision::New })
+    }
+
+    /// This batch has replaced the identity's certificate before. Where another list did, nobody but its owner knows whether
+    /// both mean the same swap.
+    fn is_replaced(&self, wish: &Wish, current: &Issued) -> Result<bool> {
+        if let Some(csr) = &wish.csr {
+            return Ok(current.key.as_deref() == Some(&csr.public_key().sha256_hex()));
+        }
+        match self.world.inventory.event(current.event).and_then(|event| event.sha256) {
+            Some(list) if Some(&list) != self.list.as_ref() => Err(Error::failed(
+                "another list replaced it already: take it out, or add --force if it was swapped once more",
+            )),
+            list => Ok(list.is_some()),
+        }
     }
 
     /// Nothing outside the PKI is replaced.
@@ -202,7 +234,7 @@ fn is_good(current: &Issued, has_directory: bool, env: &Env) -> Result<bool> {
 
 impl World {
     /// What was asked of an identity when its certificate was issued, or what the manifest says of it.
-    fn asked(&self, role: Role, name: &str) -> Option<EntrySpec> {
+    pub(super) fn asked(&self, role: Role, name: &str) -> Option<EntrySpec> {
         if let Some(spec) = self.manifest.spec(role, name) {
             return Some(spec.clone());
         }

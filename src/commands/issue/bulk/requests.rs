@@ -45,11 +45,15 @@ impl Requests {
     }
 }
 
+/// Whose a request is, by its file.
+pub(super) fn name(file: &Path) -> Option<String> {
+    file.file_stem().and_then(|stem| stem.to_str()).and_then(store::name_of_directory)
+}
+
 /// What a request asks for. Its file says under which name, and a common name in it must be the same.
 pub(super) fn wish(file: &Path, role: Role, defaults: &EntrySpec, dates: Dates) -> Result<Wish, String> {
     let said = |e: Error| e.message().to_owned();
-    let stem = file.file_stem().and_then(|stem| stem.to_str());
-    let name = stem.and_then(store::name_of_directory).ok_or(
+    let name = name(file).ok_or(
         "the file has no name that certgen would give it: it is called like the identity's directory, and .csr",
     )?;
     let bytes = store::read_limited(file, store::INPUT_LIMIT).map_err(said)?;

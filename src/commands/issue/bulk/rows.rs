@@ -14,6 +14,7 @@ use crate::manifest::{EntrySpec, Manifest};
 use crate::profile::Role;
 use crate::store;
 use crate::ui;
+use crate::x509::sha256_hex_of;
 
 /// A list of names in a file.
 pub(super) struct Rows {
@@ -23,6 +24,8 @@ pub(super) struct Rows {
     state: (u64, Option<SystemTime>),
     columns: Columns,
     has_header: bool,
+    /// What tells this list from others.
+    pub(super) sha256: String,
 }
 
 impl Rows {
@@ -33,7 +36,8 @@ impl Rows {
         let path = if is_stream { from.to_owned() } else { env.cwd.join(from) };
         let file = store::open_twice(&path)?;
         let state = state(&file);
-        let mut rows = Self { what, file, state, columns: Columns::default(), has_header: false };
+        let sha256 = sha256_hex_of(&file).map_err(|e| Error::failed(format!("reading {what}: {}", io_reason(&e))))?;
+        let mut rows = Self { what, file, state, columns: Columns::default(), has_header: false, sha256 };
         let first = rows.pass()?.find_map(|row| match row {
             Ok(row) => row.record.ok().map(Ok),
             Err(e) => Some(Err(e)),
@@ -77,6 +81,11 @@ impl Rows {
             false => Err(Error::failed(format!("{} changed while it was read", self.what))
                 .hint("run this again when nobody writes to it: what was issued stays")),
         }
+    }
+
+    /// The name in a row, if it has one.
+    pub(super) fn name<'r>(&self, record: &'r csv::StringRecord) -> Option<&'r str> {
+        self.columns.name(record)
     }
 
     /// What a row asks for; what it does not say, `defaults` and `dates` do.

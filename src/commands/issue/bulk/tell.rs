@@ -64,6 +64,12 @@ impl Item {
                 not_after: Some(not_after),
                 ..Self::about(if renewed { "reissued" } else { "issued" }, role)
             },
+            Told::Revoked(old) => Self {
+                name: Some(old.name),
+                issuer: Some(old.issuer),
+                serial_number: Some(old.serial),
+                ..Self::about("revoked", role)
+            },
         }
     }
 
@@ -81,15 +87,21 @@ impl Item {
 pub(super) struct Summary {
     pub(super) issued: usize,
     pub(super) renewed: usize,
+    /// How many of their earlier certificates are revoked.
+    pub(super) revoked: usize,
     /// When the first of them ends.
     until: Option<OffsetDateTime>,
 }
 
 impl Summary {
     pub(super) fn add(&mut self, told: &Told) {
-        if let Told::Issued { not_after, renewed, .. } = told {
-            self.until = Some(self.until.map_or(*not_after, |until| until.min(*not_after)));
-            if *renewed { self.renewed += 1 } else { self.issued += 1 }
+        match told {
+            Told::Issued { not_after, renewed, .. } => {
+                self.until = Some(self.until.map_or(*not_after, |until| until.min(*not_after)));
+                if *renewed { self.renewed += 1 } else { self.issued += 1 }
+            }
+            Told::Revoked(_) => self.revoked += 1,
+            Told::Unchanged(_) => {}
         }
     }
 
@@ -111,6 +123,10 @@ impl Summary {
                 writeln!(env.out(), "{action:9} {count} {role}{s}{more}")?;
             }
         }
+        if self.revoked > 0 {
+            let s = if self.revoked == 1 { "" } else { "s" };
+            writeln!(env.out(), "revoked   {} {role} certificate{s}  superseded", self.revoked)?;
+        }
         Ok(())
     }
 }
@@ -127,7 +143,11 @@ pub(super) fn say_dates(checked: &Checked, env: &mut Env) {
 }
 
 /// What was issued before lies where it was written then, and only there are its keys.
-pub(super) fn say_elsewhere(place: &Place, checked: &Checked, kept: usize, env: &mut Env) {
+pub(super) fn say_elsewhere(place: &Place, checked: &Checked, kept: usize, replace: bool, env: &mut Env) {
+    if replace && checked.unchanged > 0 {
+        env.say(format!("{} were replaced before, for the same list; --force replaces them again", checked.unchanged));
+        return;
+    }
     let elsewhere = checked.unchanged.saturating_sub(kept);
     if elsewhere == 0
         || matches!(place, Place::Pki)
