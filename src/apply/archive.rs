@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 
 use crate::apply::World;
 use crate::apply::change::NewDirectory;
+use crate::apply::identity::Part;
 use crate::error::{Error, Result};
 use crate::profile::Role;
 use crate::secret::Secret;
-use crate::store::{self, GrowingFile, Location, OutputFile, Owner};
+use crate::store::{self, GrowingFile, Location, Owner};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -24,7 +25,8 @@ const BLOCK: u64 = 512;
 pub(crate) fn tar(directories: &[NewDirectory], now: OffsetDateTime) -> Zeroizing<Vec<u8>> {
     let mut all = Secret::default();
     for NewDirectory { path, mode, owner, files } in directories {
-        directory(&mut all, path, *mode, owner.as_ref(), files, seconds(now));
+        let parts: Vec<_> = files.iter().map(Part::from).collect();
+        directory(&mut all, path, *mode, owner.as_ref(), &parts, seconds(now));
     }
     all.extend(&END);
     Zeroizing::new(all.to_vec())
@@ -36,16 +38,15 @@ pub(super) fn directory(
     path: &Path,
     mode: u32,
     owner: Option<&Owner>,
-    files: &[OutputFile],
+    parts: &[Part<'_>],
     mtime: u64,
 ) {
     let path = path.as_os_str().as_encoded_bytes();
-    let facts = |mode, owner| Facts { mode, owner, mtime };
-    member(out, path, tar::EntryType::Directory, &facts(mode, owner), &[]);
-    for file in files {
-        let path = [path, b"/", file.path.as_os_str().as_encoded_bytes()].concat();
-        let facts = facts(file.mode, file.owner.as_ref().or(owner));
-        member(out, &path, tar::EntryType::Regular, &facts, &file.bytes);
+    let facts = |mode| Facts { mode, owner, mtime };
+    member(out, path, tar::EntryType::Directory, &facts(mode), [&[]; 2]);
+    for Part { name, mode, pieces } in parts {
+        let path = [path, b"/", name.as_os_str().as_encoded_bytes()].concat();
+        member(out, &path, tar::EntryType::Regular, &facts(*mode), *pieces);
     }
 }
 
@@ -58,18 +59,18 @@ struct Facts<'a> {
 }
 
 /// One member as GNU tar writes it. (The `tar` crate writes the same, and its headers take longer than a key.)
-fn member(out: &mut Secret, path: &[u8], kind: tar::EntryType, facts: &Facts<'_>, content: &[u8]) {
+fn member(out: &mut Secret, path: &[u8], kind: tar::EntryType, facts: &Facts<'_>, pieces: [&[u8]; 2]) {
     let mut header = [0; BLOCK as usize];
     let short = path.len().min(100);
     if short < path.len() {
         let facts = Facts { mode: 0o644, ..Facts::default() };
-        member(out, b"././@LongLink", tar::EntryType::GNULongName, &facts, &[path, b"\0"].concat());
+        member(out, b"././@LongLink", tar::EntryType::GNULongName, &facts, [path, b"\0"]);
     }
     header[..short].copy_from_slice(&path[..short]);
     number(&mut header[100..108], facts.mode.into());
     number(&mut header[108..116], facts.owner.and_then(Owner::user).unwrap_or(0).into());
     number(&mut header[116..124], facts.owner.and_then(Owner::group).unwrap_or(0).into());
-    number(&mut header[124..136], content.len() as u64);
+    number(&mut header[124..136], pieces.iter().map(|piece| piece.len() as u64).sum());
     number(&mut header[136..148], facts.mtime);
     header[156] = kind.as_byte();
     header[257..265].copy_from_slice(b"ustar  \0");
@@ -77,7 +78,7 @@ fn member(out: &mut Secret, path: &[u8], kind: tar::EntryType, facts: &Facts<'_>
     let sum = header.iter().map(|byte| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
     number(&mut header[148..156], sum.into());
     out.extend(&header);
-    out.extend(content);
+    pieces.iter().for_each(|piece| out.extend(piece));
     out.fill_up(out.len().next_multiple_of(BLOCK as usize));
 }
 
@@ -237,6 +238,7 @@ fn foreign(path: &Path) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::OutputFile;
 
     /// The same by the crate that reads it.
     fn by_the_crate(path: &Path, owner: Option<&Owner>, file: &OutputFile) -> Vec<u8> {
@@ -273,7 +275,9 @@ mod tests {
             let path = PathBuf::from("d".repeat(length));
             let file = OutputFile::private("client_certificate.pem", vec![b'x'; content]);
             let mut ours = Secret::default();
-            directory(&mut ours, &path, 0o750, owner.as_ref(), std::slice::from_ref(&file), 1_800_000_000);
+            let pieces: [&[u8]; 2] = file.bytes.split_at(content / 2).into();
+            let part = Part { name: &file.path, mode: file.mode, pieces };
+            directory(&mut ours, &path, 0o750, owner.as_ref(), &[part], 1_800_000_000);
             assert_eq!(&*ours, by_the_crate(&path, owner.as_ref(), &file), "{length} {content} {owner:?}");
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Nothing here looks at the PKI around it, so that every thread of a bulk run can do it.
 
+use std::path::Path;
+
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
@@ -10,7 +12,7 @@ use crate::apply::{DateNote, Dates, request};
 use crate::error::{Context, Result};
 use crate::issuer::{Issued, Issuer, LocalIssuer};
 use crate::manifest::Entry;
-use crate::store::{Event, Location, OutputFile};
+use crate::store::{Event, Location, OutputFile, layout};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
 
@@ -59,27 +61,48 @@ pub(super) fn chain(issued: &Issued) -> String {
     chain
 }
 
+/// A file of an identity's directory, and the pieces that it consists of.
+pub(super) struct Part<'a> {
+    pub(super) name: &'a Path,
+    pub(super) mode: u32,
+    pub(super) pieces: [&'a [u8]; 2],
+}
+
+impl<'a> From<&'a OutputFile> for Part<'a> {
+    fn from(file: &'a OutputFile) -> Self {
+        Self { name: &file.path, mode: file.mode, pieces: [file.bytes.as_slice(), &[]] }
+    }
+}
+
 /// The files of a complete identity directory: mount or copy it as it stands.
+pub(super) fn parts<'a>(
+    entry: &Entry,
+    chain: &'a str,
+    key_pem: Option<&'a Zeroizing<Vec<u8>>>,
+    bundles: &'a [(&'static str, Vec<u8>)],
+) -> Vec<Part<'a>> {
+    let part = |name: &'static str, mode, pieces| Part { name: Path::new(name), mode, pieces };
+    let public = |name, bytes: &'a [u8]| part(name, layout::PUBLIC_FILE, [bytes, &[]]);
+    let mut parts: Vec<_> = bundles.iter().map(|(name, bytes)| public(name, bytes)).collect();
+    parts.push(public(entry.role.certificate_file(), chain.as_bytes()));
+    if let Some(key_pem) = key_pem {
+        parts.push(part(entry.role.key_file(), entry.key_mode, [key_pem.as_slice(), &[]]));
+        // RabbitMQ's order: certificate, then key. The broker names this file twice, so one rename swaps the pair.
+        let combined = |name| part(name, entry.key_mode, [chain.as_bytes(), key_pem.as_slice()]);
+        parts.extend(entry.role.combined_file().map(combined));
+    }
+    parts
+}
+
+/// The same, to be written one by one.
 pub(super) fn files(
     entry: &Entry,
     issued: &Issued,
     key_pem: Option<&Zeroizing<Vec<u8>>>,
     bundles: &[(&'static str, Vec<u8>)],
 ) -> Vec<OutputFile> {
-    let chain = chain(issued);
-    let mut files: Vec<OutputFile> =
-        bundles.iter().map(|(name, bytes)| OutputFile::public(*name, bytes.clone())).collect();
-    files.push(OutputFile::public(entry.role.certificate_file(), chain.clone()));
-    if let Some(key_pem) = key_pem {
-        files.push(OutputFile::private(entry.role.key_file(), key_pem.to_vec()).with_mode(entry.key_mode));
-        if let Some(combined_file) = entry.role.combined_file() {
-            // RabbitMQ's order: certificate, then key. The broker names this file twice, so one rename swaps the pair.
-            let mut combined = chain.into_bytes();
-            combined.extend_from_slice(key_pem);
-            files.push(OutputFile::private(combined_file, combined).with_mode(entry.key_mode));
-        }
-    }
-    files
+    let file = |part: Part<'_>| OutputFile::public(part.name, part.pieces.concat()).with_mode(part.mode);
+    parts(entry, &chain(issued), key_pem, bundles).into_iter().map(file).collect()
 }
 
 /// Writes into an event what a certificate says.

@@ -55,6 +55,7 @@ mod crash_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -211,9 +212,18 @@ pub fn user_at_host() -> String {
     platform::user_at_host()
 }
 
-/// 64 random bits.
+/// 64 random bits. A bulk run needs them for every event, so a thread gets many at once; nothing about them is secret.
 fn random_hex() -> Result<String> {
-    let mut bytes = [0; 8];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Error::failed("reading random numbers from the operating system"))?;
-    Ok(format!("{:016x}", u64::from_be_bytes(bytes)))
+    thread_local! {
+        static NEXT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    }
+    NEXT.with_borrow_mut(|next| {
+        if next.is_empty() {
+            let mut bytes = [0; 512];
+            aws_lc_rs::rand::fill(&mut bytes)
+                .map_err(|_| Error::failed("reading random numbers from the operating system"))?;
+            next.extend(bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_be_bytes(*eight)));
+        }
+        Ok(format!("{:016x}", next.pop().unwrap_or_default()))
+    })
 }

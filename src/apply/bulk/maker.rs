@@ -87,11 +87,13 @@ impl Maker<'_> {
         if let Place::Flat(directory) = &self.place {
             return self.put_flat(directory, &name, &entry, owner, made, batch);
         }
-        let files = identity::files(&entry, &made.issued, made.key_pem.as_ref(), &self.bundles);
         let mode = layout::entry_dir_mode(entry.key_mode);
+        let files = || identity::files(&entry, &made.issued, made.key_pem.as_ref(), &self.bundles);
         let (path, shown) = match &self.place {
             Place::Archive(_) => {
-                archive::directory(&mut batch.archived, Path::new(&name), mode, owner.as_ref(), &files, self.mtime);
+                let chain = identity::chain(&made.issued);
+                let parts = identity::parts(&entry, &chain, made.key_pem.as_ref(), &self.bundles);
+                archive::directory(&mut batch.archived, Path::new(&name), mode, owner.as_ref(), &parts, self.mtime);
                 return Ok(());
             }
             Place::Directories(directory) | Place::Flat(directory) => (directory.join(&name), directory.join(&name)),
@@ -99,13 +101,14 @@ impl Maker<'_> {
                 let path = layout::entry_dir(self.role.as_str(), &entry.name)?;
                 let shown = self.store.path(&path);
                 if renews && self.store.holds(&path) {
+                    let files = files();
                     batch.replacing.push(Replacing { entry: Box::new(entry), owner, files });
                     return Ok(());
                 }
                 (path, shown)
             }
         };
-        let staged = self.area()?.directory(&shown, mode, owner.as_ref(), &files)?;
+        let staged = self.area()?.directory(&shown, mode, owner.as_ref(), &files())?;
         batch.staged.push((staged, path));
         Ok(())
     }

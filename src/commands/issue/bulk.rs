@@ -237,7 +237,11 @@ fn look(
         reading.source.pieces()?,
         |chunk, (seen, failed): &mut (Vec<Seen>, Option<Error>)| {
             seen.clear();
-            *failed = chunk.into_iter().try_for_each(|piece| Ok(seen.push(reading.see(piece?)))).err();
+            let see = |piece: Result<Piece>| {
+                seen.push(reading.see(piece?));
+                Ok(())
+            };
+            *failed = chunk.into_iter().try_for_each(see).err();
         },
         |(seen, failed)| {
             for seen in &*seen {
@@ -384,7 +388,7 @@ impl Reading<'_> {
             None => KeySource::Generate(entry.key_type),
         };
         let renews = decision == Decision::Renew;
-        Ok(Step::Issue(Box::new(Job { entry: entry.unmanaged(), spec, key, dates, renews })))
+        Ok(Step::Issue(Job { entry: entry.unmanaged(), spec, key, dates, renews }))
     }
 }
 
