@@ -8,14 +8,17 @@ mod subordinate;
 use std::path::PathBuf;
 
 use crate::apply::{self, Change, Dates, Done, KeySource, NameRefusals, Order, Unlock, Vault, World};
+use crate::commands::Answer;
+use crate::commands::issue::deliver::Delivery;
+use crate::commands::seal::NewKeysArgs;
 use crate::commands::shared::{self, KeyArgs, NameArgs};
-use crate::commands::{Answer, issue::deliver::Delivery};
+use crate::commands::told::{self, Item};
 use crate::env::{Env, parse_time};
 use crate::error::{Error, Result};
 use crate::manifest::{AuthoritySpec, Editor, Entry, EntrySpec, Manifest, Value};
 use crate::plan::Reason;
 use crate::profile::Role;
-use crate::store::{self, seal::SealTo};
+use crate::store::{self, layout, seal::SealTo};
 use crate::ui;
 use crate::x509::Csr;
 
@@ -243,14 +246,8 @@ struct AuthorityArgs {
     /// Sign the request again although its certificate is not due
     #[arg(long, requires = "csr")]
     force: bool,
-    /// Seal its key with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
-    #[arg(long)]
-    seal: bool,
-    /// Seal its key to this age recipient (repeatable)
-    #[arg(long, value_name = "age1...")]
-    recipient: Vec<String>,
     #[command(flatten)]
-    unlock: Unlock,
+    keys: NewKeysArgs,
 }
 
 pub(crate) fn run(args: IssueArgs, env: &mut Env) -> Result<Answer> {
@@ -605,9 +602,9 @@ fn authorities(args: &AuthorityArgs, env: &mut Env) -> Result<Answer> {
     }
     let text = editor.into_text();
     world.manifest = world.parse(&text)?;
-    let seal = crate::commands::seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
+    let seal = args.keys.seal_to(env)?;
     let existing: Vec<String> = world.authority_names().map(str::to_owned).collect();
-    let mut vault = Vault::new(&args.unlock);
+    let mut vault = Vault::new(&args.keys.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
         for name in args.names.iter().filter(|name| !existing.contains(*name)) {
@@ -664,20 +661,8 @@ fn refuse_edited(name: &str, world: &World, env: &Env) -> Result<()> {
 }
 
 fn tell_unchanged(names: &[String], env: &mut Env) -> Result<Answer> {
-    #[derive(serde::Serialize)]
-    struct Item<'a> {
-        action: &'static str,
-        role: &'static str,
-        name: &'a str,
-    }
-    let items: Vec<Item<'_>> = names.iter().map(|name| Item { action: "unchanged", role: "authority", name }).collect();
-    if env.json {
-        ui::items(env, &items)?;
-    } else {
-        for item in &items {
-            writeln!(env.out(), "unchanged {}", ui::plain(&format!("authority/{}", item.name)))?;
-        }
-    }
+    let items: Vec<Item> = names.iter().map(|name| Item::about("unchanged", layout::AUTHORITY, name)).collect();
+    told::print(&items, env)?;
     Ok(Answer::Yes)
 }
 
@@ -720,7 +705,7 @@ fn cli_host(written: &apply::Written, env: &Env) -> String {
 
 /// Says what was done: facts on standard output, the next step on standard error.
 fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut Env) -> Result<Answer> {
-    crate::commands::init::tell(done, unchanged, env)?;
+    told::tell(done, unchanged, env)?;
     for written in done.issued.iter().filter(|_| role == Role::Node) {
         let unlisted = |broker: &&crate::manifest::Broker| {
             let host = |node: &String| node.split_once('@').map_or(node.as_str(), |(_, host)| host) == written.name;

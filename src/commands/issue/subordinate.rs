@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::apply::{AuthorityState, Change, Dates, Vault, World};
 use crate::commands::issue::{self, AuthorityArgs, MANIFEST};
-use crate::commands::{Answer, init};
+use crate::commands::{Answer, told};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{AuthoritySpec, Editor};
@@ -33,7 +33,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
     let authority =
         authority.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))?;
     tell_wishes(&csr, &authority.common_name, name, file, env)?;
-    let mut vault = Vault::new(&args.unlock);
+    let mut vault = Vault::new(&args.keys.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
         change.subordinate(&authority, csr, dates)?;
@@ -42,7 +42,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
         change.commit(&mut locked)?
     };
     drop(locked);
-    init::tell(&done, &[], env)?;
+    told::tell(&done, &[], env)?;
     let chain = world.store.path(layout::ca_dir(name)?.join(layout::CA_CHAIN));
     env.say(format!(
         "next: bring {} to the site, and there: certgen request --finish {}",
