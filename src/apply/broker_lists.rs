@@ -23,10 +23,10 @@ impl Change<'_> {
         let mut taken: BTreeMap<String, usize> = BTreeMap::new();
         for ca in &self.world.authorities_of_clients()? {
             let ca: Ca<'_> = ca.into();
-            let crl = match self.list_of(ca)? {
-                Some(crl) => crl,
-                None => self.first_list(ca)?,
-            };
+            if self.list_of(ca)?.is_none() {
+                self.first_list(ca)?;
+            }
+            let Some(crl) = self.list_of(ca)? else { continue };
             self.note_lapse(ca.name, &crl);
             for hash in hashes(ca.name, &crl)? {
                 let number = taken.entry(hash.clone()).or_default();
@@ -38,7 +38,7 @@ impl Change<'_> {
         Ok(Some(facts::Revocation { crls_dir: format!("{}/crls", broker.config_dir.trim_end_matches('/')), lists }))
     }
 
-    fn first_list(&mut self, ca: Ca<'_>) -> Result<Crl> {
+    fn first_list(&mut self, ca: Ca<'_>) -> Result<()> {
         self.write_revocation_list(ca).map_err(|e| {
             e.context(format!("revocation = true needs a revocation list of authority {}", ui::quote(ca.name)))
                 .hint("or bring its list from where its key is: certgen import crl.pem")

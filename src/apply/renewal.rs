@@ -45,7 +45,7 @@ impl World {
     /// Those in one role: of the inventory, or on disk alone.
     pub(super) fn identities_in(&self, role: Role) -> impl Iterator<Item = (String, Option<Issued>)> {
         let known = self.inventory.entries_of(role.as_str());
-        let mut known = known.filter_map(|(name, history)| Some((name, history.current()?.clone()))).peekable();
+        let mut known = known.filter_map(|(name, history)| Some((name, history.into_current()?))).peekable();
         let on_disk: BTreeSet<&String> =
             self.directories().iter().filter(|(of, _)| *of == role).map(|(_, name)| name).collect();
         let mut on_disk = on_disk.into_iter().peekable();

@@ -279,7 +279,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// As for [`Change::refresh_revocation_lists`].
-    pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<Crl> {
+    pub fn write_revocation_list<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<()> {
         let ca = ca.into();
         let begins = self.world.authority_certificate(ca)?.validity().not_before;
         let published = self.list_of(ca)?;
@@ -300,12 +300,11 @@ impl Change<'_> {
     }
 
     /// Signs the list that takes the place of `published`.
-    pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<Crl> {
+    pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<()> {
         let template = self.revocation_list(ca.name, published)?;
         let issuer: &LocalIssuer = self.vault.issuer(self.world, ca, self.env)?;
         let crl = template.sign(&issuer.signer()?)?;
-        self.put_list(ca, crl.clone())?;
-        Ok(crl)
+        self.put_list(ca, crl)
     }
 
     /// Stages a list and remembers it for the command to tell.

@@ -13,7 +13,7 @@ use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Store};
+use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -107,12 +107,7 @@ impl World {
             env.warn("a command was interrupted here; the next one that writes finishes its work");
         }
         let (manifest, manifest_text) = read_manifest(&store, env)?;
-        let mut bar = None;
-        let inventory = store.inventory_with(&mut |done, all| {
-            let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
-            bar.get_or_insert_with(new).reach(done >> 20);
-        })?;
-        drop(bar);
+        let inventory = with_bar(env, |reading| store.inventory_with(reading))?;
         for warning in &inventory.warnings {
             env.warn(warning);
         }
@@ -139,6 +134,11 @@ impl World {
         let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
+    }
+
+    /// After very much was issued: whoever asks next does not wait until the inventory is read.
+    pub fn index_inventory(&self, env: &Env) {
+        with_bar(env, |reading| self.store.index_inventory(reading));
     }
 
     /// A manifest that is about to take the place of this one, with the entries of its lists.
@@ -481,6 +481,15 @@ fn add_lists(manifest: &mut Manifest, store: &Store) -> Result<()> {
 fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
     let bytes = store.read(path)?;
     Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(&store.path(path))))
+}
+
+/// Shows how far the reading of a long inventory is.
+fn with_bar<T>(env: &Env, work: impl FnOnce(Reading<'_>) -> T) -> T {
+    let mut bar = None;
+    work(&mut |done, all| {
+        let new = || ui::Progress::new(env, "indexing the inventory, MiB", (all >> 20) as usize);
+        bar.get_or_insert_with(new).reach(done >> 20);
+    })
 }
 
 /// What the inventory knows of entries that were never saved in the manifest. Those of lists, which may be a million, are

@@ -371,35 +371,35 @@ impl Index {
         let mut pieces = before.map_or_else(Vec::new, |index| index.meta.pieces.clone());
         pieces.push((piece.end, piece.digest));
         let lines = before.map_or(0, |index| index.meta.lines) + piece.lines;
-        let mut meta = Meta { covered: piece.end, lines, identities: 0, pieces };
+        let identities = before.map_or(0, |index| index.meta.identities);
+        let mut meta = Meta { covered: piece.end, lines, identities, pieces };
         let mut file = disk::create_file(staged, layout::PRIVATE_FILE, None)?;
         io::Write::write_all(&mut file, &mark.bytes())?;
         let mut writer = TableWriter::new(file, MARK as u64);
-        let mut new = records_of(&fold).into_iter().peekable();
-        let is_identity =
-            |key: &[u8]| key.starts_with(b"i") && !key.starts_with(&self::key(b'i', &[layout::AUTHORITY], &[]));
-        let mut push = |(key, value): &Record| {
-            meta.identities += u64::from(is_identity(key));
-            writer.push(key, value)
-        };
-        for old in
-            before.into_iter().flat_map(|index| index.table.from(&[])).filter(|(key, _)| !is_replaced(key, &fold))
-        {
-            while let Some(record) = new.next_if(|(key, _)| *key < old.0) {
-                push(&record)?;
+        let authority = key(b'i', &[layout::AUTHORITY], &[]);
+        let is_identity = |key: &[u8]| key.starts_with(b"i") && !key.starts_with(&authority);
+        let mut new = records_of(&fold).into_iter();
+        match before {
+            Some(index) => {
+                let is_replaced = |key: &[u8]| is_replaced(key, &fold);
+                meta.identities += index.table.merge(new, is_replaced, keeps_between, is_identity, &mut writer)?;
             }
-            match new.next_if(|(key, _)| *key == old.0) {
-                Some(record) => push(&record)?,
-                None => push(&old)?,
-            }
+            None => new.try_for_each(|(key, value)| {
+                meta.identities += u64::from(is_identity(&key));
+                writer.push(&key, &value)
+            })?,
         }
-        new.try_for_each(|record| push(&record))?;
         if log.fault.get().is_some() {
             return Err(io::ErrorKind::InvalidData.into());
         }
         writer.finish(&meta.to_bytes())?;
         Self::of(files::open_own(staged).map_err(|e| io::Error::other(e.to_string()))?, log.fault.clone())
     }
+}
+
+/// Whether no record between two keys can be one of those that [`is_replaced`].
+fn keeps_between(first: &[u8], next: &[u8]) -> bool {
+    first.first() == next.first() && !matches!(first.first(), Some(b'r' | b'x' | b'u' | b'h'))
 }
 
 /// Records of the old table that the end of the inventory has something else to say about.

@@ -106,6 +106,13 @@ impl EntryHistory {
         in_use.filter(|_| !self.removed)
     }
 
+    /// The same, where nothing else is wanted of the history.
+    pub fn into_current(mut self) -> Option<Issued> {
+        let newest = self.certificates.len().checked_sub(1)?;
+        let in_use = self.in_use.unwrap_or(newest);
+        (!self.removed && in_use <= newest).then(|| self.certificates.swap_remove(in_use))
+    }
+
     /// The manifest did not hold it when it was issued, and it did not come from a list.
     pub(super) fn is_unmanaged(&self) -> bool {
         self.current().is_some_and(|issued| !issued.managed && !issued.bulk)
@@ -206,7 +213,7 @@ impl Inventory {
 
     /// The certificate that an identity or authority uses now.
     pub fn current(&self, role: impl AsRef<str>, name: &str) -> Option<Issued> {
-        self.history(role, name)?.current().cloned()
+        self.history(role, name)?.into_current()
     }
 
     /// The serial number of that certificate.

@@ -33,6 +33,9 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// So much is read faster than anything is looked up: ten thousand events.
 const READ_WHOLE: u64 = 4 << 20;
 
+/// So much takes about a second to read for the first time: a hundred thousand events.
+const SLOW_TO_READ: u64 = 64 << 20;
+
 /// So many lines are covered at once: more would cost memory, fewer would write the index more often.
 const PIECE: u64 = 16_000;
 
@@ -116,6 +119,17 @@ pub(super) fn read(path: &Path, reading: Reading<'_>) -> Result<Inventory> {
     inventory.is_short = missing;
     inventory.warnings = tail.warnings;
     Ok(inventory)
+}
+
+/// Covers what was appended, where it is so much that whoever reads next would wait.
+pub(super) fn cover(path: &Path, reading: Reading<'_>) {
+    let Ok(file) = files::open_own(path) else { return };
+    let log = Log { file, fault: Fault::default() };
+    let index = Index::open(path, &log);
+    let covered = index.as_ref().map_or(0, |index| index.covered().0);
+    if log.file.metadata().is_ok_and(|file| file.len() > covered + SLOW_TO_READ) {
+        grow(path, &log, index, READ_WHOLE, reading);
+    }
 }
 
 /// The end of the file, line by line.

@@ -154,6 +154,11 @@ impl Store {
         inventory_file::read(&self.path(layout::inventory()), reading)
     }
 
+    /// Brings the index up where the next reader would have to wait for it; a cache, of which no failure matters.
+    pub fn index_inventory(&self, reading: Reading<'_>) {
+        inventory_file::cover(&self.path(layout::inventory()), reading);
+    }
+
     /// Lists what has a directory of its own.
     pub fn entries_on_disk(&self) -> Result<DiskSnapshot> {
         snapshot::take(self)

@@ -140,8 +140,12 @@ pub(super) fn take_text(rest: &mut &[u8]) -> io::Result<String> {
     if !is_hex {
         return String::from_utf8(bytes.to_vec()).map_err(io::Error::other);
     }
-    let digits = bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
-    Ok(digits.map(char::from).collect())
+    // There are many of these: no iterator that does not know its length.
+    let mut digits = Vec::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        digits.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    String::from_utf8(digits).map_err(io::Error::other)
 }
 
 fn put_flags(out: &mut Vec<u8>, flags: [bool; 3]) {

@@ -58,6 +58,18 @@ impl TableWriter {
         if self.block.len() >= BLOCK { self.end_block() } else { Ok(()) }
     }
 
+    /// Takes over a block of another table as it is, unless that would leave a short one behind.
+    fn push_block(&mut self, first: &[u8], block: &[u8]) -> io::Result<bool> {
+        if !self.block.is_empty() && self.block.len() < BLOCK / 2 {
+            return Ok(false);
+        }
+        self.end_block()?;
+        self.first = first.to_vec();
+        self.block.extend_from_slice(block);
+        self.end_block()?;
+        Ok(true)
+    }
+
     fn end_block(&mut self) -> io::Result<()> {
         if self.block.is_empty() {
             return Ok(());
@@ -148,7 +160,7 @@ impl Table {
     pub(super) fn from(&self, key: &[u8]) -> impl Iterator<Item = Record> + use<'_> {
         let start = self.directory.partition_point(|place| place.first.as_slice() <= key).saturating_sub(1);
         let key = key.to_vec();
-        (start..self.directory.len()).flat_map(|at| self.records(at)).skip_while(move |(found, _)| *found < key)
+        (start..self.directory.len()).flat_map(move |at| self.records(at, key.clone()))
     }
 
     /// The records whose keys begin with `prefix`.
@@ -164,22 +176,73 @@ impl Table {
         let after = prefix.clone();
         (0..end)
             .rev()
-            .flat_map(|at| self.records(at).into_iter().rev())
+            .flat_map(|at| self.records(at, Vec::new()).collect::<Vec<_>>().into_iter().rev())
             .skip_while(move |(key, _)| *key > after && !key.starts_with(&after))
             .take_while(move |(key, _)| key.starts_with(&prefix))
     }
 
-    fn records(&self, at: usize) -> Vec<Record> {
-        let all = || {
+    /// Writes what it has together with what is `new`, and of two with one key the new one. What `is_dropped` is left out.
+    ///
+    /// Where nothing new belongs into a block and `keeps_between` its first key and the next block's says that nothing of it
+    /// is dropped, it is taken over as it is. Returns how many of the new keys it did not have, of those that are `counted`.
+    pub(super) fn merge(
+        &self,
+        new: impl Iterator<Item = Record>,
+        is_dropped: impl Fn(&[u8]) -> bool,
+        keeps_between: impl Fn(&[u8], &[u8]) -> bool,
+        counted: impl Fn(&[u8]) -> bool,
+        writer: &mut TableWriter,
+    ) -> io::Result<u64> {
+        let mut new = new.peekable();
+        let mut count = 0;
+        let mut add = |(key, value): &Record, writer: &mut TableWriter| {
+            count += u64::from(counted(key));
+            writer.push(key, value)
+        };
+        for (at, place) in self.directory.iter().enumerate() {
             let block = self.block(at)?;
-            let (mut rest, mut found) = (block.as_slice(), Vec::new());
+            let next = self.directory.get(at + 1).map(|next| next.first.as_slice());
+            while let Some(record) = new.next_if(|(key, _)| *key < place.first) {
+                add(&record, writer)?;
+            }
+            let is_untouched = next.is_some_and(|next| {
+                new.peek().is_none_or(|(key, _)| key.as_slice() >= next) && keeps_between(&place.first, next)
+            });
+            if is_untouched && writer.push_block(&place.first, &block)? {
+                continue;
+            }
+            let mut rest = block.as_slice();
             while !rest.is_empty() {
                 let (key, value) = take_record(&mut rest)?;
-                found.push((key.to_vec(), value.to_vec()));
+                while let Some(record) = new.next_if(|(new, _)| new.as_slice() < key) {
+                    add(&record, writer)?;
+                }
+                match new.next_if(|(new, _)| new.as_slice() == key) {
+                    Some((key, value)) => writer.push(&key, &value)?,
+                    None if is_dropped(key) => {}
+                    None => writer.push(key, value)?,
+                }
             }
-            Ok(found)
-        };
-        self.fault.keep(all()).unwrap_or_default()
+        }
+        new.try_for_each(|record| add(&record, writer))?;
+        Ok(count)
+    }
+
+    /// The records of a block from `key` on, each copied when it is asked for: most who look up want one.
+    fn records(&self, at: usize, key: Vec<u8>) -> impl Iterator<Item = Record> + use<'_> {
+        let block = self.fault.keep(self.block(at)).unwrap_or_default();
+        let mut read = 0;
+        std::iter::from_fn(move || {
+            let mut rest = &block[read..];
+            while !rest.is_empty() {
+                let (found, value) = self.fault.keep(take_record(&mut rest))?;
+                if found >= key.as_slice() {
+                    read = block.len() - rest.len();
+                    return Some((found.to_vec(), value.to_vec()));
+                }
+            }
+            None
+        })
     }
 
     /// The one before is at hand: whoever asks in order reads each once.
@@ -265,4 +328,59 @@ pub(super) fn take_bytes<'b>(rest: &mut &'b [u8]) -> io::Result<&'b [u8]> {
     let (bytes, after) = rest.split_at_checked(length).ok_or_else(damaged)?;
     *rest = after;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::testing::TempDir;
+    use super::*;
+
+    fn file(directory: &TempDir, name: &str) -> File {
+        let path = directory.path().join(name);
+        File::options().create_new(true).read(true).write(true).open(path).unwrap()
+    }
+
+    fn open(directory: &TempDir, name: &str) -> Table {
+        Table::open(File::open(directory.path().join(name)).unwrap(), Fault::default()).unwrap()
+    }
+
+    /// Keys of a kind that is never dropped and of one that may be, far more than fit a block.
+    fn records(from: usize, step: usize, round: usize) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let numbers = (0..400).map(|n| from + n * step);
+        let key = |number: usize| format!("{}{number:06}", if number % 3 == 0 { 'd' } else { 'k' }).into_bytes();
+        numbers
+            .map(|number| (key(number), format!("{round} {number} {}", "x".repeat(number % 90)).into_bytes()))
+            .collect()
+    }
+
+    #[test]
+    fn merged_tables_hold_what_a_map_would_whichever_blocks_are_taken_over() {
+        let directory = TempDir::new();
+        let mut model = records(0, 7, 0);
+        let mut writer = TableWriter::new(file(&directory, "0"), 0);
+        model.iter().for_each(|(key, value)| writer.push(key, value).unwrap());
+        writer.finish(b"meta").unwrap();
+        // At the end, at the beginning, within one block, everywhere, and nowhere.
+        let rounds = [(9000, 1), (0, 1), (1400, 1), (3, 20), (9001, 0)];
+        for (round, (from, step)) in (1..).zip(rounds) {
+            let before = open(&directory, &(round - 1).to_string());
+            let new = records(from, step, round);
+            let is_dropped = |key: &[u8]| key.starts_with(b"d") && key.ends_with(&round.to_string().into_bytes());
+            let keeps = |first: &[u8], next: &[u8]| first.starts_with(b"k") && next.starts_with(b"k");
+            let mut writer = TableWriter::new(file(&directory, &round.to_string()), 0);
+            let counted = |key: &[u8]| key.starts_with(b"k");
+            let added = before.merge(new.clone().into_iter(), is_dropped, keeps, counted, &mut writer).unwrap();
+            writer.finish(b"meta").unwrap();
+            let unknown = new.keys().filter(|key| counted(key) && !model.contains_key(*key)).count();
+            assert_eq!(added, unknown as u64, "round {round}");
+            model.retain(|key, _| !is_dropped(key));
+            model.extend(new);
+            let table = open(&directory, &round.to_string());
+            assert!(table.from(&[]).eq(model.clone()), "round {round}");
+            assert!(model.iter().all(|(key, value)| table.get(key).as_ref() == Some(value)), "round {round}");
+            assert!(table.directory.len() * BLOCK < model.len() * 120, "blocks stay full: {}", table.directory.len());
+        }
+    }
 }

@@ -137,8 +137,8 @@ pub struct CrlTemplate {
 const TBS_ISSUER: usize = 2;
 
 impl CrlTemplate {
-    /// Signs the list for an authority.
-    pub fn sign(&self, signer: &Signer<'_>) -> Result<Crl, X509Error> {
+    /// Signs the list for an authority. A million entries are held as few times as can be.
+    pub fn sign(self, signer: &Signer<'_>) -> Result<Crl, X509Error> {
         let name =
             signer.name().ok_or_else(|| invalid("a revocation list is signed with an authority's certificate"))?;
         if !signer.may_sign_crls() {
@@ -147,10 +147,13 @@ impl CrlTemplate {
         let parameters = self.parameters(signer.key_identifier())?;
         let list = parameters.signed_by(signer.rcgen_issuer()).map_err(|error| encode::failed(&error))?;
         let tbs = with_raw_fields(list.der(), |field| (field == TBS_ISSUER).then(|| name.der()))?;
-        Crl::from_der(&signed(&tbs, signer.key())?)
+        drop(list);
+        let der = signed(&tbs, signer.key())?;
+        drop(tbs);
+        Crl::of(der)
     }
 
-    fn parameters(&self, key_identifier: &[u8]) -> Result<rcgen::CertificateRevocationListParams, X509Error> {
+    fn parameters(self, key_identifier: &[u8]) -> Result<rcgen::CertificateRevocationListParams, X509Error> {
         let (this_update, next_update) = (writable(self.this_update)?, writable(self.next_update)?);
         if next_update <= this_update {
             return Err(invalid("the next revocation list cannot be due before this one is issued"));
@@ -160,14 +163,14 @@ impl CrlTemplate {
             next_update,
             crl_number: rcgen::SerialNumber::from_slice(&self.number.to_be_bytes()),
             issuing_distribution_point: None,
-            revoked_certs: self.revoked.iter().map(RevokedCertificate::to_rcgen).collect::<Result<_, _>>()?,
+            revoked_certs: self.revoked.into_iter().map(RevokedCertificate::into_rcgen).collect::<Result<_, _>>()?,
             key_identifier_method: rcgen::KeyIdMethod::PreSpecified(key_identifier.to_vec()),
         })
     }
 }
 
 impl RevokedCertificate {
-    fn to_rcgen(&self) -> Result<rcgen::RevokedCertParams, X509Error> {
+    fn into_rcgen(self) -> Result<rcgen::RevokedCertParams, X509Error> {
         Ok(rcgen::RevokedCertParams {
             serial_number: encode::serial(&self.serial)?,
             revocation_time: writable(self.revocation_time)?,
@@ -234,9 +237,9 @@ impl Crl {
     /// The first revocation list of a PEM file.
     pub fn from_pem(pem: &[u8]) -> Result<Self, X509Error> {
         let blocks = read_pem_up_to(pem, LARGEST)?;
-        let block = blocks.iter().find(|block| block.label == Label::Crl);
-        let block = block.ok_or_else(|| X509Error::Malformed("there is no revocation list in it".into()))?;
-        Self::from_der(&block.der)
+        let block = blocks.into_iter().find(|block| block.label == Label::Crl);
+        let mut block = block.ok_or_else(|| X509Error::Malformed("there is no revocation list in it".into()))?;
+        Self::of(std::mem::take(&mut *block.der))
     }
 
     /// A revocation list in PEM or DER.
@@ -246,9 +249,15 @@ impl Crl {
 
     /// A revocation list; every entry is checked to be readable.
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
-        Self::read(der).map_err(|fault| X509Error::Malformed(format!("the revocation list {fault}")))
+        Self::of(der.to_vec())
     }
 
+    fn of(der: Vec<u8>) -> Result<Self, X509Error> {
+        let read = Self::read(&der).map_err(|fault| X509Error::Malformed(format!("the revocation list {fault}")))?;
+        Ok(Self { der, ..read })
+    }
+
+    /// What a list says; its bytes come to it later.
     fn read(der: &[u8]) -> Result<Self, Fault> {
         let mut list = Reader::only(der, tag::SEQUENCE)?;
         let tbs = list.element(tag::SEQUENCE)?;
@@ -279,7 +288,7 @@ impl Crl {
             authority_key_id: None,
             unknown_critical: None,
             count: count_entries(Reader::new(revoked))?,
-            der: der.to_vec(),
+            der: Vec::new(),
         };
         if let Some(extensions) = fields.optional(tag::constructed(0))? {
             let extensions = Reader::only(extensions, tag::SEQUENCE)?;

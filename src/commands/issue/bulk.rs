@@ -133,6 +133,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     drop(progress);
     let done = done.and_then(|()| source.refuse_changed());
     let done = publish(&lists, &mut world, &mut vault, &mut locked, env).and(done);
+    world.index_inventory(env);
     drop(locked);
     if summary.issued + summary.renewed > 0 {
         shared::tell_clock(env);

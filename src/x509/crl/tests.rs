@@ -32,7 +32,7 @@ fn signed_list() -> (Crl, Certificate, CrlTemplate) {
     let (key, root) = root();
     let reasons = REASONS.iter().skip(1).map(|row| Some(row.2)).chain([None]);
     let template = template(reasons.map(|reason| entry(&SerialNumber::random().unwrap(), reason)).collect());
-    let crl = template.sign(&Signer::authority(key, &root).unwrap()).unwrap();
+    let crl = template.clone().sign(&Signer::authority(key, &root).unwrap()).unwrap();
     (crl, root, template)
 }
 
