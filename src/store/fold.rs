@@ -126,6 +126,14 @@ pub(super) struct Fold {
     pub(super) seen: HashSet<String>,
 }
 
+/// Most identities have one of each, and there are many identities: room for one, until there are more.
+fn push<T>(all: &mut Vec<T>, one: T) {
+    if all.is_empty() {
+        all.reserve_exact(1);
+    }
+    all.push(one);
+}
+
 impl Fold {
     /// Takes the events in order, each once.
     pub(super) fn take(&mut self, mut facts: Vec<Fact>) {
@@ -177,7 +185,7 @@ impl Fold {
         } else {
             self.entries.entry((role.clone(), name.clone())).or_default()
         };
-        history.events.push(fact.moment);
+        push(&mut history.events, fact.moment);
         match fact.action {
             _ if fact.issues() => {
                 let Some(issued) = fact.issued() else { return };
@@ -199,8 +207,8 @@ impl Fold {
                     return;
                 }
                 let place = (role.clone(), name.clone(), history.certificates.len());
-                self.serials.entry(issued.serial.clone()).or_default().push(place);
-                history.certificates.push(issued);
+                push(self.serials.entry(issued.serial.clone()).or_default(), place);
+                push(&mut history.certificates, issued);
             }
             Action::Removed => history.removed = true,
             Action::Hooked => history.awaits_hook = false,

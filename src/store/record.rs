@@ -175,5 +175,10 @@ fn put_list<T>(out: &mut Vec<u8>, all: &[T], mut put: impl FnMut(&mut Vec<u8>, &
 
 fn take_list<T>(rest: &mut &[u8], mut take: impl FnMut(&mut &[u8]) -> io::Result<T>) -> io::Result<Vec<T>> {
     let length = take_number(rest)?;
-    (0..length).map(|_| take(rest)).collect()
+    // Each takes a byte at least: a length that is none of ours gets no memory.
+    let mut all = Vec::with_capacity(rest.len().min(length as usize));
+    for _ in 0..length {
+        all.push(take(rest)?);
+    }
+    Ok(all)
 }
