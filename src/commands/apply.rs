@@ -55,7 +55,7 @@ pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
         if args.force {
             change.forced = TARGETS.iter().map(|target| target.name).chain([RABBITMQ.0]).map(str::to_owned).collect();
         }
-        change.follow(&plan, to.as_ref())?;
+        change.follow(&mut plan, to.as_ref())?;
         change.plan_written(&mut plan);
         change.commit(&mut locked)?
     };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use crate::apply::{self, Change, Dates, KeySource, NameRefusals, Order, Vault, World};
+use crate::apply::{self, Change, PlanOptions, Vault, World};
 use crate::commands::seal::NewKeysArgs;
 use crate::commands::{Answer, told};
 use crate::env::Env;
@@ -72,8 +72,12 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
 
     let (mut world, mut locked) = World::create(manifest, text.clone(), env)?;
     let mut vault = Vault::new(&args.keys.unlock);
+    // Nothing exists yet, so the plan has everything that the manifest names.
+    let mut plan = world.plan(&PlanOptions::default(), env)?;
     let mut change = Change::new(&mut world, &mut vault, env);
-    build(&mut change, &text, to.as_ref(), &profile, &settings, args.name.as_deref())?;
+    change.manifest(text);
+    change.follow(&mut plan, to.as_ref())?;
+    change.initialized(&profile, &settings, args.name.as_deref())?;
     let done = change.commit(&mut locked)?;
     drop(locked);
     told::tell(&done, &[], env)?;
@@ -84,37 +88,6 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
         env.say(line);
     }
     Ok(Answer::Yes)
-}
-
-/// Everything that the manifest names, in an order in which each has its issuer.
-fn build(
-    change: &mut Change<'_>,
-    text: &str,
-    to: Option<&store::seal::SealTo>,
-    profile: &Profile,
-    settings: &BTreeMap<String, String>,
-    name: Option<&str>,
-) -> Result<()> {
-    for authority in change.world.authorities_in_order() {
-        change.authority(&authority, Dates::default(), to)?;
-    }
-    let trust = change.trust()?;
-    let progress = change.progress("issuing");
-    let entries = change.entries();
-    let mut refusals = NameRefusals::new(change.world);
-    entries.iter().try_for_each(|entry| refusals.privileged_user(entry))?;
-    for entry in entries {
-        let key = KeySource::Generate(entry.key_type);
-        let destination = crate::apply::Destination::Pki;
-        change.identity(
-            Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination },
-            &trust,
-        )?;
-        progress.step();
-    }
-    change.manifest(text.to_owned());
-    change.refresh_brokers()?;
-    change.initialized(profile, settings, name)
 }
 
 /// There is a PKI: `--keep` is content with one that came from the same beginnings.

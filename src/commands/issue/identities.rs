@@ -13,7 +13,7 @@ use crate::plan::Reason;
 use crate::profile::Role;
 use crate::store;
 use crate::ui;
-use crate::x509::Csr;
+use crate::x509::{Certificate, Csr};
 
 /// One name to issue, with what the command line says about it.
 struct Wish {
@@ -81,33 +81,33 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     let delivery = Delivery::new(common.out.as_deref(), common.archive.as_deref(), env)?;
     let mut vault = Vault::new(&common.unlock);
     let saves = !common.no_save && text != world.manifest_text;
+    let order = |(entry, replaces): (Entry, Option<Certificate>)| {
+        Ok(Order {
+            unmanaged: unsaved.as_ref().and_then(|asked| asked.spec(role, &entry.name)).cloned(),
+            key: csr.clone().map_or(KeySource::Generate(entry.key_type), |csr| KeySource::Request(Box::new(csr))),
+            dates,
+            replaces,
+            destination: delivery.destination(&entry)?,
+            supersedes: args.replace,
+            entry,
+        })
+    };
+    let todo: Vec<Order> = todo.into_iter().map(order).collect::<Result<_>>()?;
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
-        if !todo.is_empty() || saves {
+        if todo.is_empty() && !saves {
+            // What a user may do can have been changed in the manifest by hand, which no certificate shows.
+            change.refresh_brokers()?;
+        } else {
             let trust = change.trust()?;
-            let progress = ui::Progress::new(env, "issuing", todo.len());
-            for (entry, replaces) in todo {
-                let key = match &csr {
-                    Some(csr) => KeySource::Request(Box::new(csr.clone())),
-                    None => KeySource::Generate(entry.key_type),
-                };
-                let destination = delivery.destination(&entry)?;
-                if args.replace {
-                    change.supersede(role, &entry.name)?;
-                }
-                let unmanaged = unsaved.as_ref().and_then(|asked| asked.spec(role, &entry.name)).cloned();
-                change.identity(Order { entry, unmanaged, key, dates, replaces, destination }, &trust)?;
-                progress.step();
-            }
+            change.issue(todo, &trust, |_, e| Err(e))?;
             if saves {
                 change.manifest(text);
                 change.adopt()?;
             }
-            change.refresh_bundles(&trust)?;
             change.refresh_revocation_lists()?;
+            change.refresh(&trust)?;
         }
-        // What a user may do can have been changed in the manifest by hand, which no certificate shows.
-        change.refresh_brokers()?;
         delivery.commit(change, &mut locked)?
     };
     drop(locked);
@@ -143,7 +143,7 @@ fn entries(role: Role, wishes: &[Wish], manifest: &Manifest, managed: bool) -> R
         .collect()
 }
 
-type Todo = Vec<(Entry, Option<crate::x509::Certificate>)>;
+type Todo = Vec<(Entry, Option<Certificate>)>;
 
 /// What must be issued and what is as it should be; differences stop everything unless `--force`.
 fn sort_out(
