@@ -5,10 +5,11 @@
 //! as a whole or not at all.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::planning::how_to_create;
 use crate::apply::{Change, Dates, Order, Plan, Trust};
+use crate::emit::RABBITMQ;
 use crate::error::{Error, Result};
 use crate::manifest::Entry;
 use crate::store::{self, OutputFile, layout, seal::SealTo};
@@ -65,23 +66,53 @@ impl Change<'_> {
     /// # Errors
     /// As for [`Change::refresh_bundles`] and [`Change::refresh_brokers`].
     pub fn refresh(&mut self, trust: &Trust) -> Result<()> {
-        let asked: BTreeSet<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
+        let asked = self.paths();
         self.refresh_bundles(trust)?;
         self.refresh_brokers()?;
+        self.leave_to_other_checkouts(&asked);
+        Ok(())
+    }
+
+    /// The same of the files of brokers and consumers alone.
+    ///
+    /// # Errors
+    /// As for [`Change::refresh_brokers`].
+    pub fn refresh_configuration(&mut self) -> Result<()> {
+        let asked = self.paths();
+        self.refresh_brokers()?;
+        self.leave_to_other_checkouts(&asked);
+        Ok(())
+    }
+
+    fn paths(&self) -> BTreeSet<PathBuf> {
+        self.files.iter().map(|file| file.path.clone()).collect()
+    }
+
+    /// A file with secrets that is not here is in another checkout, and so are those beside it: version control does not keep
+    /// them, nor the modes of the others. What this change is about, `asked`, is written all the same.
+    fn leave_to_other_checkouts(&mut self, asked: &BTreeSet<PathBuf>) {
         if !self.world.has_been_checked_out() {
-            return Ok(());
+            return;
         }
-        // A file with secrets that is not here is in another checkout: version control does not keep it, nor the modes of
-        // the others.
+        let holds = |path: &Path| self.world.store.holds(path);
+        // A user who is new to a broker whose definitions are here belongs here.
+        let is_at_home = |path: &Path| path.ancestors().skip(1).any(|above| holds(&above.join("definitions.json")));
         let is_theirs = |file: &&OutputFile| match self.world.store.read(&file.path) {
-            Ok(is) => *is == *file.bytes && !asked.contains(&file.path),
-            Err(_) => file.mode & 0o004 == 0 && !self.world.store.holds(&file.path),
+            Ok(is) => *is == *file.bytes,
+            Err(_) => file.mode & 0o004 == 0 && !holds(&file.path) && !is_at_home(&file.path),
         };
-        let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
+        let follows = self.files.iter().filter(|file| !asked.contains(&file.path));
+        let theirs: BTreeSet<PathBuf> = follows.filter(is_theirs).map(|f| f.path.clone()).collect();
+        let configuration = |path: &&PathBuf| path.starts_with(RABBITMQ.0);
+        if let (Some(path), false) = (theirs.iter().find(configuration), self.done.issued.is_empty()) {
+            self.done.notes.push(format!(
+                "{} and its like are in another checkout: certgen apply there brings them up to date",
+                ui::path(&self.world.store.path(path))
+            ));
+        }
         self.files.retain(|file| !theirs.contains(&file.path));
         self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));
         self.events.retain(|event| !theirs.iter().any(|path| event.path.as_deref() == path.to_str()));
-        Ok(())
     }
 
     /// Gives a pair the modes and the owner of its entry, and the file with both in one.

@@ -176,7 +176,7 @@ fn carry_out(
         change.manifest(text);
     }
     change.refresh_revocation_lists()?;
-    change.refresh_brokers()?;
+    change.refresh_configuration()?;
     advice.after(&change);
     Ok((items, change.commit(locked)?))
 }

@@ -178,7 +178,7 @@ fn publish(
     world.reread_inventory()?;
     let mut change = Change::new(world, vault, env);
     change.write_revocation_lists(lists)?;
-    change.refresh_brokers()?;
+    change.refresh_configuration()?;
     let done = change.commit(locked)?;
     for note in &done.notes {
         env.say(note);

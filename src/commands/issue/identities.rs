@@ -97,7 +97,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
         let mut change = Change::new(&mut world, &mut vault, env);
         if todo.is_empty() && !saves {
             // What a user may do can have been changed in the manifest by hand, which no certificate shows.
-            change.refresh_brokers()?;
+            change.refresh_configuration()?;
         } else {
             let trust = change.trust()?;
             change.issue(todo, &trust, |_, e| Err(e))?;
