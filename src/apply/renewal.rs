@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::apply::World;
+use crate::apply::{KeySource, Order, World};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec};
@@ -23,6 +23,14 @@ pub struct Renewal {
     pub unmanaged: Option<EntrySpec>,
     /// Its certificate so far, where that can be read.
     pub current: Option<Certificate>,
+}
+
+impl Renewal {
+    /// The certificate that it asks for.
+    pub fn order(self, key: KeySource) -> Order {
+        let Self { entry, unmanaged, current } = self;
+        Order { unmanaged, key, replaces: current, ..Order::new(entry) }
+    }
 }
 
 /// What can be done about an identity here.

@@ -17,10 +17,11 @@ use std::path::PathBuf;
 use self::check::{Check, Checked, Decision};
 use self::requests::Requests;
 use self::rows::Rows;
-use self::tell::{Item, Summary};
+use self::tell::{Skipped, Summary};
 use self::twins::Twins;
 use self::users::Users;
-use super::{ClientArgs, CommonArgs, Layout, dates, spec};
+use super::asked::spec;
+use super::{ClientArgs, CommonArgs, Layout, dates};
 use crate::apply::{Bulk, Change, Dates, Job, KeySource, NameRefusals, Place, Step, Told, Vault, World, ordered};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
@@ -126,7 +127,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
                 progress.step();
             }
             summary.add(&done);
-            told.item(env, |env| Item::of(role, &done, env))
+            told.item(env, |env| tell::item(role, &done, env))
         });
         run.map(|already| kept = already)
     };
@@ -242,7 +243,7 @@ fn look(
                 let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
                 env.warn(format!("{what}: {mark}: {reason}"));
                 if common.keep_going {
-                    told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
+                    told.item(env, |_| Skipped::new(reading.role, mark, reason))?;
                 }
             }
             Ok(())
@@ -292,7 +293,7 @@ fn tell_unchanged(reading: &Reading<'_>, checked: &Checked, told: &mut ui::Items
         pieces,
         |piece| reading.step(piece),
         |step| match step? {
-            Step::Unchanged(name) => told.item(env, |env| Item::of(reading.role, &Told::Unchanged(name), env)),
+            Step::Unchanged(name) => told.item(env, |env| tell::item(reading.role, &Told::Unchanged(name), env)),
             Step::Issue(_) => Ok(()),
         },
     )

@@ -7,74 +7,41 @@ use time::OffsetDateTime;
 
 use super::check::Checked;
 use crate::apply::{Place, Told};
+use crate::commands::told::Item;
 use crate::env::Env;
 use crate::error::Result;
 use crate::profile::Role;
 use crate::ui;
 
-/// What JSON says of one identity.
+/// A row that is wrong, for JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct Item {
+pub(super) struct Skipped {
     action: &'static str,
     role: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serial_number: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_before: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_after: Option<OffsetDateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    /// Where in the batch something is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    /// Where in the batch.
+    place: String,
+    reason: String,
 }
 
-impl Item {
-    fn about(action: &'static str, role: Role) -> Self {
-        Self {
-            action,
-            role: role.as_str(),
-            name: None,
-            issuer: None,
-            serial_number: None,
-            not_before: None,
-            not_after: None,
-            path: None,
-            place: None,
-            reason: None,
-        }
+impl Skipped {
+    pub(super) fn new(role: Role, place: String, reason: String) -> Self {
+        Self { action: "skipped", role: role.as_str(), place, reason }
     }
+}
 
-    pub(super) fn of(role: Role, told: &Told, env: &Env) -> Self {
-        match told {
-            Told::Unchanged(name) => Self { name: Some(name.clone()), ..Self::about("unchanged", role) },
-            Told::Issued { name, issuer, serial, not_before, not_after, path, renewed } => Self {
-                name: Some(name.clone()),
-                issuer: Some(issuer.clone()),
-                serial_number: Some(serial.clone()),
-                not_before: Some(*not_before),
-                not_after: Some(*not_after),
-                path: Some(ui::path(env.shown(path))),
-                ..Self::about(if *renewed { "reissued" } else { "issued" }, role)
-            },
-            Told::Revoked(old) => Self {
-                name: Some(old.name.clone()),
-                issuer: Some(old.issuer.clone()),
-                serial_number: Some(old.serial.clone()),
-                ..Self::about("revoked", role)
-            },
-        }
-    }
-
-    pub(super) fn skipped(role: Role, place: String, reason: String) -> Self {
-        Self { place: Some(place), reason: Some(reason), ..Self::about("skipped", role) }
+/// What JSON says of one identity.
+pub(super) fn item(role: Role, told: &Told, env: &Env) -> Item {
+    match told {
+        Told::Unchanged(name) => Item::about("unchanged", role.as_str(), name),
+        Told::Issued { name, issuer, serial, not_before, not_after, path, renewed } => Item {
+            issuer: Some(issuer.clone()),
+            serial_number: Some(serial.clone()),
+            not_before: Some(*not_before),
+            not_after: Some(*not_after),
+            path: Some(ui::path(env.shown(path))),
+            ..Item::about(if *renewed { "reissued" } else { "issued" }, role.as_str(), name)
+        },
+        Told::Revoked(old) => Item::superseded(old),
     }
 }
 
