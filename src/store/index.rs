@@ -276,8 +276,12 @@ impl Index {
     }
 
     pub(super) fn entries_of(&self, role: &str) -> impl Iterator<Item = (String, EntryHistory)> + use<'_> {
-        let all = self.table.below(&key(b'i', &[role], &[]));
-        all.filter_map(|(key, value)| self.entry(&key, &value)).map(|((_, name), history)| (name, history))
+        let prefix = key(b'i', &[role], &[]);
+        let all = self.table.below(&prefix);
+        all.filter_map(move |(mut key, value)| {
+            let name = key.split_off(prefix.len());
+            Some((String::from_utf8(name).ok()?, self.keep(record::take_history(&mut value.as_slice()))?))
+        })
     }
 
     pub(super) fn unmanaged(&self) -> impl Iterator<Item = (String, String)> {

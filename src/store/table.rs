@@ -160,7 +160,8 @@ impl Table {
     pub(super) fn from(&self, key: &[u8]) -> impl Iterator<Item = Record> + use<'_> {
         let start = self.directory.partition_point(|place| place.first.as_slice() <= key).saturating_sub(1);
         let key = key.to_vec();
-        (start..self.directory.len()).flat_map(move |at| self.records(at, key.clone()))
+        let from = move |at| if at == start { key.clone() } else { Vec::new() };
+        (start..self.directory.len()).flat_map(move |at| self.records(at, from(at)))
     }
 
     /// The records whose keys begin with `prefix`.
