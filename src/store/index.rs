@@ -217,6 +217,7 @@ impl Index {
             facts.extend(lines.iter().filter_map(|at| Some(Fact::new(log.event(*at)?, *at))));
             read.extend(lines);
         }
+        drop((names, serials, read));
         let mut fold = Fold::default();
         self.recall(&mut fold);
         fold.take(facts);
