@@ -135,7 +135,7 @@ fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
     shared::warn_of_edited(&done.edited, env);
     plan::tell_left(plan, env);
     if plan.to_do().next().is_none() {
-        env.say("nothing to do: everything is as certgen.toml says");
+        plan::tell_done(plan, env);
     }
     Ok(())
 }
