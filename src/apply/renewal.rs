@@ -94,7 +94,8 @@ impl World {
         let issued = self.inventory.current(role.as_str(), name);
         let current = pair.and_then(|pair| pair.certificate.ok());
         let by_list = current.as_ref().is_some_and(|certificate| self.is_revoked(certificate));
-        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some()) {
+        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some() && issued.may_be(current.as_ref()))
+        {
             return Ok(Renewable::Revoked);
         }
         if issued.is_some_and(|issued| issued.location != Location::Pki) {

@@ -350,7 +350,8 @@ mod tests {
     /// Keys of a kind that is never dropped and of one that may be, far more than fit a block.
     fn records(from: usize, step: usize, round: usize) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let numbers = (0..400).map(|n| from + n * step);
-        let key = |number: usize| format!("{}{number:06}", if number % 3 == 0 { 'd' } else { 'k' }).into_bytes();
+        let key =
+            |number: usize| format!("{}{number:06}", if number.is_multiple_of(3) { 'd' } else { 'k' }).into_bytes();
         numbers
             .map(|number| (key(number), format!("{round} {number} {}", "x".repeat(number % 90)).into_bytes()))
             .collect()
