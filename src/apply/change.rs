@@ -9,7 +9,7 @@ use crate::apply::identity::{self, Made};
 use crate::apply::keys::KeySource;
 use crate::apply::{DateNote, Dates, Trust, Vault, World, WrittenList, archive};
 use crate::env::Env;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::{Consumer, Entry, EntrySpec};
 use crate::profile::{Profile, Role};
 use crate::store::{
@@ -32,6 +32,17 @@ pub struct Order {
     pub replaces: Option<Certificate>,
     /// Where its files go.
     pub destination: Destination,
+    /// The device was swapped: whatever it had before is revoked.
+    pub supersedes: bool,
+}
+
+impl Order {
+    /// A new pair in the PKI.
+    pub fn new(entry: Entry) -> Self {
+        let key = KeySource::Generate(entry.key_type);
+        let (unmanaged, dates, replaces, destination) = (None, Dates::default(), None, Destination::Pki);
+        Self { entry, unmanaged, key, dates, replaces, destination, supersedes: false }
+    }
 }
 
 /// Where the files of an identity go.
@@ -179,16 +190,6 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// A progress bar over the identities of the manifest.
-    pub fn progress(&self, what: &str) -> ui::Progress {
-        ui::Progress::new(self.env, what, self.world.manifest.entries().len())
-    }
-
-    /// The identities of the manifest.
-    pub fn entries(&self) -> Vec<Entry> {
-        self.world.manifest.entries().to_vec()
-    }
-
     /// Records where this PKI comes from, for `init --keep`, before all else that the change records.
     ///
     /// # Errors
@@ -214,12 +215,37 @@ impl<'a> Change<'a> {
         self.directories.iter().any(|d| d.path == directory)
     }
 
+    /// Issues what is ordered, one after another. `failed` decides whether one that fails keeps the others back.
+    ///
+    /// # Errors
+    /// What `failed` returns.
+    pub fn issue(
+        &mut self,
+        orders: Vec<Order>,
+        trust: &Trust,
+        mut failed: impl FnMut(&Entry, Error) -> Result<()>,
+    ) -> Result<()> {
+        let renews = orders.iter().all(|order| order.replaces.is_some());
+        let progress = ui::Progress::new(self.env, if renews { "renewing" } else { "issuing" }, orders.len());
+        for order in orders {
+            let entry = order.entry.clone();
+            if let Err(e) = self.identity(order, trust) {
+                failed(&entry, e)?;
+            }
+            progress.step();
+        }
+        Ok(())
+    }
+
     /// Issues the certificate of a server, node or client and stages its directory.
     ///
     /// # Errors
     /// The issuer cannot sign, the dates do not fit, the key password cannot be read, or our lints refuse it.
     pub fn identity(&mut self, order: Order, trust: &Trust) -> Result<()> {
-        let Order { entry, unmanaged, key, dates, replaces, destination } = order;
+        let Order { entry, unmanaged, key, dates, replaces, destination, supersedes } = order;
+        if supersedes {
+            self.supersede(entry.role, &entry.name)?;
+        }
         let owner = owner(entry.owner.as_deref())?;
         self.world.refuse_revoked_authority(&entry.issuer)?;
         let password = self.world.password_of(&entry)?;
@@ -441,11 +467,10 @@ impl<'a> Change<'a> {
     /// Brings bundles, and the files of brokers and consumers, up to date with what this change makes.
     ///
     /// # Errors
-    /// As for [`Change::trust`], [`Change::refresh_bundles`] and [`Change::refresh_brokers`].
+    /// As for [`Change::trust`] and [`Change::refresh`].
     pub fn refresh_all(&mut self) -> Result<()> {
         let trust = self.trust()?;
-        self.refresh_bundles(&trust)?;
-        self.refresh_brokers()
+        self.refresh(&trust)
     }
 
     /// Replaces the manifest's text.

@@ -10,6 +10,7 @@ mod broker_lists;
 mod bulk;
 mod change;
 mod consumers;
+mod follow;
 mod guide;
 mod history;
 mod identity;

@@ -1,22 +1,17 @@
-//! What differs between the manifest and what exists, as an ordered list of steps; and those steps carried out.
-//!
-//! The order is safe at every step: authorities before what they sign, certificates before the bundles and users that
-//! speak of them, revocation lists after the revocations, and what is taken away last. All of it is one change: it is made
-//! as a whole or not at all.
+//! What differs between the manifest and what exists, as an ordered list of steps.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::apply::{Change, Dates, Destination, KeySource, NameRefusals, Order, Trust, World};
+use crate::apply::{Change, NameRefusals, Order, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Authority, Entry};
 use crate::plan::{self, Act, Reason, Step, Thing};
 use crate::profile::Role;
 use crate::store::layout::{self, Generation};
-use crate::store::{self, Location, OutputFile, Owner, seal::SealTo};
+use crate::store::{self, Location, OutputFile, Owner};
 use crate::ui;
-use crate::x509::Certificate;
 
 use super::AuthorityState;
 
@@ -30,18 +25,18 @@ pub struct PlanOptions {
 }
 
 /// What is to be done, in order.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Plan {
     /// Every step, those that are left to somebody's decision last.
     pub steps: Vec<Step>,
-    authorities: Vec<Authority>,
-    identities: Vec<(Entry, Option<Certificate>)>,
-    insecure: Vec<Entry>,
-    insecure_keys: Vec<PathBuf>,
-    lists: Vec<(String, Generation)>,
-    unwanted: Vec<(Role, String)>,
+    pub(super) authorities: Vec<Authority>,
+    pub(super) orders: Vec<Order>,
+    pub(super) insecure: Vec<Entry>,
+    pub(super) insecure_keys: Vec<PathBuf>,
+    pub(super) lists: Vec<(String, Generation)>,
+    pub(super) unwanted: Vec<(Role, String)>,
     /// Authorities that somebody has to ask for.
-    missing: Vec<String>,
+    pub(super) missing: Vec<String>,
 }
 
 impl Plan {
@@ -188,7 +183,7 @@ impl World {
         let act = if reasons.contains(&Reason::Missing) { Act::Issue } else { Act::Reissue };
         let reasons = reasons.iter().map(ToString::to_string).collect();
         plan.steps.push(Step { act, thing, reasons, hints: Vec::new() });
-        plan.identities.push((entry.clone(), current.filter(|_| act == Act::Reissue)));
+        plan.orders.push(Order { replaces: current.filter(|_| act == Act::Reissue), ..Order::new(entry.clone()) });
         Ok(())
     }
 
@@ -233,7 +228,7 @@ impl World {
 
     /// The directory of an identity and its files with the modes that they should have; none where its key is not here:
     /// such a directory comes from version control, which knows neither.
-    fn access_of(&self, entry: &Entry) -> Result<Option<Vec<(PathBuf, u32)>>> {
+    pub(super) fn access_of(&self, entry: &Entry) -> Result<Option<Vec<(PathBuf, u32)>>> {
         let directory = layout::entry_dir(entry.role.as_str(), &entry.name)?;
         if !self.store.holds(directory.join(entry.role.key_file())) {
             return Ok(None);
@@ -362,98 +357,6 @@ impl Change<'_> {
         });
         written.chain(waiting).collect()
     }
-
-    /// Does what the plan says.
-    ///
-    /// # Errors
-    /// An authority cannot sign, a fact is missing, or our lints refuse a certificate.
-    pub fn follow(&mut self, plan: &Plan, seal: Option<&SealTo>) -> Result<()> {
-        if let Some(name) = plan.missing.first() {
-            self.world.refuse_existing_authority(name)?;
-            return Err(Error::failed(format!(
-                "authority {} does not exist, and a new one is not made without being asked for",
-                ui::quote(name)
-            ))
-            .hint(how_to_create(name)));
-        }
-        for (entry, _) in &plan.identities {
-            self.world.refuse_owner(entry)?;
-        }
-        plan.insecure.iter().try_for_each(|entry| self.world.refuse_owner(entry))?;
-        for authority in &plan.authorities {
-            self.authority(authority, Dates::default(), seal)?;
-        }
-        let trust = self.trust()?;
-        let progress = ui::Progress::new(self.env, "issuing", plan.identities.len());
-        for (entry, replaces) in plan.identities.iter().cloned() {
-            let key = KeySource::Generate(entry.key_type);
-            let (dates, destination) = (Dates::default(), Destination::Pki);
-            self.identity(Order { entry, unmanaged: None, key, dates, replaces, destination }, &trust)?;
-            progress.step();
-        }
-        drop(progress);
-        self.adopt()?;
-        for entry in &plan.insecure {
-            self.secure(entry)?;
-        }
-        for key in &plan.insecure_keys {
-            let bytes = self.world.store.read(key)?;
-            self.files.push(OutputFile::private(key, bytes.to_vec()));
-        }
-        for (role, name) in &plan.unwanted {
-            self.revoke_all(*role, name)?;
-            self.remove_identity(*role, name)?;
-        }
-        if !plan.unwanted.is_empty() {
-            self.refresh_revocation_lists()?;
-        }
-        for ca in &plan.lists {
-            if !self.done.lists.iter().any(|list| (&list.authority, list.generation) == (&ca.0, ca.1)) {
-                self.write_revocation_list(ca)?;
-            }
-        }
-        self.refresh(&trust)
-    }
-
-    /// Brings every file up to date that follows from certificates and manifest.
-    fn refresh(&mut self, trust: &Trust) -> Result<()> {
-        let asked: BTreeSet<PathBuf> = self.files.iter().map(|file| file.path.clone()).collect();
-        self.refresh_bundles(trust)?;
-        self.refresh_brokers()?;
-        if !self.world.has_been_checked_out() {
-            return Ok(());
-        }
-        // A file with secrets that is not here is in another checkout: version control does not keep it, nor the modes of
-        // the others.
-        let is_theirs = |file: &&OutputFile| match self.world.store.read(&file.path) {
-            Ok(is) => *is == *file.bytes && !asked.contains(&file.path),
-            Err(_) => file.mode & 0o004 == 0 && !self.world.store.holds(&file.path),
-        };
-        let theirs: BTreeSet<PathBuf> = self.files.iter().filter(is_theirs).map(|f| f.path.clone()).collect();
-        self.files.retain(|file| !theirs.contains(&file.path));
-        self.done.passwords.retain(|made| !theirs.iter().any(|path| made.file.ends_with(path)));
-        self.events.retain(|event| !theirs.iter().any(|path| event.path.as_deref() == path.to_str()));
-        Ok(())
-    }
-
-    /// Gives a pair the modes and the owner of its entry, and the file with both in one.
-    fn secure(&mut self, entry: &Entry) -> Result<()> {
-        let owner = super::change::owner(entry.owner.as_deref())?;
-        let mut wanted = self.world.access_of(entry)?.unwrap_or_default().into_iter();
-        self.opened.extend(wanted.next().map(|(directory, mode)| (directory, mode, owner.clone())));
-        let (directory, combined) = (layout::entry_dir(entry.role.as_str(), &entry.name)?, entry.role.combined_file());
-        let fault = self.world.combined_fault(entry.role, &entry.name)?;
-        let whole = combined.zip(fault).map(|(file, (_, bytes))| (directory.join(file), bytes));
-        for (path, mode) in wanted.filter(|(path, _)| whole.as_ref().is_none_or(|(whole, _)| whole != path)) {
-            let is = store::facts(&self.world.store.path(&path));
-            if is.is_some_and(|is| !is.fits(mode, owner.as_ref())) {
-                let bytes = self.world.store.read(&path)?;
-                self.files.push(OutputFile { path, mode, bytes, owner: owner.clone() });
-            }
-        }
-        self.files.extend(whole.map(|(path, bytes)| OutputFile { path, mode: entry.key_mode, bytes, owner }));
-        Ok(())
-    }
 }
 
 impl Step {
@@ -468,7 +371,7 @@ impl Step {
     }
 }
 
-fn how_to_create(name: &str) -> String {
+pub(super) fn how_to_create(name: &str) -> String {
     format!("to make it: certgen apply --create-authority {}", ui::shell(name))
 }
 

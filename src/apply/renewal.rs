@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use crate::apply::World;
+use crate::apply::{KeySource, Order, World};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec};
@@ -23,6 +23,14 @@ pub struct Renewal {
     pub unmanaged: Option<EntrySpec>,
     /// Its certificate so far, where that can be read.
     pub current: Option<Certificate>,
+}
+
+impl Renewal {
+    /// The certificate that it asks for.
+    pub fn order(self, key: KeySource) -> Order {
+        let Self { entry, unmanaged, current } = self;
+        Order { unmanaged, key, replaces: current, ..Order::new(entry) }
+    }
 }
 
 /// What can be done about an identity here.
@@ -86,7 +94,8 @@ impl World {
         let issued = self.inventory.current(role.as_str(), name);
         let current = pair.and_then(|pair| pair.certificate.ok());
         let by_list = current.as_ref().is_some_and(|certificate| self.is_revoked(certificate));
-        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some()) {
+        if by_list || issued.as_ref().is_some_and(|issued| issued.revoked.is_some() && issued.may_be(current.as_ref()))
+        {
             return Ok(Renewable::Revoked);
         }
         if issued.is_some_and(|issued| issued.location != Location::Pki) {

@@ -270,7 +270,7 @@ impl World {
         if let Some(issuer) = pair.as_ref().and_then(|pair| pair.issuer.clone()) {
             standing.issuer = Some(issuer);
         }
-        if issued.is_some_and(|issued| issued.revoked.is_some()) {
+        if issued.is_some_and(|issued| issued.revoked.is_some() && issued.may_be(found)) {
             standing.state = State::Revoked;
         }
         if read && here {

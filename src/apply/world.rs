@@ -483,6 +483,14 @@ fn read_certificate(store: &Store, path: &Path) -> Result<Certificate> {
     Certificate::from_pem(&bytes).context(|| format!("reading {}", ui::path(&store.path(path))))
 }
 
+impl Issued {
+    /// Whether this is the certificate that lies in an identity's directory, where one can be read: after a merge the
+    /// inventory may call another one the current than the one that was kept.
+    pub(super) fn may_be(&self, found: Option<&Certificate>) -> bool {
+        found.is_none_or(|found| found.serial().to_string() == self.serial)
+    }
+}
+
 /// Shows how far the reading of a long inventory is.
 fn with_bar<T>(env: &Env, work: impl FnOnce(Reading<'_>) -> T) -> T {
     let mut bar = None;

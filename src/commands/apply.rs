@@ -1,12 +1,16 @@
 //! `certgen apply`
 
-use crate::apply::{Change, Done, NewPassword, Plan, Unlock, Vault, World};
+use std::collections::HashMap;
+
+use crate::apply::{Change, Done, NewPassword, Plan, Unlock, Vault, World, Written};
 use crate::commands::plan::{self, Item, PlannedArgs};
-use crate::commands::{Answer, seal, shared};
+use crate::commands::seal::NewKeysArgs;
+use crate::commands::{Answer, shared};
 use crate::emit::{RABBITMQ, TARGETS, diff};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::plan::{Act, Step, Thing};
+use crate::store::layout;
 use crate::ui;
 
 /// Bring everything to what certgen.toml says
@@ -32,14 +36,8 @@ pub(crate) struct ApplyArgs {
     /// Do not ask before --prune revokes
     #[arg(long)]
     yes: bool,
-    /// Seal the keys of new authorities with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
-    #[arg(long)]
-    seal: bool,
-    /// Seal the keys of new authorities to this age recipient (repeatable)
-    #[arg(long, value_name = "age1...")]
-    recipient: Vec<String>,
     #[command(flatten)]
-    unlock: Unlock,
+    keys: NewKeysArgs,
 }
 
 pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
@@ -50,18 +48,14 @@ pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("apply", env)?;
     let mut plan = world.plan(&options, env)?;
     confirm(args, &plan, env)?;
-    let to = if plan.to_do().any(|step| step.act == Act::Create) {
-        seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?
-    } else {
-        None
-    };
-    let mut vault = Vault::new(&args.unlock);
+    let to = if plan.to_do().any(|step| step.act == Act::Create) { args.keys.seal_to(env)? } else { None };
+    let mut vault = Vault::new(&args.keys.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
         if args.force {
             change.forced = TARGETS.iter().map(|target| target.name).chain([RABBITMQ.0]).map(str::to_owned).collect();
         }
-        change.follow(&plan, to.as_ref())?;
+        change.follow(&mut plan, to.as_ref())?;
         change.plan_written(&mut plan);
         change.commit(&mut locked)?
     };
@@ -121,12 +115,14 @@ fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
     if !done.issued.is_empty() {
         shared::tell_clock(env);
     }
+    let issued: HashMap<(&str, &str), &Written> = done.issued.iter().map(|w| ((w.role, &*w.name), w)).collect();
+    let steps = plan.to_do().map(|step| (step, identity(&step.thing).and_then(|named| issued.get(&named).copied())));
     if env.json {
-        let items: Vec<Item> = plan.to_do().map(|step| item(step, done, env)).collect();
+        let items: Vec<Item> = steps.map(|(step, written)| item(step, written, env)).collect();
         ui::items(env, &items)?;
     } else {
-        for step in plan.to_do() {
-            let line = line(step, done, env);
+        for (step, written) in steps {
+            let line = line(step, written, env);
             writeln!(env.out(), "{line}")?;
         }
     }
@@ -139,13 +135,13 @@ fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
     shared::warn_of_edited(&done.edited, env);
     plan::tell_left(plan, env);
     if plan.to_do().next().is_none() {
-        env.say("nothing to do: everything is as certgen.toml says");
+        plan::tell_done(plan, env);
     }
     Ok(())
 }
 
 /// A step in the past tense; for certificates with what came of it.
-fn line(step: &Step, done: &Done, env: &Env) -> String {
+fn line(step: &Step, written: Option<&Written>, env: &Env) -> String {
     let verb = match step.act {
         Act::Create => "created",
         Act::Issue => "issued",
@@ -157,7 +153,6 @@ fn line(step: &Step, done: &Done, env: &Env) -> String {
         Act::Leave => "left",
     };
     let what = plan::shown(&step.thing, env);
-    let written = done.issued.iter().find(|written| format!("{}/{}", written.role, ui::plain(&written.name)) == what);
     match written {
         Some(written) => {
             let until = ui::date(written.certificate.validity().not_after);
@@ -167,15 +162,19 @@ fn line(step: &Step, done: &Done, env: &Env) -> String {
     }
 }
 
-fn item(step: &Step, done: &Done, env: &Env) -> Item {
+fn item(step: &Step, written: Option<&Written>, env: &Env) -> Item {
     let item = Item::of(step, env);
-    let is_of = |written: &&crate::apply::Written| match &step.thing {
-        Thing::Authority(name) => written.role == crate::store::layout::AUTHORITY && written.name == *name,
-        Thing::Identity(role, name) => written.role == role.as_str() && written.name == *name,
-        Thing::File(_) => false,
-    };
-    match done.issued.iter().find(is_of) {
+    match written {
         Some(written) => item.with_certificate(&written.certificate),
         None => item,
+    }
+}
+
+/// Role and name of what a certificate is issued for.
+fn identity(thing: &Thing) -> Option<(&str, &str)> {
+    match thing {
+        Thing::Authority(name) => Some((layout::AUTHORITY, name)),
+        Thing::Identity(role, name) => Some((role.as_str(), name)),
+        Thing::File(_) => None,
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn run(args: CrlArgs, env: &mut Env) -> Result<Answer> {
         change.erase_expired_keys()?;
         names.iter().try_for_each(|ca| change.write_revocation_list(ca).map(drop))?;
         if !names.is_empty() {
-            change.refresh_brokers()?;
+            change.refresh_configuration()?;
         }
         change.commit(&mut locked)?
     };

@@ -72,7 +72,7 @@ pub(crate) fn run(args: ImportArgs, env: &mut Env) -> Result<Answer> {
             let TakenList { revoked, released, unknown } = taken.unwrap_or_default();
             items.push(Item { action, file, authority, entries, revoked, released, unknown });
         }
-        change.refresh_brokers()?;
+        change.refresh_configuration()?;
         change.commit(&mut locked)?
     };
     drop(locked);

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use serde::Serialize;
-use time::OffsetDateTime;
-
-use crate::apply::{
-    self, Change, Dates, Done, KeySource, NameRefusals, NewPassword, Order, Unlock, Vault, World, Written,
-};
-use crate::commands::{Answer, seal, shared};
+use crate::apply::{self, Change, PlanOptions, Vault, World};
+use crate::commands::seal::NewKeysArgs;
+use crate::commands::{Answer, told};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Editor, Entry, Manifest, Value};
+use crate::manifest::{Editor, Manifest, Value};
 use crate::profile::{self, Context, Profile, Role};
 use crate::store::{self, Store};
 use crate::ui;
@@ -37,14 +33,8 @@ pub(crate) struct InitArgs {
     /// Exit 0 if a PKI from the same profile and settings is there already
     #[arg(long)]
     keep: bool,
-    /// Seal the authority keys with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
-    #[arg(long)]
-    seal: bool,
-    /// Seal the authority keys to this age recipient (repeatable)
-    #[arg(long, value_name = "age1...")]
-    recipient: Vec<String>,
     #[command(flatten)]
-    unlock: Unlock,
+    keys: NewKeysArgs,
 }
 
 pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
@@ -78,15 +68,19 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     if profile.sha256().is_none() {
         refuse_odd_hosts(&manifest)?;
     }
-    let to = seal::seal_to(args.seal, &args.recipient, &args.unlock, env)?;
+    let to = args.keys.seal_to(env)?;
 
     let (mut world, mut locked) = World::create(manifest, text.clone(), env)?;
-    let mut vault = Vault::new(&args.unlock);
+    let mut vault = Vault::new(&args.keys.unlock);
+    // Nothing exists yet, so the plan has everything that the manifest names.
+    let mut plan = world.plan(&PlanOptions::default(), env)?;
     let mut change = Change::new(&mut world, &mut vault, env);
-    build(&mut change, &text, to.as_ref(), &profile, &settings, args.name.as_deref())?;
+    change.manifest(text);
+    change.follow(&mut plan, to.as_ref())?;
+    change.initialized(&profile, &settings, args.name.as_deref())?;
     let done = change.commit(&mut locked)?;
     drop(locked);
-    tell(&done, &[], env)?;
+    told::tell(&done, &[], env)?;
     if to.is_none() {
         env.say("the authority keys are not encrypted; to seal them with a passphrase: certgen seal");
     }
@@ -94,37 +88,6 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
         env.say(line);
     }
     Ok(Answer::Yes)
-}
-
-/// Everything that the manifest names, in an order in which each has its issuer.
-fn build(
-    change: &mut Change<'_>,
-    text: &str,
-    to: Option<&store::seal::SealTo>,
-    profile: &Profile,
-    settings: &BTreeMap<String, String>,
-    name: Option<&str>,
-) -> Result<()> {
-    for authority in change.world.authorities_in_order() {
-        change.authority(&authority, Dates::default(), to)?;
-    }
-    let trust = change.trust()?;
-    let progress = change.progress("issuing");
-    let entries = change.entries();
-    let mut refusals = NameRefusals::new(change.world);
-    entries.iter().try_for_each(|entry| refusals.privileged_user(entry))?;
-    for entry in entries {
-        let key = KeySource::Generate(entry.key_type);
-        let destination = crate::apply::Destination::Pki;
-        change.identity(
-            Order { entry, unmanaged: None, key, dates: Dates::default(), replaces: None, destination },
-            &trust,
-        )?;
-        progress.step();
-    }
-    change.manifest(text.to_owned());
-    change.refresh_brokers()?;
-    change.initialized(profile, settings, name)
 }
 
 /// There is a PKI: `--keep` is content with one that came from the same beginnings.
@@ -153,7 +116,7 @@ fn existing(args: &InitArgs, profile: &Profile, settings: &BTreeMap<String, Stri
     }
     env.say(format!("{shown} is kept: it came from the same profile and settings"));
     if env.json {
-        ui::items::<Item>(env, &[])?;
+        told::print(&[], env)?;
     }
     Ok(Answer::Yes)
 }
@@ -266,93 +229,6 @@ fn named_roots(text: &str, name: &str) -> Result<String> {
         editor.set(&["authority", root], "common_name", &Value::String(common_name))?;
     }
     Ok(editor.into_text())
-}
-
-/// One line of `init` and `issue`: what the output shows and what `--json` prints.
-#[derive(Debug, Serialize)]
-struct Item {
-    action: &'static str,
-    role: String,
-    name: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serial_number: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_before: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_after: Option<OffsetDateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-}
-
-/// Says what was issued and what was left alone.
-pub(crate) fn tell(done: &Done, unchanged: &[Entry], env: &mut Env) -> Result<()> {
-    if !done.issued.is_empty() {
-        shared::tell_clock(env);
-    }
-    let mut items: Vec<Item> = done.issued.iter().map(|written| item(written, env)).collect();
-    items.extend(done.superseded.iter().map(|old| Item {
-        action: "revoked",
-        role: old.role.to_owned(),
-        name: old.name.clone(),
-        issuer: Some(old.issuer.clone()),
-        serial_number: Some(old.serial.clone()),
-        not_before: None,
-        not_after: None,
-        path: None,
-    }));
-    items.extend(unchanged.iter().map(|entry| Item {
-        action: "unchanged",
-        role: entry.role.to_string(),
-        name: entry.name.clone(),
-        issuer: Some(entry.issuer.clone()),
-        serial_number: None,
-        not_before: None,
-        not_after: None,
-        path: None,
-    }));
-    if env.json {
-        ui::items(env, &items)?;
-    } else {
-        for item in &items {
-            let what = ui::plain(&format!("{}/{}", item.role, item.name));
-            match (&item.not_after, &item.path) {
-                (Some(not_after), Some(path)) => {
-                    let until = &ui::date(*not_after)[..10];
-                    writeln!(env.out(), "{:9} {what}  until {until}  {path}", item.action)?;
-                }
-                _ => writeln!(env.out(), "{:9} {what}", item.action)?,
-            }
-        }
-    }
-    for note in &done.notes {
-        env.say(note);
-    }
-    for NewPassword { user, password, file } in &done.passwords {
-        let user = ui::quote(user);
-        match env.interactive {
-            true => env.say(format!("the password of {user} is {}", **password)),
-            // A log is no place for it.
-            false => env.say(format!("the password of {user} is in {}", ui::path(env.shown(file)))),
-        }
-    }
-    shared::warn_of_edited(&done.edited, env);
-    Ok(())
-}
-
-fn item(written: &Written, env: &Env) -> Item {
-    let validity = written.certificate.validity();
-    Item {
-        action: if written.renewed { "reissued" } else { "issued" },
-        role: written.role.to_owned(),
-        name: written.name.clone(),
-        issuer: Some(written.issuer.clone()),
-        serial_number: Some(written.certificate.serial().to_string()),
-        not_before: Some(validity.not_before),
-        not_after: Some(validity.not_after),
-        path: Some(ui::path(env.shown(&written.directory))),
-    }
 }
 
 /// `certgen init --help --profile P`: the settings of P stand at the end of the help.

@@ -22,6 +22,7 @@ mod rotate;
 mod seal;
 mod shared;
 mod status;
+mod told;
 mod unseal;
 mod verify;
 

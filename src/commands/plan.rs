@@ -124,11 +124,19 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     tell_left(plan, env);
     match plan.to_do().count() {
         0 if !plan.is_done() => {}
-        0 => env.say("nothing to do: everything is as certgen.toml says"),
+        0 => tell_done(plan, env),
         1 => env.say("1 thing to do: certgen apply"),
         n => env.say(format!("{n} things to do: certgen apply")),
     }
     Ok(())
+}
+
+/// Nothing is to be done; whether that is because everything is right.
+pub(crate) fn tell_done(plan: &Plan, env: &mut Env) {
+    env.say(match plan.left().next() {
+        None => "nothing to do: everything is as certgen.toml says",
+        Some(_) => "nothing else to do: what is left is for you to decide",
+    });
 }
 
 /// What somebody can type about what is left as it is.

@@ -75,8 +75,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
             change.manifest(text);
         }
         let trust = change.trust()?;
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh(&trust)?;
         notes = change.commit(&mut locked)?.notes;
     }
     for note in notes {

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{Change, Dates, Destination, Done, KeySource, Order, Renewable, Renewal, Unlock, Vault, World};
+use crate::apply::{Change, Done, KeySource, Renewable, Renewal, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::manifest::Entry;
 use crate::plan;
 use crate::profile::Role;
 use crate::ui;
@@ -198,28 +199,29 @@ fn renew<'a>(
     if picked.is_empty() {
         return Ok(change);
     }
-    let trust = change.trust()?;
-    let progress = ui::Progress::new(env, "renewing", picked.len());
-    for Renewal { entry, unmanaged, current } in picked {
-        let (role, name) = (entry.role, entry.name.clone());
+    let mut failed = |entry: &Entry, e: Error| match args.names.is_empty() {
+        true => {
+            items.push(Item::failed(&e, entry.role, &entry.name));
+            Ok(())
+        }
+        false => Err(e),
+    };
+    let mut orders = Vec::new();
+    for renewal in picked {
+        let entry = &renewal.entry;
         let key = match args.reuse_key {
-            true => change.world.reusable_key(&entry).map(|key| KeySource::Reuse(Box::new(key))),
+            true => change.world.reusable_key(entry).map(|key| KeySource::Reuse(Box::new(key))),
             false => Ok(KeySource::Generate(entry.key_type)),
         };
-        let issued = key.and_then(|key| {
-            let (dates, destination) = (Dates::default(), Destination::Pki);
-            change.identity(Order { entry, unmanaged, key, dates, replaces: current, destination }, &trust)
-        });
-        match issued {
-            Ok(()) => {}
-            Err(e) if !args.names.is_empty() => return Err(e),
-            Err(e) => items.push(Item::failed(&e, role, &name)),
+        match key {
+            Ok(key) => orders.push(renewal.order(key)),
+            Err(e) => failed(entry, e)?,
         }
-        progress.step();
     }
+    let trust = change.trust()?;
+    change.issue(orders, &trust, failed)?;
     if !change.done.issued.is_empty() {
-        change.refresh_bundles(&trust)?;
-        change.refresh_brokers()?;
+        change.refresh(&trust)?;
     }
     Ok(change)
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{self, Change, Dates, Destination, KeySource, NameRefusals, Order, Unlock, Vault, World};
+use crate::apply::{self, Change, NameRefusals, Order, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -176,7 +176,7 @@ fn carry_out(
         change.manifest(text);
     }
     change.refresh_revocation_lists()?;
-    change.refresh_brokers()?;
+    change.refresh_configuration()?;
     advice.after(&change);
     Ok((items, change.commit(locked)?))
 }
@@ -229,15 +229,7 @@ fn replacement(world: &mut World, targets: &[Target], name: &str, env: &Env) -> 
 fn issue(change: &mut Change<'_>, entry: Entry) -> Result<Item> {
     let trust = change.trust()?;
     let name = entry.name.clone();
-    let order = Order {
-        key: KeySource::Generate(entry.key_type),
-        entry,
-        unmanaged: None,
-        dates: Dates::default(),
-        replaces: None,
-        destination: Destination::Pki,
-    };
-    change.identity(order, &trust)?;
+    change.identity(Order::new(entry), &trust)?;
     let written = change.done.issued.last().ok_or_else(|| Error::failed("nothing was issued"))?;
     Ok(Item {
         serial_number: Some(written.certificate.serial().to_string()),

@@ -37,6 +37,29 @@ pub(crate) struct SealArgs {
     unlock: Unlock,
 }
 
+/// Whether the keys of new authorities are sealed, to whom, and how those that sign are opened.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct NewKeysArgs {
+    /// Seal the keys of new authorities with the passphrase of --passphrase-file, CERTGEN_PASSPHRASE or a prompt
+    #[arg(long)]
+    seal: bool,
+    /// Seal the keys of new authorities to this age recipient (repeatable)
+    #[arg(long, value_name = "age1...")]
+    recipient: Vec<String>,
+    #[command(flatten)]
+    pub(crate) unlock: Unlock,
+}
+
+impl NewKeysArgs {
+    /// To whom new keys are sealed.
+    ///
+    /// # Errors
+    /// No passphrase can be had, or a recipient is none.
+    pub(crate) fn seal_to(&self, env: &Env) -> Result<Option<SealTo>> {
+        seal_to(self.seal, &self.recipient, &self.unlock, env)
+    }
+}
+
 /// One authority whose key was sealed or unsealed: what `--json` prints.
 #[derive(Debug, Serialize)]
 struct Changed<'a> {
@@ -167,7 +190,7 @@ pub(crate) fn wanted(named: &[String], world: &World) -> Result<Vec<String>> {
     Ok(here)
 }
 
-/// What `--seal` and `--recipient` of `init` and `issue authority` ask for.
+/// What `--seal` and `--recipient` ask for.
 pub(crate) fn seal_to(seal: bool, recipients: &[String], unlock: &Unlock, env: &Env) -> Result<Option<SealTo>> {
     match (seal, recipients.is_empty()) {
         (_, false) => to_recipients(recipients).map(Some),

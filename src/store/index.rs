@@ -217,6 +217,7 @@ impl Index {
             facts.extend(lines.iter().filter_map(|at| Some(Fact::new(log.event(*at)?, *at))));
             read.extend(lines);
         }
+        drop((names, serials, read));
         let mut fold = Fold::default();
         self.recall(&mut fold);
         fold.take(facts);
@@ -276,8 +277,12 @@ impl Index {
     }
 
     pub(super) fn entries_of(&self, role: &str) -> impl Iterator<Item = (String, EntryHistory)> + use<'_> {
-        let all = self.table.below(&key(b'i', &[role], &[]));
-        all.filter_map(|(key, value)| self.entry(&key, &value)).map(|((_, name), history)| (name, history))
+        let prefix = key(b'i', &[role], &[]);
+        let all = self.table.below(&prefix);
+        all.filter_map(move |(mut key, value)| {
+            let name = key.split_off(prefix.len());
+            Some((String::from_utf8(name).ok()?, self.keep(record::take_history(&mut value.as_slice()))?))
+        })
     }
 
     pub(super) fn unmanaged(&self) -> impl Iterator<Item = (String, String)> {
@@ -378,16 +383,17 @@ impl Index {
         let mut writer = TableWriter::new(file, MARK as u64);
         let authority = key(b'i', &[layout::AUTHORITY], &[]);
         let is_identity = |key: &[u8]| key.starts_with(b"i") && !key.starts_with(&authority);
-        let mut new = records_of(&fold).into_iter();
+        let new = records_of(fold);
         match before {
             Some(index) => {
-                let is_replaced = |key: &[u8]| is_replaced(key, &fold);
-                meta.identities += index.table.merge(new, is_replaced, keeps_between, is_identity, &mut writer)?;
+                let is_replaced = |key: &[u8]| is_replaced(key, &new);
+                let added = index.table.merge(&new, is_replaced, keeps_between, is_identity, &mut writer)?;
+                meta.identities += added;
             }
-            None => new.try_for_each(|(key, value)| {
-                meta.identities += u64::from(is_identity(&key));
-                writer.push(&key, &value)
-            })?,
+            None => {
+                meta.identities = new.iter().filter(|(key, _)| is_identity(key)).count() as u64;
+                new.iter().try_for_each(|(key, value)| writer.push(key, value))?;
+            }
         }
         if log.fault.get().is_some() {
             return Err(io::ErrorKind::InvalidData.into());
@@ -402,18 +408,20 @@ fn keeps_between(first: &[u8], next: &[u8]) -> bool {
     first.first() == next.first() && !matches!(first.first(), Some(b'r' | b'x' | b'u' | b'h'))
 }
 
-/// Records of the old table that the end of the inventory has something else to say about.
-fn is_replaced(key: &[u8], fold: &Fold) -> bool {
-    let mut rest = key.get(1..).unwrap_or_default();
-    match key.first() {
+/// Records of the old table that the new ones have something else to say about: whoever names a serial number or an
+/// identity says everything of it.
+fn is_replaced(old: &[u8], new: &[Record]) -> bool {
+    let mut rest = old.get(1..).unwrap_or_default();
+    let has = |prefix: &[u8]| {
+        let at = new.partition_point(|(key, _)| key.as_slice() < prefix);
+        new.get(at).is_some_and(|(key, _)| key.starts_with(prefix))
+    };
+    match old.first() {
         Some(b'r' | b'x') => {
             take_part(&mut rest);
-            take_part(&mut rest).is_some_and(|serial| fold.seen.contains(&serial))
+            take_part(&mut rest).is_some_and(|serial| has(&key(b's', &[&serial], &[])))
         }
-        Some(b'u' | b'h') => {
-            let role = take_part(&mut rest).unwrap_or_default();
-            String::from_utf8(rest.to_vec()).is_ok_and(|name| fold.entries.contains_key(&(role, name)))
-        }
+        Some(b'u' | b'h') => new.binary_search_by(|(key, _)| key.as_slice().cmp(&[b"i", rest].concat())).is_ok(),
         _ => false,
     }
 }
@@ -424,38 +432,37 @@ fn is_replaced(key: &[u8], fold: &Fold) -> bool {
 /// identity and its history. `c`: a name in lower case, where that is another. `u`: an identity that the manifest does not
 /// hold. `h`: one whose hook has not run. `r`, `x`: a revoked certificate, and one that is not known. `m`, `p`: an emitted file, and who is in it. `v`: who
 /// signed identities from lists. `z`: the beginning.
-fn records_of(fold: &Fold) -> Vec<Record> {
+fn records_of(fold: Fold) -> Vec<Record> {
     let mut out: Vec<Record> = Vec::new();
-    for fact in &fold.facts {
+    for fact in fold.facts {
         out.push((moment_key(fact.moment), Vec::new()));
         if let Some(serial) = &fact.serial {
             out.push((key(b's', &[serial], &fact.moment.at.to_be_bytes()), Vec::new()));
         }
         out.extend(fact.loose_id().map(|id| (key(b'd', &[id], &[]), Vec::new())));
     }
-    let authorities = fold.authorities.iter().map(|(name, history)| ((layout::AUTHORITY, name.as_str()), history));
-    let entries = fold.entries.iter().map(|((role, name), history)| ((role.as_str(), name.as_str()), history));
-    for ((role, name), history) in authorities.chain(entries) {
+    let authorities = fold.authorities.into_iter().map(|(name, known)| ((layout::AUTHORITY.to_owned(), name), known));
+    for ((role, name), history) in authorities.chain(fold.entries) {
         let mut value = Vec::new();
-        record::put_history(&mut value, history);
-        out.push((key(b'i', &[role], name.as_bytes()), value));
+        record::put_history(&mut value, &history);
+        out.push((key(b'i', &[&role], name.as_bytes()), value));
         let lower = name.to_lowercase();
         if lower != name {
-            out.push((key(b'c', &[role, &lower], name.as_bytes()), name.as_bytes().to_vec()));
+            out.push((key(b'c', &[&role, &lower], name.as_bytes()), name.as_bytes().to_vec()));
         }
         if role != layout::AUTHORITY && history.is_unmanaged() {
-            out.push((key(b'u', &[role], name.as_bytes()), Vec::new()));
+            out.push((key(b'u', &[&role], name.as_bytes()), Vec::new()));
         }
         if role != layout::AUTHORITY && history.is_awaiting_hook() {
-            out.push((key(b'h', &[role], name.as_bytes()), Vec::new()));
+            out.push((key(b'h', &[&role], name.as_bytes()), Vec::new()));
         }
         for issued in history.certificates.iter().filter(|issued| issued.revoked.is_some()) {
             let mut value = Vec::new();
-            for part in [role, name] {
+            for part in [&role, &name] {
                 record::put_text(&mut value, part);
             }
             record::put_issued(&mut value, issued);
-            out.push((key(b'r', &[&issued.issuer, &issued.serial, role], name.as_bytes()), value));
+            out.push((key(b'r', &[&issued.issuer, &issued.serial, &role], name.as_bytes()), value));
         }
     }
     for ((issuer, serial), revocation) in &fold.strangers {

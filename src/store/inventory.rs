@@ -1,5 +1,6 @@
 //! What follows from the events: who has which certificate, what is revoked, what was emitted.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use time::{Duration, OffsetDateTime};
@@ -236,17 +237,17 @@ impl Inventory {
     pub fn entries(&self) -> impl Iterator<Item = ((String, String), EntryHistory)> {
         let folded = self.fold.entries.iter().map(|(key, history)| (key.clone(), history.clone()));
         let indexed = self.index.iter().flat_map(Index::entries);
-        merged(folded, indexed.filter(|(key, _)| !self.fold.entries.contains_key(key)), |a, b| a.0 <= b.0)
+        merged(folded, indexed, |a, b| a.0.cmp(&b.0))
     }
 
-    /// Those in one role, by name.
+    /// Those in one role, by name; there are none in the role of authorities.
     pub fn entries_of(&self, role: &str) -> impl Iterator<Item = (String, EntryHistory)> {
         let begin = (role.to_owned(), String::new());
         let folded = self.fold.entries.range(begin..).take_while(move |((other, _), _)| other == role);
         let folded = folded.map(|((_, name), history)| (name.clone(), history.clone()));
-        let indexed = self.index.iter().flat_map(move |index| index.entries_of(role));
-        let unknown = move |(name, _): &(String, EntryHistory)| self.fold.history(role, name).is_none();
-        merged(folded, indexed.filter(unknown), |a, b| a.0 <= b.0)
+        let indexed =
+            self.index.iter().filter(move |_| role != layout::AUTHORITY).flat_map(move |index| index.entries_of(role));
+        merged(folded, indexed, |a, b| a.0.cmp(&b.0))
     }
 
     /// How many identities have a history.
@@ -279,7 +280,7 @@ impl Inventory {
         indexed: impl Iterator<Item = (String, String)>,
     ) -> Vec<(String, String)> {
         let folded = self.fold.entries.iter().filter(|(_, history)| is_meant(history)).map(|(key, _)| key.clone());
-        merged(folded, indexed.filter(|key| !self.fold.entries.contains_key(key)), |a, b| a <= b).collect()
+        merged(folded, indexed.filter(|key| !self.fold.entries.contains_key(key)), Ord::cmp).collect()
     }
 
     /// Who signed identities from lists, by role, and the longest validity that they were given.
@@ -381,14 +382,14 @@ impl Inventory {
     pub fn events(&self) -> impl Iterator<Item = Event> {
         let folded = self.fold.facts.iter().map(|fact| fact.moment);
         let indexed = self.index.iter().flat_map(Index::moments);
-        deduplicated(merged(folded, indexed, |a, b| a <= b)).filter_map(|moment| self.event(moment))
+        merged(folded, indexed, Ord::cmp).filter_map(|moment| self.event(moment))
     }
 
     /// The same, the last one first.
     pub fn events_back(&self) -> impl Iterator<Item = Event> {
         let folded = self.fold.facts.iter().rev().map(|fact| fact.moment);
         let indexed = self.index.iter().flat_map(Index::moments_back);
-        deduplicated(merged(folded, indexed, |a, b| a >= b)).filter_map(|moment| self.event(moment))
+        merged(folded, indexed, |a, b| b.cmp(a)).filter_map(|moment| self.event(moment))
     }
 
     /// That the PKI was made.
@@ -430,24 +431,22 @@ impl Inventory {
     }
 }
 
-/// Two sorted sequences as one; of equals the first sequence's comes first.
+/// Two sorted sequences as one. What is in both comes from the first: the end of the file knows all about whatever it took
+/// out of the beginning.
 fn merged<T>(
     first: impl Iterator<Item = T>,
     second: impl Iterator<Item = T>,
-    precedes: impl Fn(&T, &T) -> bool,
+    order: impl Fn(&T, &T) -> Ordering,
 ) -> impl Iterator<Item = T> {
     let (mut first, mut second) = (first.peekable(), second.peekable());
-    std::iter::from_fn(move || match (first.peek(), second.peek()) {
-        (Some(a), Some(b)) if !precedes(a, b) => second.next(),
-        (Some(_), _) => first.next(),
-        (None, _) => second.next(),
+    std::iter::from_fn(move || {
+        let Some(a) = first.peek() else { return second.next() };
+        match second.peek().map_or(Ordering::Less, |b| order(a, b)) {
+            Ordering::Less => first.next(),
+            Ordering::Equal => second.next().and(first.next()),
+            Ordering::Greater => second.next(),
+        }
     })
-}
-
-/// What the end of the file took out of its beginning is in both.
-fn deduplicated(moments: impl Iterator<Item = Moment>) -> impl Iterator<Item = Moment> {
-    let mut last = None;
-    moments.filter(move |moment| last.replace(*moment) != Some(*moment))
 }
 
 /// What a certificate on the disk says, for [`Inventory::rebuild`].

@@ -37,7 +37,7 @@ const READ_WHOLE: u64 = 4 << 20;
 const SLOW_TO_READ: u64 = 64 << 20;
 
 /// So many lines are covered at once: more would cost memory, fewer would write the index more often.
-const PIECE: u64 = 16_000;
+const PIECE: u64 = 10_000;
 
 /// How far the reading of a long inventory is: bytes, of how many.
 pub type Reading<'a> = &'a mut dyn FnMut(u64, u64);

@@ -68,7 +68,7 @@ impl Locked {
     }
 
     /// Starts a run of changes whose files are prepared by many threads.
-    pub fn stage(&self) -> Stage<'_> {
+    pub fn stage(&self) -> Result<Stage<'_>> {
         Stage::new(self.transaction())
     }
 

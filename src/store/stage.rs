@@ -21,8 +21,10 @@ use super::{disk, layout};
 pub struct Stage<'a>(Transaction<'a>);
 
 impl<'a> Stage<'a> {
-    pub(super) fn new(transaction: Transaction<'a>) -> Self {
-        Self(transaction)
+    /// With its directory: the transactions of the run have one of their own otherwise, which nobody sweeps.
+    pub(super) fn new(mut transaction: Transaction<'a>) -> Result<Self> {
+        transaction.next(0)?;
+        Ok(Self(transaction))
     }
 
     /// As [`Transaction::allow_outside`], for every transaction of the run.

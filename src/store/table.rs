@@ -160,7 +160,8 @@ impl Table {
     pub(super) fn from(&self, key: &[u8]) -> impl Iterator<Item = Record> + use<'_> {
         let start = self.directory.partition_point(|place| place.first.as_slice() <= key).saturating_sub(1);
         let key = key.to_vec();
-        (start..self.directory.len()).flat_map(move |at| self.records(at, key.clone()))
+        let from = move |at| if at == start { key.clone() } else { Vec::new() };
+        (start..self.directory.len()).flat_map(move |at| self.records(at, from(at)))
     }
 
     /// The records whose keys begin with `prefix`.
@@ -187,13 +188,13 @@ impl Table {
     /// is dropped, it is taken over as it is. Returns how many of the new keys it did not have, of those that are `counted`.
     pub(super) fn merge(
         &self,
-        new: impl Iterator<Item = Record>,
+        new: &[Record],
         is_dropped: impl Fn(&[u8]) -> bool,
         keeps_between: impl Fn(&[u8], &[u8]) -> bool,
         counted: impl Fn(&[u8]) -> bool,
         writer: &mut TableWriter,
     ) -> io::Result<u64> {
-        let mut new = new.peekable();
+        let mut new = new.iter().peekable();
         let mut count = 0;
         let mut add = |(key, value): &Record, writer: &mut TableWriter| {
             count += u64::from(counted(key));
@@ -203,7 +204,7 @@ impl Table {
             let block = self.block(at)?;
             let next = self.directory.get(at + 1).map(|next| next.first.as_slice());
             while let Some(record) = new.next_if(|(key, _)| *key < place.first) {
-                add(&record, writer)?;
+                add(record, writer)?;
             }
             let is_untouched = next.is_some_and(|next| {
                 new.peek().is_none_or(|(key, _)| key.as_slice() >= next) && keeps_between(&place.first, next)
@@ -215,16 +216,16 @@ impl Table {
             while !rest.is_empty() {
                 let (key, value) = take_record(&mut rest)?;
                 while let Some(record) = new.next_if(|(new, _)| new.as_slice() < key) {
-                    add(&record, writer)?;
+                    add(record, writer)?;
                 }
                 match new.next_if(|(new, _)| new.as_slice() == key) {
-                    Some((key, value)) => writer.push(&key, &value)?,
+                    Some((key, value)) => writer.push(key, value)?,
                     None if is_dropped(key) => {}
                     None => writer.push(key, value)?,
                 }
             }
         }
-        new.try_for_each(|record| add(&record, writer))?;
+        new.try_for_each(|record| add(record, writer))?;
         Ok(count)
     }
 
@@ -349,7 +350,8 @@ mod tests {
     /// Keys of a kind that is never dropped and of one that may be, far more than fit a block.
     fn records(from: usize, step: usize, round: usize) -> BTreeMap<Vec<u8>, Vec<u8>> {
         let numbers = (0..400).map(|n| from + n * step);
-        let key = |number: usize| format!("{}{number:06}", if number % 3 == 0 { 'd' } else { 'k' }).into_bytes();
+        let key =
+            |number: usize| format!("{}{number:06}", if number.is_multiple_of(3) { 'd' } else { 'k' }).into_bytes();
         numbers
             .map(|number| (key(number), format!("{round} {number} {}", "x".repeat(number % 90)).into_bytes()))
             .collect()
@@ -366,14 +368,14 @@ mod tests {
         let rounds = [(9000, 1), (0, 1), (1400, 1), (3, 20), (9001, 0)];
         for (round, (from, step)) in (1..).zip(rounds) {
             let before = open(&directory, &(round - 1).to_string());
-            let new = records(from, step, round);
+            let new: Vec<Record> = records(from, step, round).into_iter().collect();
             let is_dropped = |key: &[u8]| key.starts_with(b"d") && key.ends_with(&round.to_string().into_bytes());
             let keeps = |first: &[u8], next: &[u8]| first.starts_with(b"k") && next.starts_with(b"k");
             let mut writer = TableWriter::new(file(&directory, &round.to_string()), 0);
             let counted = |key: &[u8]| key.starts_with(b"k");
-            let added = before.merge(new.clone().into_iter(), is_dropped, keeps, counted, &mut writer).unwrap();
+            let added = before.merge(&new, is_dropped, keeps, counted, &mut writer).unwrap();
             writer.finish(b"meta").unwrap();
-            let unknown = new.keys().filter(|key| counted(key) && !model.contains_key(*key)).count();
+            let unknown = new.iter().filter(|(key, _)| counted(key) && !model.contains_key(key)).count();
             assert_eq!(added, unknown as u64, "round {round}");
             model.retain(|key, _| !is_dropped(key));
             model.extend(new);

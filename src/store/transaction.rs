@@ -521,7 +521,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// A number for the next operation, and the staging directory it needs.
-    fn next(&mut self, root: usize) -> Result<usize> {
+    pub(super) fn next(&mut self, root: usize) -> Result<usize> {
         if self.ground.staging.is_empty() {
             self.ground.staging = new_staging_name()?;
         }

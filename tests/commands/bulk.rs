@@ -93,6 +93,9 @@ fn an_archive_has_all_of_them_in_order_and_a_second_run_does_nothing() {
     assert!(!world.pki("client/dev-00001").exists() && !world.read("pki/certgen.toml").contains("dev-"));
     assert!(!world.read("pki/rabbitmq/definitions.json").contains("dev-"));
     check(&world.pki(""));
+    let left: Vec<_> =
+        fs::read_dir(world.pki("")).expect("a directory").flatten().map(|left| left.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("staging")), "{left:?}");
 
     let before = (snapshot(&world.pki("")), fs::read(world.path("fleet.tar")).expect("an archive"));
     world.certgen(issue).at(NOON).run().success().stdout_is("unchanged 200 clients\n");

@@ -153,7 +153,7 @@ impl Bulk<'_> {
             _ => None,
         };
         let kept = archive.as_ref().map_or(0, |archive| archive.kept);
-        let mut stage = locked.stage();
+        let mut stage = locked.stage()?;
         let area = self.area(&mut stage)?;
         let maker = Maker {
             role: self.role,

@@ -153,7 +153,6 @@ impl Change<'_> {
     fn settle(&mut self, before: &crate::apply::Trust) -> Result<()> {
         let after = self.trust()?;
         self.check_meetings(&[], before, &after)?;
-        self.refresh_bundles(&after)?;
-        self.refresh_brokers()
+        self.refresh(&after)
     }
 }

@@ -22,8 +22,7 @@ impl Change<'_> {
         let rotation = self.make_successors(authority)?;
         let after = self.trust()?;
         self.check_meetings(&[], &before, &after)?;
-        self.refresh_bundles(&after)?;
-        self.refresh_brokers()?;
+        self.refresh(&after)?;
         Ok(rotation)
     }
 

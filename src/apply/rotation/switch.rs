@@ -1,7 +1,7 @@
 //! The second phase: the successor signs, and what stands below it is issued again.
 
 use super::{Phase, Rotation};
-use crate::apply::{Change, Dates, Destination, KeySource, Order, Renewable, Renewal};
+use crate::apply::{Change, KeySource, Renewable, Renewal};
 use crate::error::{Error, Result};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
@@ -70,25 +70,19 @@ impl Change<'_> {
                 todo.retain(|r| chosen.iter().any(|(role, name)| r.entry.role == *role && r.entry.name == *name));
             }
         }
-        let progress = ui::Progress::new(self.env, "issuing", todo.len());
+        let names: Vec<(Role, String, bool)> =
+            todo.iter().map(|Renewal { entry, .. }| (entry.role, entry.name.clone(), entry.cli)).collect();
+        let new_key = |renewal: Renewal| {
+            let key = KeySource::Generate(renewal.entry.key_type);
+            renewal.order(key)
+        };
+        self.issue(todo.into_iter().map(new_key).collect(), &trust, |_, e| Err(e))?;
         let mut shown = Vec::new();
-        for Renewal { entry, unmanaged, current } in todo {
-            let (role, name, cli) = (entry.role, entry.name.clone(), entry.cli);
-            let order = Order {
-                key: KeySource::Generate(entry.key_type),
-                entry,
-                unmanaged,
-                dates: Dates::default(),
-                replaces: current,
-                destination: Destination::Pki,
-            };
-            self.identity(order, &trust)?;
+        for (role, name, cli) in names {
             shown.extend(self.shown_now(role, &name, cli)?);
-            progress.step();
         }
         self.check_meetings(&shown, &trust, &trust)?;
-        self.refresh_bundles(&trust)?;
-        self.refresh_brokers()
+        self.refresh(&trust)
     }
 
     /// The identities here that an authority of the rotation should have signed, and whose certificate its present key did

@@ -17,10 +17,11 @@ use std::path::PathBuf;
 use self::check::{Check, Checked, Decision};
 use self::requests::Requests;
 use self::rows::Rows;
-use self::tell::{Item, Summary};
+use self::tell::{Skipped, Summary};
 use self::twins::Twins;
 use self::users::Users;
-use super::{ClientArgs, CommonArgs, Layout, dates, spec};
+use super::asked::spec;
+use super::{ClientArgs, CommonArgs, Layout, dates};
 use crate::apply::{Bulk, Change, Dates, Job, KeySource, NameRefusals, Place, Step, Told, Vault, World, ordered};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
@@ -114,7 +115,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     let progress = ui::Progress::new(env, "issuing", checked.issue);
     let mut kept = 0;
     let done = if checked.issue == 0 && !place.waits() {
-        tell_unchanged(&reading, &checked, &mut told, env)
+        tell_unchanged(&reading, &place, &checked, &mut told, env)
     } else {
         let pieces = decided(source.pieces()?, &checked.decisions, env.json);
         let issuers = checked.issuers.clone();
@@ -126,7 +127,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
                 progress.step();
             }
             summary.add(&done);
-            told.item(env, |env| Item::of(role, &place, done, env))
+            told.item(env, |env| tell::item(role, &place, &done, env))
         });
         run.map(|already| kept = already)
     };
@@ -177,7 +178,7 @@ fn publish(
     world.reread_inventory()?;
     let mut change = Change::new(world, vault, env);
     change.write_revocation_lists(lists)?;
-    change.refresh_brokers()?;
+    change.refresh_configuration()?;
     let done = change.commit(locked)?;
     for note in &done.notes {
         env.say(note);
@@ -249,7 +250,7 @@ fn look(
                     let (mark, reason) = (seen.mark.to_string(), wrong.message().to_owned());
                     env.warn(format!("{what}: {mark}: {reason}"));
                     if common.keep_going {
-                        told.item(env, |_| Item::skipped(reading.role, mark, reason))?;
+                        told.item(env, |_| Skipped::new(reading.role, mark, reason))?;
                     }
                 }
             }
@@ -294,14 +295,22 @@ fn decided(
 }
 
 /// Where nothing is to be issued there is no run, and still something to tell.
-fn tell_unchanged(reading: &Reading<'_>, checked: &Checked, told: &mut ui::Items, env: &mut Env) -> Result<()> {
+fn tell_unchanged(
+    reading: &Reading<'_>,
+    place: &Place,
+    checked: &Checked,
+    told: &mut ui::Items,
+    env: &mut Env,
+) -> Result<()> {
     let pieces = decided(reading.source.pieces()?, &checked.decisions, env.json);
     ordered(
         pieces,
         |chunk, steps: &mut Vec<Result<Step>>| steps.extend(chunk.into_iter().map(|piece| reading.step(piece))),
         |steps| {
             steps.drain(..).try_for_each(|step| match step? {
-                Step::Unchanged(name) => told.item(env, |_| Item::unchanged(reading.role, name)),
+                Step::Unchanged(name) => {
+                    told.item(env, |env| tell::item(reading.role, place, &Told::Unchanged(name), env))
+                }
                 Step::Issue(_) => Ok(()),
             })
         },

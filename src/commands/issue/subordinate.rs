@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use super::MANIFEST;
+use super::authorities::{self, AuthorityArgs};
 use crate::apply::{AuthorityState, Change, Dates, Vault, World};
-use crate::commands::issue::{self, AuthorityArgs, MANIFEST};
-use crate::commands::{Answer, init};
+use crate::commands::{Answer, told};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{AuthoritySpec, Editor};
@@ -22,7 +23,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
     let (mut world, mut locked) = World::lock("issue", env)?;
     let text = match world.authority(name) {
         Some(_) if is_current(name, args, &csr, dates, &world, env)? => {
-            return issue::tell_unchanged(&args.names, env);
+            return authorities::tell_unchanged(&args.names, env);
         }
         Some(_) => world.manifest_text.clone(),
         None => manifest_with(name, args, &csr, &world)?,
@@ -33,7 +34,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
     let authority =
         authority.ok_or_else(|| Error::failed(format!("certgen.toml has no authority {}", ui::quote(name))))?;
     tell_wishes(&csr, &authority.common_name, name, file, env)?;
-    let mut vault = Vault::new(&args.unlock);
+    let mut vault = Vault::new(&args.keys.unlock);
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
         change.subordinate(&authority, csr, dates)?;
@@ -42,7 +43,7 @@ pub(super) fn run(args: &AuthorityArgs, file: &Path, dates: Dates, env: &mut Env
         change.commit(&mut locked)?
     };
     drop(locked);
-    init::tell(&done, &[], env)?;
+    told::tell(&done, &[], env)?;
     let chain = world.store.path(layout::ca_dir(name)?.join(layout::CA_CHAIN));
     env.say(format!(
         "next: bring {} to the site, and there: certgen request --finish {}",
@@ -68,7 +69,7 @@ fn read(file: &Path, env: &Env) -> Result<Csr> {
 /// The manifest's text with the new authority in it. An entry that stands there already keeps its facts.
 fn manifest_with(name: &str, args: &AuthorityArgs, csr: &Csr, world: &World) -> Result<String> {
     world.refuse_existing_authority(name)?;
-    let spec = issue::authority_spec(args);
+    let spec = authorities::authority_spec(args);
     let mut editor = Editor::new(&world.manifest_text, MANIFEST)?;
     if world.manifest.authority(name).is_some() {
         if spec != AuthoritySpec::default() {
@@ -82,7 +83,7 @@ fn manifest_with(name: &str, args: &AuthorityArgs, csr: &Csr, world: &World) -> 
     }
     let spec = AuthoritySpec { key_type: csr.public_key().key_type().map(|kind| kind.to_string()), ..spec };
     world.manifest.authority_from(name, &spec).map_err(|e| Error::from(e).as_usage())?;
-    issue::keep_only_issuer(&world.manifest, &mut editor)?;
+    authorities::keep_only_issuer(&world.manifest, &mut editor)?;
     editor.put_authority(name, &spec)?;
     Ok(editor.into_text())
 }
@@ -99,7 +100,7 @@ fn is_current(name: &str, args: &AuthorityArgs, csr: &Csr, dates: Dates, world: 
     if world.authority_state(name) != AuthorityState::Elsewhere {
         return Err(exists().context("its key is here, and needs no request"));
     }
-    let as_asked = issue::is_as_asked(name, args, dates, world)?;
+    let as_asked = authorities::is_as_asked(name, args, dates, world)?;
     let due = plan::authority_due_at(*certificate.validity(), time::Duration::ZERO);
     let as_written = world.manifest.authority(name).is_none_or(|wanted| world.authority_reasons(wanted).is_empty());
     Ok(as_asked && as_written && !args.force && env.now < due)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::apply::{self, Above, Change, Unlock, Vault, World};
 use crate::commands::request::{RequestArgs, finish, tell};
-use crate::commands::{Answer, init, seal};
+use crate::commands::{Answer, seal, told};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{AUTHORITY_COMMON_NAME_MAX, Authority, AuthoritySpec, Editor, Manifest, Value};
@@ -158,7 +158,7 @@ pub(super) fn finish(answers: &[PathBuf], env: &mut Env) -> Result<Answer> {
         change.commit(&mut locked)?
     };
     drop(locked);
-    init::tell(&done, &[], env)?;
+    told::tell(&done, &[], env)?;
     if done.issued.is_empty() {
         env.say(format!("authority {} has this certificate already", ui::quote(&name)));
     } else if is_new {

@@ -16,7 +16,9 @@ fn read(path: &Path) -> Result<Inventory> {
 }
 
 /// All that an inventory says, whatever the places of its lines.
-fn conclusions(inventory: &Inventory) -> (Vec<Event>, Vec<((String, String), EntryHistory)>) {
+type Conclusions = (Vec<Event>, Vec<((String, String), EntryHistory)>);
+
+fn conclusions(inventory: &Inventory) -> Conclusions {
     let mut entries: Vec<_> = inventory.entries().collect();
     for (_, history) in &mut entries {
         history.events.clear();

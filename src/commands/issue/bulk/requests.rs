@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::Wish;
 use crate::apply::Dates;
-use crate::commands::issue::{names_in_request, read_request};
+use crate::commands::issue::csr::{names_in_request, read_request};
 use crate::commands::shared;
 use crate::env::Env;
 use crate::error::{Error, Result};

@@ -7,78 +7,41 @@ use time::OffsetDateTime;
 
 use super::check::Checked;
 use crate::apply::{Place, Told};
+use crate::commands::told::Item;
 use crate::env::Env;
 use crate::error::Result;
 use crate::profile::Role;
 use crate::ui;
 
-/// What JSON says of one identity.
+/// A row that is wrong, for JSON.
 #[derive(Debug, Serialize)]
-pub(super) struct Item {
+pub(super) struct Skipped {
     action: &'static str,
     role: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    serial_number: Option<String>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_before: Option<OffsetDateTime>,
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
-    not_after: Option<OffsetDateTime>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
-    /// Where in the batch something is wrong.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<String>,
+    /// Where in the batch.
+    place: String,
+    reason: String,
 }
 
-impl Item {
-    fn about(action: &'static str, role: Role) -> Self {
-        Self {
-            action,
-            role: role.as_str(),
-            name: None,
-            issuer: None,
-            serial_number: None,
-            not_before: None,
-            not_after: None,
-            path: None,
-            place: None,
-            reason: None,
-        }
+impl Skipped {
+    pub(super) fn new(role: Role, place: String, reason: String) -> Self {
+        Self { action: "skipped", role: role.as_str(), place, reason }
     }
+}
 
-    pub(super) fn of(role: Role, place: &Place, told: Told, env: &Env) -> Self {
-        match told {
-            Told::Unchanged(name) => Self::unchanged(role, name),
-            Told::Issued { name, issuer, serial, not_before, not_after, renewed } => Self {
-                path: place.path_of(role, &name, env).ok().map(|path| ui::path(env.shown(&path))),
-                name: Some(name),
-                issuer: Some(issuer),
-                serial_number: Some(serial),
-                not_before: Some(not_before),
-                not_after: Some(not_after),
-                ..Self::about(if renewed { "reissued" } else { "issued" }, role)
-            },
-            Told::Revoked(old) => Self {
-                name: Some(old.name),
-                issuer: Some(old.issuer),
-                serial_number: Some(old.serial),
-                ..Self::about("revoked", role)
-            },
-        }
-    }
-
-    pub(super) fn unchanged(role: Role, name: String) -> Self {
-        Self { name: Some(name), ..Self::about("unchanged", role) }
-    }
-
-    pub(super) fn skipped(role: Role, place: String, reason: String) -> Self {
-        Self { place: Some(place), reason: Some(reason), ..Self::about("skipped", role) }
+/// What JSON says of one identity.
+pub(super) fn item(role: Role, place: &Place, told: &Told, env: &Env) -> Item {
+    match told {
+        Told::Unchanged(name) => Item::about("unchanged", role.as_str(), name),
+        Told::Issued { name, issuer, serial, not_before, not_after, renewed } => Item {
+            issuer: Some(issuer.clone()),
+            serial_number: Some(serial.clone()),
+            not_before: Some(*not_before),
+            not_after: Some(*not_after),
+            path: place.path_of(role, name, env).ok().map(|path| ui::path(env.shown(&path))),
+            ..Item::about(if *renewed { "reissued" } else { "issued" }, role.as_str(), name)
+        },
+        Told::Revoked(old) => Item::superseded(old),
     }
 }
 
