@@ -430,8 +430,8 @@ fn is_replaced(old: &[u8], new: &[Record]) -> bool {
 ///
 /// `e`: an event. `s`: a serial number, and an event that names it. `d`: the number of an event about nobody. `i`: an
 /// identity and its history. `c`: a name in lower case, where that is another. `u`: an identity that the manifest does not
-/// hold. `h`: one whose hook has not run. `r`, `x`: a revoked certificate, and one that is not known. `m`, `p`: an emitted file, and who is in it. `v`: who
-/// signed identities from lists. `z`: the beginning.
+/// hold. `h`: one whose hook has not run. `r`, `x`: a revoked certificate, and one that is not known. `m`, `p`: an emitted
+/// file, and who is in it. `v`: who signed identities from lists. `z`: the beginning.
 fn records_of(fold: Fold) -> Vec<Record> {
     let mut out: Vec<Record> = Vec::new();
     for fact in fold.facts {
