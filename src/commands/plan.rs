@@ -135,7 +135,7 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
 pub(crate) fn tell_done(plan: &Plan, env: &mut Env) {
     env.say(match plan.left().next() {
         None => "nothing to do: everything is as certgen.toml says",
-        Some(_) => "nothing else to do: what is left is for you to decide",
+        Some(_) => "nothing to do: what is left is for you to decide",
     });
 }
 
