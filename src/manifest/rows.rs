@@ -101,11 +101,6 @@ impl Columns {
         self.0.iter().zip(record).any(|(column, cell)| column == wanted && !cell.is_empty())
     }
 
-    /// The name in a row, if it has one.
-    pub fn name<'r>(&self, record: &'r csv::StringRecord) -> Option<&'r str> {
-        self.0.iter().zip(record).find(|(column, _)| *column == "name").map(|(_, cell)| cell)
-    }
-
     /// What a row asks for; what it does not say, `defaults` does.
     ///
     /// # Errors

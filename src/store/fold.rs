@@ -1,6 +1,7 @@
 //! What follows from events: each is taken in the order of real time, whatever order the lines are in.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::collections::{HashMap, HashSet};
 
 use time::OffsetDateTime;
 
@@ -113,6 +114,8 @@ pub(super) struct Fold {
     /// Identities by role and name, authorities excepted.
     pub(super) entries: BTreeMap<(String, String), EntryHistory>,
     pub(super) authorities: BTreeMap<String, EntryHistory>,
+    /// Names of identities that have capitals, by role and what they are in lower case.
+    capitals: BTreeMap<(String, String), Vec<String>>,
     /// The hash of each emitted file, by path, and when it was written.
     pub(super) emitted: BTreeMap<String, (String, Moment)>,
     /// The last event about definitions that names the users which certgen made, by path.
@@ -163,6 +166,13 @@ impl Fold {
         }
     }
 
+    /// The names in a role that read `lower` in lower case.
+    pub(super) fn twins(&self, role: &str, lower: &str) -> impl Iterator<Item = String> {
+        let key = (role.to_owned(), lower.to_owned());
+        let itself = self.entries.contains_key(&key).then(|| lower.to_owned());
+        itself.into_iter().chain(self.capitals.get(&key).into_iter().flatten().cloned())
+    }
+
     fn history_mut(&mut self, role: &str, name: &str) -> Option<&mut EntryHistory> {
         match role {
             layout::AUTHORITY => self.authorities.get_mut(name),
@@ -183,7 +193,16 @@ impl Fold {
         let history = if role == layout::AUTHORITY {
             self.authorities.entry(name.clone()).or_default()
         } else {
-            self.entries.entry((role.clone(), name.clone())).or_default()
+            match self.entries.entry((role.clone(), name.clone())) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let lower = name.to_lowercase();
+                    if lower != *name {
+                        self.capitals.entry((role.clone(), lower)).or_default().push(name.clone());
+                    }
+                    new.insert(EntryHistory::default())
+                }
+            }
         };
         push(&mut history.events, fact.moment);
         match fact.action {

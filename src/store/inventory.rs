@@ -292,11 +292,8 @@ impl Inventory {
     /// The names of identities in a role that differ from `name` in nothing but case, and are in use.
     pub fn twins(&self, role: &str, name: &str) -> Vec<String> {
         let lower = name.to_lowercase();
-        let folded = self.fold.entries.range((role.to_owned(), String::new())..);
-        let folded = folded.take_while(|((other, _), _)| other == role).map(|((_, name), _)| name.clone());
-        let alike = folded.filter(|other| other.to_lowercase() == lower);
-        let all = alike.chain(self.index.iter().flat_map(|index| index.twins(role, &lower)));
-        let alike: BTreeSet<String> = all.collect();
+        let indexed = self.index.iter().flat_map(|index| index.twins(role, &lower));
+        let alike: BTreeSet<String> = self.fold.twins(role, &lower).chain(indexed).collect();
         alike.into_iter().filter(|other| other != name && self.current(role, other).is_some()).collect()
     }
 

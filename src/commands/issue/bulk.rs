@@ -10,11 +10,11 @@ mod tell;
 mod twins;
 mod users;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use self::check::{Check, Checked, Decision};
+use self::check::{Check, Checked, Decision, asked};
 use self::requests::Requests;
 use self::rows::Rows;
 use self::tell::{Skipped, Summary};
@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::manifest::rows::Row;
 use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::profile::Role;
-use crate::store::Locked;
+use crate::store::{Inventory, Locked};
 use crate::ui;
 use crate::x509::Csr;
 
@@ -72,8 +72,8 @@ struct Reading<'a> {
     manifest: Manifest,
     defaults: EntrySpec,
     dates: Dates,
-    /// What was asked of devices that were swapped, where that is something: what a row does not say stays so.
-    known: HashMap<String, EntrySpec>,
+    /// Where it is looked up what was asked of devices that were swapped: what a row does not say stays so.
+    known: Option<Inventory>,
 }
 
 pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer> {
@@ -88,7 +88,8 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     };
     let defaults = spec(role, args, None, &world, env)?;
     let place = place(common, env);
-    let known = if args.replace { known(&source, role, &world)? } else { HashMap::new() };
+    // Looked up row by row: a million of them have no place in memory.
+    let known = args.replace.then(|| world.store.inventory()).transpose()?;
     let reading = Reading { source: &source, role, manifest: world.manifest.clone(), defaults, dates, known };
     let mut told = ui::Items::new(env);
     let users = args.users.as_ref().map(|file| Users::new(env.cwd.join(file)));
@@ -151,17 +152,6 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
         0 => Ok(Answer::Yes),
         faults => Err(Error::failed(format!("{what}: {}, all others are issued", bad(faults)))),
     }
-}
-
-/// What was asked of the identities of a batch when they were issued, where that is something.
-fn known(source: &Source, role: Role, world: &World) -> Result<HashMap<String, EntrySpec>> {
-    let mut known = HashMap::new();
-    for piece in source.pieces()? {
-        let Some(name) = source.name(&piece?) else { continue };
-        let asked = world.asked(role, &name).filter(|asked| *asked != EntrySpec::default());
-        known.extend(asked.map(|asked| (name, asked)));
-    }
-    Ok(known)
 }
 
 /// The lists follow once, when everything is revoked that this run could.
@@ -333,15 +323,6 @@ impl Source {
         }
     }
 
-    /// The name in a piece, if it has one.
-    fn name(&self, piece: &Piece) -> Option<String> {
-        match (self, piece) {
-            (Self::Rows(rows), Piece::Row(row)) => rows.name(row.record.as_ref().ok()?).map(str::to_owned),
-            (_, Piece::Request(file)) => requests::name(file),
-            _ => None,
-        }
-    }
-
     fn pieces(&self) -> Result<Box<dyn Iterator<Item = Result<Piece>> + Send>> {
         Ok(match self {
             Self::Rows(rows) => Box::new(rows.pass()?.map(|row| row.map(Piece::Row))),
@@ -374,8 +355,8 @@ impl Reading<'_> {
             }
         };
         let made = wish.and_then(|mut wish| {
-            if let Some(known) = self.known.get(&wish.name) {
-                wish.spec = std::mem::take(&mut wish.spec).over(known.clone());
+            if let Some(known) = self.known.as_ref().and_then(|known| asked(known, self.role, &wish.name)) {
+                wish.spec = std::mem::take(&mut wish.spec).over(known);
             }
             let entry = self.manifest.entry_from(self.role, &wish.name, &wish.spec);
             entry.map(|entry| (wish, entry)).map_err(|e| Error::from(e).message().to_owned())

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{Entry, EntrySpec};
 use crate::plan;
 use crate::profile::Role;
-use crate::store::{self, Issued, Location, layout};
+use crate::store::{self, Inventory, Issued, Location, layout};
 use crate::ui;
 use crate::x509::Validity;
 
@@ -191,7 +191,8 @@ impl Check<'_> {
                 found.push(format!("{what}: is {is}, asked {asked}"));
             }
         };
-        if let Some(spec) = self.world.asked(self.role, &entry.name)
+        let manifest = self.world.manifest.spec(self.role, &entry.name).cloned();
+        if let Some(spec) = manifest.or_else(|| asked(&self.world.inventory, self.role, &entry.name))
             && spec != wish.spec
             && let Ok(old) = self.world.manifest.entry_from(self.role, &entry.name, &spec)
         {
@@ -232,13 +233,8 @@ fn is_good(current: &Issued, has_directory: bool, env: &Env) -> Result<bool> {
     Ok(is_there && current.revoked.is_none() && !plan::is_due(Validity::new(not_before, not_after)?, env.now))
 }
 
-impl World {
-    /// What was asked of an identity when its certificate was issued, or what the manifest says of it.
-    pub(super) fn asked(&self, role: Role, name: &str) -> Option<EntrySpec> {
-        if let Some(spec) = self.manifest.spec(role, name) {
-            return Some(spec.clone());
-        }
-        let event = self.inventory.event(self.inventory.current(role.as_str(), name)?.event)?;
-        serde_json::from_value(event.entry?).ok()
-    }
+/// What was asked of an identity when its certificate was issued.
+pub(super) fn asked(inventory: &Inventory, role: Role, name: &str) -> Option<EntrySpec> {
+    let event = inventory.event(inventory.current(role.as_str(), name)?.event)?;
+    serde_json::from_value(event.entry?).ok()
 }

@@ -83,11 +83,6 @@ impl Rows {
         }
     }
 
-    /// The name in a row, if it has one.
-    pub(super) fn name<'r>(&self, record: &'r csv::StringRecord) -> Option<&'r str> {
-        self.columns.name(record)
-    }
-
     /// What a row asks for; what it does not say, `defaults` and `dates` do.
     pub(super) fn wish(
         &self,
