@@ -389,10 +389,12 @@ impl Standing {
         }
     }
 
-    /// Whether it cannot be relied on until `end`: it ends before, or is broken already. What was revoked is out of use.
+    /// Whether it cannot be relied on until `end`: it ends before, or is broken already. What was revoked is out of use, and a
+    /// revocation list, which lives for a month, is written anew before it ends: it counts once that is due.
     pub fn fails_before(&self, end: OffsetDateTime) -> bool {
         match self.state {
             State::Revoked => false,
+            State::Ok if self.list.is_some() => false,
             State::Missing | State::Damaged | State::Expired | State::NotYetValid => true,
             _ => self.not_after.is_some_and(|not_after| not_after < end),
         }

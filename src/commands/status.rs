@@ -34,7 +34,7 @@ pub(crate) struct StatusArgs {
     /// Only these: a role (authority, crl, server, node, client, external), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
     what: Vec<String>,
-    /// Exit with 3 if something in use ends within DUR, has ended, is missing or damaged
+    /// Exit with 3 if something in use ends within DUR (a revocation list: once it is due), has ended, is missing or damaged
     #[arg(long, value_name = "DUR")]
     fail_within: Option<Duration>,
     /// Due is what ends within DUR, instead of a third of its lifetime

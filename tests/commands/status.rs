@@ -52,6 +52,18 @@ fn the_answer_is_no_when_something_ends() {
 }
 
 #[test]
+fn a_list_that_lives_for_a_month_is_no_alarm_until_it_is_due() {
+    let world = celery();
+    world.certgen(["revoke", "celery_client"]).at(DAY_ONE).run().success();
+    let status = |at: &str| world.certgen(["status", "--fail-within", "30d"]).at(at).run();
+    status("2026-01-02T00:00:00Z").success().stdout_has("crl");
+    status("2026-01-25T00:00:00Z").code(3);
+    status("2026-02-25T00:00:00Z").code(3);
+    world.certgen(["crl", "--due"]).at("2026-02-25T00:00:00Z").run().success();
+    status("2026-02-26T00:00:00Z").success();
+}
+
+#[test]
 fn what_is_wrong_with_a_pair_is_seen() {
     let world = celery();
     world.certgen(["issue", "client", "a", "b", "c", "d"]).at(DAY_ONE).run().success();
