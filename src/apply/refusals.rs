@@ -120,12 +120,12 @@ impl World {
                 ui::quote(&entry.name)
             ))
             .hint(format!("take the hold back with certgen revoke {} --reason removeFromCRL", reference(entry)))
-            .hint("or add --force for a new certificate beside it"));
+            .hint(format!("or for a new certificate beside it: {}", forced(entry))));
         }
         let Some(accepted) = self.accepts_revoked(entry, env) else { return Ok(()) };
         Err(Error::failed(format!("{} {} was not issued: {accepted}", entry.role, ui::quote(&entry.name)))
             .hint(format!("choose another name: certgen issue client NEWNAME --like {}", ui::shell(&entry.name)))
-            .hint("or add --force if every broker checks the CRL"))
+            .hint(format!("or, if every broker checks the CRL: {}", forced(entry))))
     }
 
     /// What is to be known of a name that comes back: whoever has the key of a revoked certificate is let in again with its
@@ -201,6 +201,11 @@ impl World {
         Err(Error::failed(format!("authority {} exists already", ui::quote(name)))
             .hint("name another one: a second key for an authority would break every chain below it"))
     }
+}
+
+/// What issues it in spite of what is known.
+fn forced(entry: &Entry) -> String {
+    format!("certgen issue {} {} --force", entry.role, ui::shell(&entry.name))
 }
 
 /// An identity as people type it.

@@ -233,7 +233,14 @@ impl Change<'_> {
         let mut names = HashSet::new();
         let entries = self.world.manifest.entries().iter().chain(self.world.unmanaged());
         for Entry { name, .. } in entries.filter(|entry| entry.role == Role::Client) {
-            let Some(issued) = self.world.inventory.current(client, name) else { continue };
+            let Some(issued) = self.world.inventory.current(client, name) else {
+                // It was taken out, its certificate revoked, and whoever has that would be let in again.
+                let unexpired = self.world.inventory.unexpired(client, name, self.env.now);
+                if unexpired.iter().any(|issued| issued.revoked.is_some()) {
+                    names.insert(name.clone());
+                }
+                continue;
+            };
             let change = changes.get(&(issued.issuer.as_str(), issued.serial.as_str()));
             if change.copied().unwrap_or(issued.revoked.is_some()) {
                 names.insert(name.clone());

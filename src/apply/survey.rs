@@ -274,6 +274,10 @@ impl World {
             standing.state = State::Revoked;
         }
         if read && here {
+            if !elsewhere && pair.as_ref().is_some_and(|pair| pair.key == plan::Key::Elsewhere) {
+                standing.state = standing.state.min(State::Elsewhere);
+                standing.detail = Some("its key is in another checkout".to_owned());
+            }
             self.look_for_damage(&mut standing, role, name, pair.as_ref(), env);
         }
         Ok(standing)

@@ -125,8 +125,11 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     match plan.to_do().count() {
         0 if !plan.is_done() => {}
         0 => tell_done(plan, env),
-        1 => env.say("1 thing to do: certgen apply"),
-        n => env.say(format!("{n} things to do: certgen apply")),
+        n => {
+            let things = if n == 1 { "thing" } else { "things" };
+            let prune = if plan.unwanted().is_empty() { "" } else { " --prune" };
+            env.say(format!("{n} {things} to do: certgen apply{prune}"));
+        }
     }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Entry;
 use crate::plan;
 use crate::profile::Role;
+use crate::store::Location;
 use crate::ui;
 use crate::x509::Duration;
 
@@ -128,6 +129,20 @@ fn pass(args: &RenewArgs, env: &mut Env) -> Result<Answer> {
     }
 }
 
+/// A key that was written to another place is there alone; one that never was here is its owner's.
+fn elsewhere(world: &World, role: Role, name: &str) -> Error {
+    let location = world.inventory.current(role.as_str(), name).map(|issued| issued.location);
+    let why = |why| Error::failed(format!("{role} {} was not renewed: its key is not here, {why}", ui::quote(name)));
+    let shown = ui::shell(name);
+    match location {
+        Some(Location::Out | Location::Archive) => why("it was written to another place").hint(format!(
+            "for a new key and certificate there: certgen issue {role} {shown} --force --out DIR; of a list, with --from"
+        )),
+        _ => why("its owner sends a request")
+            .hint(format!("with the request: certgen issue {role} {shown} --csr FILE --force")),
+    }
+}
+
 /// What is to be renewed. What cannot be is noted in `items`, or refused where it was asked for by name.
 fn pick(args: &RenewArgs, world: &World, items: &mut Vec<Item>, env: &Env) -> Result<Vec<Renewal>> {
     if !args.names.is_empty() {
@@ -164,11 +179,7 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {
         Renewable::Here(renewal) => Ok(*renewal),
-        Renewable::Elsewhere => Err(Error::failed(format!(
-            "{role} {} was not renewed: its key is not here, its owner sends a request",
-            ui::quote(&name)
-        ))
-        .hint(format!("with the request: certgen issue {role} {} --csr FILE --force", ui::shell(&name)))),
+        Renewable::Elsewhere => Err(elsewhere(world, role, &name)),
         Renewable::Revoked => {
             let accepted = world.entry(role, &name).and_then(|entry| world.accepts_revoked(&entry, env));
             let again = format!("if it shall come back after all: certgen issue {role} {} --force", ui::shell(&name));

@@ -65,9 +65,10 @@ impl Default for Columns {
 }
 
 impl Columns {
-    /// True for the first row of a list that says what its columns are.
+    /// True for the first row of a list that says what its columns are, be it with another separator.
     pub fn is_header(record: &csv::StringRecord) -> bool {
-        record.get(0).is_some_and(|cell| cell.trim() == "name")
+        let first = record.get(0).and_then(|cell| cell.split([';', '\t', '|']).next());
+        first.is_some_and(|cell| cell.trim() == "name")
     }
 
     /// From the header of a list. Says of a column that does not exist which was meant.
@@ -79,6 +80,10 @@ impl Columns {
         let known: Vec<&str> = CERTIFICATE.iter().chain(about_users).copied().collect();
         let mut columns: Vec<String> = Vec::new();
         for column in record {
+            if column.contains([';', '\t', '|']) {
+                return Err(Error::failed(format!("{} is not a column", ui::quote(column)))
+                    .hint("columns are separated by commas; export the list as CSV with commas"));
+            }
             let column = column.trim().replace('-', "_");
             let column = if column == "tag" { "tags".to_owned() } else { column };
             if !known.contains(&column.as_str()) {
@@ -363,5 +368,10 @@ mod tests {
         let error = Columns::from_header(&record, Role::Client).unwrap_err();
         assert!(error.hints().iter().any(|hint| hint == "did you mean vhost?"), "{:?}", error.hints());
         assert!(Columns::from_header(&csv::StringRecord::from(vec!["name", "vhost"]), Role::Server).is_err());
+        // As spreadsheets write it in half of Europe: it is a header, and no client is called name;san.
+        for record in ["name;san", "name\tsan"].map(|cell| csv::StringRecord::from(vec![cell])) {
+            assert!(Columns::is_header(&record));
+            assert!(format!("{:?}", Columns::from_header(&record, Role::Client).unwrap_err()).contains("commas"));
+        }
     }
 }

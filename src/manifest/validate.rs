@@ -89,6 +89,9 @@ pub(super) fn syntax(text: &Text<'_>, error: &toml::de::Error) -> ManifestError 
             "duplicate key" => {
                 format!("{} stands there twice", ui::quote(found.split(['=', ']']).next().unwrap_or(found).trim()))
             }
+            _ if found.starts_with("<<<<<<<") || found.starts_with("=======") || found.starts_with(">>>>>>>") => {
+                "a mark of a merge; keep the lines of both sides that are meant, and take the marks out".to_owned()
+            }
             _ => format!("not TOML: {message}"),
         },
     )

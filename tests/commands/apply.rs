@@ -241,6 +241,14 @@ fn pruning_takes_out_what_once_stood_in_the_manifest_and_nothing_else() {
     let found = steps(&world, &["plan", "--prune"], 3);
     assert_eq!(found, ["prune client/celery_client: certgen.toml has it no longer"]);
     applied(&world, &["--prune", "--yes"]);
+    // Whoever still has the revoked certificate is not let in by an entry that comes back.
+    append(&world, "\n[client.celery_client]\n");
+    let found = steps(&world, &["plan"], 0);
+    assert!(found.len() == 1 && found[0].starts_with("leave client/celery_client"), "{found:?}");
+    world.certgen(["apply"]).at(LATER).run().success();
+    let definitions = world.read("pki/rabbitmq/definitions.json");
+    assert!(!definitions.contains("celery_client"), "{definitions}");
+    edit(&world, "\n[client.celery_client]\n", "");
     assert!(!world.pki("client/celery_client").exists() && world.pki("client/stray").exists());
     let list = certgen::x509::Crl::from_pem(world.read("pki/ca/root/crl.pem").as_bytes()).expect("a list");
     assert_eq!(list.len(), 1);

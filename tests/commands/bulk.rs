@@ -689,3 +689,46 @@ fn a_disk_that_fills_up_leaves_what_can_be_taken_up() {
         check(&world.pki(""));
     }
 }
+
+#[test]
+fn a_name_that_the_authorities_above_may_not_sign_for_is_told_before_anything_is_signed() {
+    let (above, site) = (World::initialised([]), World::new());
+    site.certgen(["request", "authority", "site"]).run().success();
+    let request = site.pki("ca/site/request.pem").display().to_string();
+    let signs = ["issue", "authority", "site", "--csr", &request, "--issuer", "root", "--permit", "site.example"];
+    above.certgen(signs).run().success();
+    let chain = above.pki("ca/site/ca_chain.pem").display().to_string();
+    site.certgen(["request", "--finish", &chain]).run().success();
+    site.write("l.csv", "name,san\na,a.site.example\nb,b.other.example\nc,c.site.example\n");
+    let from = ["issue", "client", "--from", "l.csv", "--archive", "l.tar"];
+    let told = "l.csv: line 3: client \"b\": \"site\" may not sign for \"DNS:b.other.example\"";
+    site.certgen(from).run().code(1).stderr_has(told).stderr_has("nothing was issued");
+    assert!(!site.path("l.tar").exists() && !site.path("l.tar.partial").exists());
+    site.certgen(from.iter().chain(&["--keep-going"])).run().code(1).stderr_has(told);
+    let names: Vec<String> = archive(&site.path("l.tar")).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["a", "c"]);
+}
+
+#[test]
+fn a_list_with_semicolons_is_no_list_of_odd_names() {
+    let world = World::initialised([]);
+    world.write("l.csv", "name;san\na;a.example\n");
+    let run = world.certgen(["issue", "client", "--from", "l.csv", "--archive", "l.tar"]).run().code(1);
+    run.stderr_has("\"name;san\" is not a column").stderr_has("separated by commas");
+}
+
+#[test]
+fn a_device_of_a_list_that_is_swapped_alone_stays_out_of_the_manifest() {
+    let world = World::initialised([]);
+    world.write("l.csv", names(3));
+    world.certgen(["issue", "client", "--from", "l.csv", "--archive", "l.tar"]).run().success();
+    let manifest = world.read("pki/certgen.toml");
+    world.certgen(["issue", "client", "dev-00002", "--replace", "--out", "new"]).run().success();
+    assert_eq!(world.read("pki/certgen.toml"), manifest);
+    let list = world.certgen(["list", "dev-00002", "--json"]).run().success().json();
+    assert_eq!(list["items"][0]["managed"], false);
+    // What nobody can renew here says how it is made anew.
+    let refused = world.certgen(["renew", "dev-00002"]).run().code(1);
+    refused.stderr_has("written to another place").stderr_has("--force --out DIR");
+    world.certgen(["plan"]).run().success();
+}

@@ -10,7 +10,7 @@ mod tell;
 mod twins;
 mod users;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -218,6 +218,7 @@ fn look(
         force: common.force,
         replace: args.replace,
         list: reading.source.sha256(),
+        limits: BTreeMap::new(),
         refusals: NameRefusals::new(world),
         twins: Twins::new()?,
         users,

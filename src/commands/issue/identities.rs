@@ -50,9 +50,16 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
             .map_err(|e| shared::blame(e, role, &wish.name, &wish.spec))?;
         refusals.privileged_user(&entry)?;
     }
+    // What came from a list stays known by the inventory alone when it is swapped.
+    let is_of_a_list =
+        |name: &str| world.inventory.current(role.as_str(), name).is_some_and(|issued| issued.bulk && !issued.managed);
+    let no_save = common.no_save || (args.replace && wishes.iter().all(|wish| is_of_a_list(&wish.name)));
     let text = edited(role, &wishes, &world)?;
     let manifest = world.parse(&text)?;
-    let entries = entries(role, &wishes, &manifest, !common.no_save)?;
+    let mut entries = entries(role, &wishes, &manifest, !no_save)?;
+    for entry in entries.iter_mut().filter(|entry| no_save && is_of_a_list(&entry.name)) {
+        entry.user = None;
+    }
     for entry in &entries {
         world.refuse_owner(entry)?;
         refusals.case_twin(entry)?;
@@ -72,7 +79,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
             }
         }
     }
-    let unsaved = if common.no_save {
+    let unsaved = if no_save {
         Some(manifest)
     } else {
         world.save(manifest);
@@ -80,7 +87,7 @@ pub(super) fn run(role: Role, args: &ClientArgs, env: &mut Env) -> Result<Answer
     };
     let delivery = Delivery::new(common.out.as_deref(), common.archive.as_deref(), env)?;
     let mut vault = Vault::new(&common.unlock);
-    let saves = !common.no_save && text != world.manifest_text;
+    let saves = !no_save && text != world.manifest_text;
     let order = |(entry, replaces): (Entry, Option<Certificate>)| {
         Ok(Order {
             unmanaged: unsaved.as_ref().and_then(|asked| asked.spec(role, &entry.name)).cloned(),

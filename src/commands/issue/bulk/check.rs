@@ -1,6 +1,6 @@
 //! The first look at a batch: every identity is judged before anything is signed, and everything that is wrong is told.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::twins::Twins;
 use super::users::Users;
@@ -13,7 +13,7 @@ use crate::plan;
 use crate::profile::Role;
 use crate::store::{self, Inventory, Issued, Location, layout};
 use crate::ui;
-use crate::x509::Validity;
+use crate::x509::{Certificate, NameConstraints, Validity};
 
 /// What is to be done about one row; a byte each, because there may be a million.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(super) struct Check<'a> {
     pub(super) replace: bool,
     /// What tells this list from others.
     pub(super) list: Option<String>,
+    /// What the authorities above an issuer, itself included, may sign for.
+    pub(super) limits: BTreeMap<String, Vec<NameConstraints>>,
     pub(super) refusals: NameRefusals<'a>,
     pub(super) twins: Twins,
     pub(super) users: Option<Users>,
@@ -102,7 +104,8 @@ impl Check<'_> {
         // Most names are new, and then there is nothing to look at.
         let has_directory =
             (in_pki || current.is_some()) && world.store.holds(layout::entry_dir(self.role.as_str(), &entry.name)?);
-        let earlier = || world.inventory.unexpired(self.role.as_str(), &entry.name, env.now);
+        let role = self.role.as_str();
+        let earlier = || world.inventory.unexpired(role, &entry.name, env.now);
         if self.replace {
             let current = current.as_ref().ok_or_else(|| Error::failed("it has no certificate to be replaced"))?;
             if !self.force && self.is_replaced(wish, current)? && is_good(current, has_directory, env)? {
@@ -138,6 +141,7 @@ impl Check<'_> {
             world.refuse_key_elsewhere(entry)?;
         }
         let issuer = world.authority_certificate(&entry.issuer)?;
+        self.refuse_names_outside(entry)?;
         for note in apply::bulk_dates(entry, issuer, wish.dates, env.now)? {
             match note {
                 DateNote::Clipped { .. } => {}
@@ -170,6 +174,26 @@ impl Check<'_> {
         }
     }
 
+    /// What the authorities above may not sign for is told before anything is signed (RFC 5280 section 4.2.1.10).
+    fn refuse_names_outside(&mut self, entry: &Entry) -> Result<()> {
+        if !self.limits.contains_key(&entry.issuer) {
+            let chain = self.world.chain_from(&entry.issuer)?;
+            let limits = chain.iter().filter_map(Certificate::name_constraints).cloned().collect();
+            self.limits.insert(entry.issuer.clone(), limits);
+        }
+        let limits = &self.limits[&entry.issuer];
+        match entry.san.iter().find(|name| limits.iter().any(|limits| !limits.allows(name))) {
+            None => Ok(()),
+            Some(name) => Err(Error::failed(format!(
+                "{} {}: {} may not sign for {}",
+                entry.role,
+                ui::quote(&entry.name),
+                ui::quote(&entry.issuer),
+                ui::quote(&name.to_string())
+            ))),
+        }
+    }
+
     /// Nothing outside the PKI is replaced.
     fn refuse_what_is_there(&self, directory: &str) -> Result<()> {
         let places = match self.place {
@@ -196,7 +220,10 @@ impl Check<'_> {
             && spec != wish.spec
             && let Ok(old) = self.world.manifest.entry_from(self.role, &entry.name, &spec)
         {
-            let names = |entry: &Entry| entry.san.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            let names = |entry: &Entry| match entry.san.as_slice() {
+                [] => "none".to_owned(),
+                names => names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+            };
             differs("issuer", old.issuer.clone(), entry.issuer.clone());
             differs("names", names(&old), names(entry));
             differs("subject", old.subject.to_string(), entry.subject.to_string());
