@@ -1,6 +1,7 @@
 //! The surroundings of a command: umask, streams that are full or gone, no home, clocks that are wrong, directories that
 //! cannot be written, links where files should be.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::process::Stdio;
@@ -29,26 +30,43 @@ fn no_key_is_ever_created_with_a_wider_mode() {
         "strace",
         "-f",
         "-s",
-        "256",
+        "65536",
         "-e",
         "trace=open,openat,creat,chmod,fchmod,fchmodat,write,pwrite64,writev",
         "-o",
     ];
+    let mut secrets = 0;
     for args in
         [vec!["init", "--profile", "celery"], vec!["issue", "client", "x"], vec!["issue", "server", "y.example"]]
     {
         let under = strace.iter().map(|s| (*s).to_owned()).chain([trace.display().to_string()]);
         world.certgen(args).under(under).after_shell("umask 000").run().success();
+        // The files that others may read, by their descriptors while they are open.
+        let mut public: BTreeSet<String> = BTreeSet::new();
         for line in fs::read_to_string(&trace).expect("strace wrote a trace").lines() {
             let creates = line.contains("O_CREAT") && line.contains("open");
+            if let Some((_, descriptor)) = line.rsplit_once(" = ").filter(|_| line.contains("open")) {
+                public.remove(descriptor);
+            }
             // The lock holds nothing and may be opened again and again.
             if creates && line.contains("/pki") && !line.contains("/lock\"") {
                 assert!(line.contains("O_EXCL") && line.contains("O_NOFOLLOW"), "not a new file of ours: {line}");
-                assert!(line.contains(", 0600)") || line.contains(", 0400)"), "created with a wider mode: {line}");
+                let (begin, descriptor) = line.rsplit_once(" = ").expect("strace tells the result");
+                if !begin.ends_with(", 0600)") && !begin.ends_with(", 0400)") {
+                    assert!(begin.ends_with(", 0644)"), "created with a mode that nothing has: {line}");
+                    public.insert(descriptor.to_owned());
+                }
+            }
+            if let Some((_, written)) = line.split_once("write(") {
+                let descriptor = written.split(',').next().unwrap_or_default();
+                let is_secret = ["PRIVATE KEY", "password_hash"].iter().any(|secret| written.contains(secret));
+                assert!(!is_secret || !public.contains(descriptor), "a secret for everybody: {line}");
+                secrets += usize::from(is_secret);
             }
             assert!(!line.contains("O_TRUNC"), "truncates in place: {line}");
         }
     }
+    assert!(secrets >= 6, "the trace shows the secrets that are written: {secrets}");
     check(&world.pki(""));
 }
 
