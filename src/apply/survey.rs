@@ -115,7 +115,7 @@ impl World {
     fn external_names(&self) -> Result<BTreeSet<String>> {
         let known = self.inventory.entries_of(EXTERNAL).filter(|(_, history)| history.current().is_some());
         let mut names: BTreeSet<String> = known.map(|(name, _)| name).collect();
-        let on_disk = self.store.entries_on_disk()?.entries.into_iter().filter(|entry| entry.role == EXTERNAL);
+        let on_disk = self.store.entries_on_disk()?.into_iter().filter(|entry| entry.role == EXTERNAL);
         names.extend(on_disk.map(|entry| entry.name));
         Ok(names)
     }

@@ -113,7 +113,7 @@ impl World {
         }
         let disk = store.entries_on_disk()?;
         let mut authorities = BTreeMap::new();
-        for authority in disk.entries.iter().filter(|e| e.role == layout::AUTHORITY) {
+        for authority in disk.iter().filter(|e| e.role == layout::AUTHORITY) {
             let restore = "put the authority's certificate back, from version control or a backup";
             for generation in Generation::ALL {
                 let path = layout::ca_certificate(Ca::new(&authority.name, generation))?;
@@ -131,7 +131,7 @@ impl World {
                 authorities.insert((authority.name.clone(), generation), certificate);
             }
         }
-        let on_disk = disk.entries.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
+        let on_disk = disk.iter().filter_map(|e| Some((e.role.parse().ok()?, e.name.clone()))).collect();
         let unmanaged = unmanaged(&inventory, &manifest);
         Ok(Self { store, manifest, manifest_text, inventory, authorities, on_disk, unmanaged })
     }

@@ -83,7 +83,7 @@ fn look(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
         write!(env.out(), "{}", diff(old.as_deref(), &new, &shown))?;
     }
     for step in plan.to_do().filter(|step| !matches!(step.thing, Thing::File(_))) {
-        env.say(format!("{} {}: {}", step.act.as_str(), step.thing, ui::plain(&step.reasons.join("; "))));
+        env.say(format!("{} {}: {}", step.act.as_str(), step.thing, ui::sentence(&step.reasons.join("; "))));
     }
     Ok(plan::answer(&plan))
 }
@@ -158,7 +158,7 @@ fn line(step: &Step, written: Option<&Written>, env: &Env) -> String {
             let until = ui::date(written.certificate.validity().not_after);
             format!("{verb:9} {what}  until {}  {}", &until[..10], ui::path(env.shown(&written.directory)))
         }
-        None => format!("{verb:9} {what}  {}", ui::plain(&step.reasons.join("; "))),
+        None => format!("{verb:9} {what}  {}", ui::sentence(&step.reasons.join("; "))),
     }
 }
 

@@ -116,7 +116,7 @@ pub(crate) fn show(plan: &Plan, env: &mut Env) -> Result<()> {
     }
     let mut table = Table::new(&["ACTION", "WHAT", "WHY"]);
     for step in &plan.steps {
-        table.row([step.act.as_str().to_owned(), shown(&step.thing, env), ui::plain(&step.reasons.join("; "))]);
+        table.row([step.act.as_str().to_owned(), shown(&step.thing, env), ui::sentence(&step.reasons.join("; "))]);
     }
     if !plan.steps.is_empty() {
         table.print(env)?;

@@ -352,7 +352,7 @@ fn completer(offer: fn(role: &str, name: &str) -> Option<String>) -> ArgValueCom
     ArgValueCompleter::new(move |typed: &std::ffi::OsStr| {
         let typed = typed.to_string_lossy();
         let Ok(disk) = Store::open(&pki_of_the_line()).entries_on_disk() else { return Vec::new() };
-        let names = disk.entries.iter().filter_map(|entry| offer(&entry.role, &entry.name));
+        let names = disk.iter().filter_map(|entry| offer(&entry.role, &entry.name));
         names.filter(|n| n.starts_with(&*typed)).map(CompletionCandidate::new).collect()
     })
 }

@@ -74,7 +74,7 @@ pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
-pub use snapshot::{DiskEntry, DiskSnapshot};
+pub use snapshot::DiskEntry;
 pub use spool::{Spool, open_twice};
 pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
@@ -161,7 +161,7 @@ impl Store {
     }
 
     /// Lists what has a directory of its own.
-    pub fn entries_on_disk(&self) -> Result<DiskSnapshot> {
+    pub fn entries_on_disk(&self) -> Result<Vec<DiskEntry>> {
         snapshot::take(self)
     }
 

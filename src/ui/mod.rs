@@ -15,4 +15,4 @@ pub use json::{Items, document, items, stream};
 pub use progress::Progress;
 pub use prompt::{ask, choose, confirm, new_secret, restore_cursor, secret};
 pub use table::Table;
-pub use text::{date, path, plain, quote, shell, span};
+pub use text::{date, path, plain, quote, sentence, shell, span};

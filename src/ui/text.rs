@@ -11,12 +11,17 @@ const LONGEST: usize = 100;
 /// `text` in double quotes, safe for a terminal and a log: control characters, bidirectional overrides and quotes are
 /// escaped, and a very long text is cut.
 pub fn quote(text: &str) -> String {
-    format!("\"{}\"", escaped(text, true))
+    format!("\"{}\"", escaped(text, true, LONGEST))
 }
 
 /// `text` without quotes, for tables; unsafe characters are escaped just the same.
 pub fn plain(text: &str) -> String {
-    escaped(text, false)
+    escaped(text, false, LONGEST)
+}
+
+/// A sentence of ours with foreign texts in it, which are cut already: whole, on one line.
+pub fn sentence(text: &str) -> String {
+    escaped(text, false, usize::MAX)
 }
 
 /// A path as people type it; bytes that are not UTF-8 or would disturb the terminal are escaped.
@@ -64,10 +69,10 @@ pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-fn escaped(text: &str, quoted: bool) -> String {
+fn escaped(text: &str, quoted: bool, longest: usize) -> String {
     let mut out = String::with_capacity(text.len());
     for (count, c) in text.chars().enumerate() {
-        if count == LONGEST {
+        if count == longest {
             out.push_str("...");
             break;
         }

@@ -204,7 +204,7 @@ fn chain(certificate: &Certificate, pool: &[Certificate], env: &Env) -> Result<V
     let mut pool = pool.to_vec();
     if Store::open(&env.pki).exists() {
         let store = Store::open(&env.pki);
-        for entry in store.entries_on_disk()?.entries.iter().filter(|entry| entry.role == layout::AUTHORITY) {
+        for entry in store.entries_on_disk()?.iter().filter(|entry| entry.role == layout::AUTHORITY) {
             let bytes = store.read_if_exists(layout::ca_certificate(&entry.name)?, crate::store::INPUT_LIMIT)?;
             pool.extend(bytes.and_then(|bytes| Certificate::from_pem(&bytes).ok()));
         }

@@ -118,7 +118,9 @@ pub(super) fn say_elsewhere(place: &Place, checked: &Checked, kept: usize, repla
     {
         return;
     }
-    env.say(format!("{elsewhere} were issued before and are where they were written then; --force issues them again"));
+    env.say(format!(
+        "{elsewhere} were issued before, to where they were written then; whoever has lost them issues them again with --force"
+    ));
 }
 
 fn is_there(path: &Path) -> bool {
