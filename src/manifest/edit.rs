@@ -3,6 +3,7 @@
 //! Each change is a splice of the text at a place that `scan.rs` found, and is checked before it counts: the new text must
 //! parse to the old values with exactly that change. A layout that cannot be edited so is refused, never damaged.
 
+use super::array::relisted;
 use super::file::section;
 use super::message::{ManifestError, Text};
 use super::spec::{AuthoritySpec, EntrySpec, KubernetesSpec};
@@ -97,7 +98,7 @@ impl Editor {
             return Ok(());
         }
         insert(&mut wanted, &path, new);
-        let changed = splice::set(&self.text, table, key, &value.to_string());
+        let changed = splice::set(&self.text, table, key, |old| value.in_place_of(old));
         self.accept(changed, &wanted, table)
     }
 
@@ -224,6 +225,15 @@ impl Value {
                 toml::Value::Table(members.iter().map(|(key, value)| ((*key).to_owned(), value.to_toml())).collect())
             }
         }
+    }
+}
+
+impl Value {
+    /// The value in TOML: a list in the lines of the one that it takes the place of, anything else on one line.
+    fn in_place_of(&self, old: Option<&str>) -> String {
+        let list = if let Self::Strings(list) = self { Some(list) } else { None };
+        let relisted = old.zip(list).and_then(|(old, list)| relisted(old, list, quoted_string));
+        relisted.unwrap_or_else(|| self.to_string())
     }
 }
 
@@ -363,6 +373,16 @@ mod tests {
         let other = EntrySpec { vhost: None, access: None, read: Some(".*".into()), ..Default::default() };
         let found = edited(PLAIN, |e| e.put_entry(Role::Client, "worker", &other));
         assert_eq!(found, PLAIN.replace("vhost = \"/\" # one\naccess = \"celery\"\n", "read = \".*\"\n"));
+    }
+
+    #[test]
+    fn a_list_keeps_its_lines() {
+        let text = "version = 1\n[client.a]\nsan = [ # names\n  \"a\", # first\n] # y\n";
+        let list = |names: &[&str]| Value::Strings(names.iter().map(|name| (*name).to_owned()).collect());
+        let found = edited(text, |e| e.set(&["client", "a"], "san", &list(&["a", "b"])));
+        assert_eq!(found, text.replace("# first\n", "# first\n  \"b\",\n"));
+        let found = edited(text, |e| e.set(&["client", "a"], "san", &list(&["b"])));
+        assert_eq!(found, text.replace("  \"a\", # first\n", "  \"b\",\n"));
     }
 
     #[test]

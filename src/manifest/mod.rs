@@ -8,6 +8,7 @@
 //! outside can build one that is not valid. The layers of defaults meet in `settings.rs`. Faults carry line and column.
 //! An [`EntrySpec`] from flags or from a row of a list goes through the very same checks ([`Manifest::entry_from`]).
 
+mod array;
 mod asked;
 mod authority;
 mod broker;

@@ -5,12 +5,14 @@ use std::ops::Range;
 use super::scan::{Kind, Statement, members, statements};
 use crate::profile::quoted_key;
 
-/// Sets `key` of `table` to `value`, which is TOML already.
-pub(crate) fn set(text: &str, table: &[&str], key: &str, value: &str) -> Option<String> {
+/// Sets `key` of `table` to what `value` makes, in TOML already, of what stands there.
+pub(crate) fn set(text: &str, table: &[&str], key: &str, value: impl Fn(Option<&str>) -> String) -> Option<String> {
     let path: Vec<&str> = table.iter().copied().chain([key]).collect();
     if let Some(range) = find_value(text, &path)? {
-        return Some(replaced(text, range, value));
+        let value = value(text.get(range.clone()));
+        return Some(replaced(text, range, &value));
     }
+    let value = value(None);
     // The key may stand there in parts (`key.part = 1`, `[table.key]`): they make way for the one value.
     let text = remove(text, &path)?;
     let assignment = format!("{} = {value}", quoted_key(key));
