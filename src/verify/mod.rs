@@ -105,7 +105,7 @@ pub struct Report {
     pub anchored: bool,
     /// A name was asked for.
     pub name_checked: bool,
-    /// Revocation lists were given or demanded.
+    /// Revocation lists were demanded, or one that was given covers the leaf.
     pub revocation_checked: bool,
 }
 
@@ -147,7 +147,7 @@ pub struct ReportFacts<'a> {
     pub anchored: bool,
     /// A name was asked for.
     pub name_checked: bool,
-    /// Revocation lists were given or demanded.
+    /// Revocation lists were demanded, or one that was given covers the leaf.
     pub revocation_checked: bool,
     /// Subjects, leaf first, as they are: not safe to print.
     pub chain: Vec<String>,
@@ -187,12 +187,15 @@ pub fn verify(question: &Question<'_>) -> Report {
     if findings.problems() == 0 {
         second_opinion(question, &path, leaf, &mut findings);
     }
+    let is_uncovered =
+        |f: &Finding| f.check == Check::Revocation && f.severity == Severity::Note && f.certificate == Some(leaf.index);
+    let leaf_is_covered = !question.crls.is_empty() && !findings.list.iter().any(is_uncovered);
     Report {
         findings: findings.list,
         chain: path.into_iter().cloned().collect(),
         anchored,
         name_checked: question.name.is_some(),
-        revocation_checked: question.crl_required || !question.crls.is_empty(),
+        revocation_checked: question.crl_required || leaf_is_covered,
     }
 }
 
