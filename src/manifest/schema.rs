@@ -116,32 +116,38 @@ pub(crate) const FILE_KEYS: Keys = &[VERSION, DEFAULTS, AUTHORITY, SERVER, NODE,
 pub(crate) const DEFAULTS_KEYS: Keys =
     &[ISSUER, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE, SERVER, NODE, CLIENT, AUTHORITY];
 
-/// `[defaults.server]` and `[defaults.node]`.
-pub(crate) const DEFAULTS_SERVING_KEYS: Keys =
-    &[ISSUER, SAN, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE, TRUST];
+/// Puts lists behind one another; there are `N` keys in them.
+const fn joined<const N: usize>(lists: &[Keys]) -> [&'static Key; N] {
+    let mut all = [ISSUER; N];
+    let (mut list, mut at) = (0, 0);
+    while list < lists.len() {
+        let mut key = 0;
+        while key < lists[list].len() {
+            all[at] = lists[list][key];
+            (key, at) = (key + 1, at + 1);
+        }
+        list += 1;
+    }
+    assert!(at == N, "the lists have another length");
+    all
+}
 
-/// `[defaults.client]`.
-pub(crate) const DEFAULTS_CLIENT_KEYS: Keys = &[
-    ISSUER,
-    KEY_TYPE,
-    VALIDITY,
-    SUBJECT,
-    OWNER,
-    KEY_MODE,
-    KEY_PASSWORD_FILE,
-    TRUST,
-    VHOST,
-    ACCESS,
-    CONFIGURE,
-    WRITE,
-    READ,
-    TOPIC_EXCHANGE,
-    TOPIC_WRITE,
-    TOPIC_READ,
-    TAGS,
-    PASSWORD,
-    CLIENT_BROKER,
-];
+/// What an identity says of its certificate and its files.
+const CERTIFICATE_KEYS: Keys = &[ISSUER, SAN, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE];
+
+/// What a client says of its user.
+const USER_KEYS: Keys =
+    &[VHOST, ACCESS, CONFIGURE, WRITE, READ, TOPIC_EXCHANGE, TOPIC_WRITE, TOPIC_READ, TAGS, PASSWORD];
+
+/// `[defaults.server]` and `[defaults.node]`.
+pub(crate) const DEFAULTS_SERVING_KEYS: Keys = &joined::<9>(&[CERTIFICATE_KEYS, &[TRUST]]);
+
+/// `[defaults.client]`. Names are each client's own.
+pub(crate) const DEFAULTS_CLIENT_KEYS: Keys = &joined::<19>(&[
+    &[ISSUER, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE, TRUST],
+    USER_KEYS,
+    &[CLIENT_BROKER],
+]);
 
 /// `[defaults.authority]`.
 pub(crate) const DEFAULTS_AUTHORITY_KEYS: Keys =
@@ -168,29 +174,8 @@ pub(crate) const SERVING_KEYS: Keys =
     &[ISSUER, SAN, KUBERNETES, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE];
 
 /// `[client.NAME]`.
-pub(crate) const CLIENT_KEYS: Keys = &[
-    ISSUER,
-    SAN,
-    KEY_TYPE,
-    VALIDITY,
-    SUBJECT,
-    OWNER,
-    KEY_MODE,
-    KEY_PASSWORD_FILE,
-    VHOST,
-    ACCESS,
-    CONFIGURE,
-    WRITE,
-    READ,
-    TOPIC_EXCHANGE,
-    TOPIC_WRITE,
-    TOPIC_READ,
-    TAGS,
-    PASSWORD,
-    CLI,
-    EXISTING_USER,
-    CLIENT_BROKER,
-];
+pub(crate) const CLIENT_KEYS: Keys =
+    &joined::<21>(&[CERTIFICATE_KEYS, USER_KEYS, &[CLI, EXISTING_USER, CLIENT_BROKER]]);
 
 /// `kubernetes = { ... }`.
 pub(crate) const KUBERNETES_KEYS: Keys =
@@ -227,33 +212,10 @@ pub(crate) const MANAGEMENT_KEYS: Keys = &[ENABLED, CERTIFICATE, PORT];
 pub(crate) const PORTS_KEYS: Keys = &[AMQP, MQTT, STOMP, STREAM, PROMETHEUS, WEB_MQTT, WEB_STOMP];
 
 /// `[[from]]` of servers and nodes: besides role and file, what every row says that does not say otherwise.
-pub(crate) const FROM_SERVING_KEYS: Keys =
-    &[ROLE, FILE, ISSUER, SAN, KEY_TYPE, VALIDITY, SUBJECT, OWNER, KEY_MODE, KEY_PASSWORD_FILE];
+pub(crate) const FROM_SERVING_KEYS: Keys = &joined::<10>(&[&[ROLE, FILE], CERTIFICATE_KEYS]);
 
 /// `[[from]]` of clients.
-pub(crate) const FROM_CLIENT_KEYS: Keys = &[
-    ROLE,
-    FILE,
-    ISSUER,
-    SAN,
-    KEY_TYPE,
-    VALIDITY,
-    SUBJECT,
-    OWNER,
-    KEY_MODE,
-    KEY_PASSWORD_FILE,
-    VHOST,
-    ACCESS,
-    CONFIGURE,
-    WRITE,
-    READ,
-    TOPIC_EXCHANGE,
-    TOPIC_WRITE,
-    TOPIC_READ,
-    TAGS,
-    PASSWORD,
-    CLIENT_BROKER,
-];
+pub(crate) const FROM_CLIENT_KEYS: Keys = &joined::<21>(&[FROM_SERVING_KEYS, USER_KEYS, &[CLIENT_BROKER]]);
 
 #[cfg(test)]
 mod tests {
