@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes with keys among them, many of them: they are wiped when they are dropped, and where they outgrow their place.
 /// `Zeroizing<Vec<u8>>` wipes one byte after the other, and leaves a copy behind where it grows.
@@ -27,6 +27,11 @@ impl Secret {
     pub(crate) fn clear(&mut self) {
         self.0.as_mut_slice().zeroize();
         self.0.clear();
+    }
+
+    /// The bytes themselves, no copy of them; whoever has them wipes them.
+    pub(crate) fn into_bytes(mut self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(std::mem::take(&mut self.0))
     }
 
     fn reserve(&mut self, more: usize) {

@@ -29,7 +29,7 @@ pub(crate) fn tar(directories: &[NewDirectory], now: OffsetDateTime) -> Zeroizin
         directory(&mut all, path, *mode, owner.as_ref(), &parts, seconds(now));
     }
     all.extend(&END);
-    Zeroizing::new(all.to_vec())
+    all.into_bytes()
 }
 
 /// Adds one directory of an archive, with what is in it.

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &LogArgs, env: &mut Env) -> Result<Answer> {
             let mut events: Vec<Event> =
                 moments.into_iter().filter_map(|moment| inventory.event(moment)).filter(is_meant).collect();
             let first = events.len().saturating_sub(args.last.unwrap_or(usize::MAX));
-            Box::new(events.drain(first..).collect::<Vec<_>>().into_iter())
+            Box::new(events.split_off(first).into_iter())
         }
         (None, Some(last)) => {
             let events: Vec<Event> = inventory.events_back().filter(is_meant).take(last).collect();
