@@ -5,13 +5,19 @@
 //! [`manifest`] says what should exist; [`plan`] compares that with what does. [`apply`] carries the difference out: it
 //! asks an [`issuer`] for each certificate, which is built by [`x509`] and judged by [`lint`] before it is signed, lets
 //! [`emit`] write the configuration of the broker and of the systems around it, and hands everything to [`store`], which
-//! makes the whole change or none of it. An authority is replaced on the same path, in phases. [`verify`] and [`inspect`] look at certificates wherever they come from. [`ui`] is the terminal, [`env`]
-//! the rest of the world outside, [`error`] what is said when something cannot be done, `secret` what is wiped from memory. The `commands` read arguments,
-//! call the rooms and say what happened; no room calls a command.
+//! makes the whole change or none of it. An authority is replaced on the same path, in phases.
+//!
+//! Whether it works is asked elsewhere. [`verify`] and [`inspect`] look at certificates wherever they come from, [`doctor`]
+//! at files and how they fit together, [`probe`] at a server on the wire, [`explain`] at a text that somebody saw; what can
+//! be wrong, and how it shows, stands once in [`diagnosis`].
+//!
+//! [`ui`] is the terminal, [`env`] the rest of the world outside, [`error`] what is said when something cannot be done,
+//! `secret` what is wiped from memory. The `commands` read arguments, call the rooms and say what happened; no room calls
+//! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify` and `x509` are pure: same input, same output. `store` alone writes files,
-//! `verify::probe` alone uses the network; the clock is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain` and `x509` are pure: same input, same output. `store` alone writes
+//! files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -36,6 +42,14 @@ pub mod store;
 pub mod verify;
 
 pub mod inspect;
+
+pub mod diagnosis;
+
+pub mod doctor;
+
+pub mod probe;
+
+pub mod explain;
 
 pub mod ui;
 

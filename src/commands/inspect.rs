@@ -7,9 +7,9 @@ use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Context, Result};
 use crate::inspect::{self, Facts};
+use crate::probe::{self, Target};
 use crate::store;
 use crate::ui;
-use crate::verify::probe::{self, Target};
 
 /// Tell what a file, an identity or a server is, in people's words
 ///

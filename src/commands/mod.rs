@@ -4,7 +4,9 @@
 mod apply;
 mod completions;
 mod crl;
+mod doctor;
 mod emit;
+mod explain;
 mod export;
 mod import;
 mod init;
@@ -14,6 +16,7 @@ mod list;
 mod log;
 mod man;
 mod plan;
+mod probe;
 mod remove;
 mod renew;
 mod request;
@@ -101,6 +104,9 @@ enum Command {
     Log(log::LogArgs),
     Inspect(inspect::InspectArgs),
     Verify(verify::VerifyArgs),
+    Doctor(doctor::DoctorArgs),
+    Probe(probe::ProbeArgs),
+    Explain(explain::ExplainArgs),
     Renew(renew::RenewArgs),
     Remove(remove::RemoveArgs),
     Revoke(revoke::RevokeArgs),
@@ -187,6 +193,9 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Log(args) => log::run(&args, env),
         Command::Inspect(args) => inspect::run(&args, env),
         Command::Verify(args) => verify::run(&args, env),
+        Command::Doctor(args) => doctor::run(&args, env),
+        Command::Probe(args) => probe::run(&args, env),
+        Command::Explain(args) => explain::run(&args, env),
         Command::Renew(args) => renew::run(&args, env),
         Command::Remove(args) => remove::run(args, env),
         Command::Revoke(args) => revoke::run(args, env),

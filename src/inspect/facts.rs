@@ -5,7 +5,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::{Foreign, Thing};
-use crate::verify::probe::Sighting;
+use crate::probe::Sighting;
 use crate::x509::{Certificate, Crl, Csr, DistinguishedName, PublicKey, PublicKeyAlgorithm, X509Error};
 
 /// So many entries of a revocation list are shown; the count tells the rest.

@@ -19,7 +19,7 @@ pub use facts::{
 };
 pub use scan::{Found, scan};
 
-use crate::verify::probe::Sighting;
+use crate::probe::Sighting;
 use crate::x509::{Certificate, Crl, Csr, PublicKey};
 
 /// Something that was recognised.

@@ -1,11 +1,8 @@
 //! Path validation: does this certificate chain to a trust anchor, for this name, this purpose, at this time?
 //!
-//! The room owns the answer and its reasons. It is pure but for one file: certificates, names and the time come in as
-//! arguments; files and the PKI directory belong to others. It never takes anchors from the system and never compares a
-//! host name with a common name.
-//!
-//! The one file is [`probe`], which alone uses the network. It looks at a server and judges nothing; what it brings can be
-//! asked about like any other chain.
+//! The room owns the answer and its reasons. It is pure: certificates, names and the time come in as arguments; files, the
+//! network and the PKI directory belong to others. It never takes anchors from the system and never compares a host name
+//! with a common name.
 //!
 //! Two layers. The walk (`walk`) goes through the chain certificate by certificate and gives one [`Finding`] for each
 //! check that failed, which no library does; `library` then asks rustls-webpki. When either says no, the answer is no.
@@ -22,11 +19,11 @@ mod limbo_tests;
 mod name_constraints;
 mod path;
 mod peer_name;
-pub mod probe;
 mod purpose;
 mod revocation;
 #[cfg(test)]
 mod tests;
+mod verifier;
 mod walk;
 
 use serde::Serialize;

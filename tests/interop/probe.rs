@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use certgen::verify::probe::{PATIENCE, ProbeError, Target, probe};
+use certgen::probe::{PATIENCE, ProbeError, Target, probe};
 use certgen::x509::Certificate;
 
 use super::only_node;

@@ -4,9 +4,9 @@
 use crate::apply::{Rotation, World};
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::probe::{PATIENCE, Target, probe};
 use crate::store::layout::{Ca, Generation};
 use crate::ui;
-use crate::verify::probe::{PATIENCE, Target, probe};
 
 /// Asks each of `places`.
 ///

@@ -1,8 +1,8 @@
 //! A live look at a TLS server: what it serves, and whose client certificates it asks for.
 //!
-//! The only file of this room that uses the network. It says what the server said and judges nothing: any chain is
+//! The only room that uses the network. It says what the server said and judges nothing: any chain is
 //! accepted, no client certificate is given, and nothing is sent after the handshake. A [`Sighting`] is no proof of who
-//! answered; [`verify`](super::verify) is for that.
+//! answered; [`verify`](crate::verify) is for that.
 //!
 //! Which authorities a server trusts stands in its CertificateRequest (RFC 5246 7.4.4; RFC 8446 4.3.2, 4.2.4): a list in
 //! every one of TLS 1.2, an extension that may be missing in TLS 1.3. Where it is missing the server is asked once more,

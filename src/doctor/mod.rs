@@ -1,0 +1,38 @@
+//! Everything that can be known from files: what does not fit together, before it fails in front of a user.
+//!
+//! A [`Case`] is what was found on the disk and what the user said about it; [`examine`] runs every check over it and gives
+//! the [`Finding`]s, worst first. The room is pure: the command reads the files (through `store`) and applies a [`Fix`].
+//!
+//! A file is first recognised by its content, never by its name ([`Document`]); then each check looks at the documents that
+//! concern it, and at how they refer to one another. Readers of a syntax (`syntax`) know lines and nothing of RabbitMQ; checks
+//! know RabbitMQ and nothing of syntax. A check is a function from a case to findings, and stands in `CHECKS`; checks do not
+//! call one another.
+
+mod case;
+mod clients;
+mod crypto;
+mod deployment;
+mod finding;
+mod rabbitmq;
+mod release;
+pub mod syntax;
+
+pub use case::{Access, Account, Case, Document, Exhibit};
+pub use finding::{Finding, Fix, Severity};
+pub use release::Target;
+
+/// One check.
+type Check = fn(&Case, &mut Vec<Finding>);
+
+/// Every check there is, in the order in which its findings are told among equals.
+const CHECKS: &[&[Check]] = &[crypto::CHECKS, rabbitmq::CHECKS, deployment::CHECKS, clients::CHECKS];
+
+/// Runs every check over `case`. Worst first; within one severity in the order of files and lines.
+pub fn examine(case: &Case) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for check in CHECKS.iter().copied().flatten() {
+        check(case, &mut findings);
+    }
+    findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
+    findings
+}

@@ -1,0 +1,5 @@
+//! Erlang terms with their lines: advanced.config, inter_node_tls.config, enabled_plugins.
+
+/// One file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {}

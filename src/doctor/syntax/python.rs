@@ -1,0 +1,5 @@
+//! As much of Python as settings and calls need: names, literals, keyword arguments, with their lines.
+
+/// One file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct File {}
