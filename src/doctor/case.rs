@@ -94,3 +94,23 @@ impl Case {
         fitting.next().filter(|_| fitting.next().is_none())
     }
 }
+
+#[cfg(test)]
+impl Case {
+    /// The files `(path, content)`, at noon of 2026-11-01, with nothing else said.
+    pub(super) fn of(files: &[(&str, &str)]) -> Self {
+        let exhibit = |(path, text): &(&str, &str)| Exhibit {
+            path: path.into(),
+            bytes: text.as_bytes().to_vec(),
+            access: None,
+            document: Document::recognise(text.as_bytes(), None),
+        };
+        Self {
+            exhibits: files.iter().map(exhibit).collect(),
+            now: time::macros::datetime!(2026-11-01 12:00 UTC),
+            target: None,
+            account: None,
+            passwords: Vec::new(),
+        }
+    }
+}

@@ -14,6 +14,7 @@ mod crypto;
 mod deployment;
 mod finding;
 mod rabbitmq;
+mod recognise;
 mod release;
 pub mod syntax;
 

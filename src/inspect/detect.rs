@@ -206,7 +206,7 @@ pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
 
 impl Foreign {
     /// A container by its first bytes.
-    pub(super) fn recognise(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn recognise(bytes: &[u8]) -> Option<Self> {
         if bytes.starts_with(b"age-encryption.org/") {
             return Some(Self::Age);
         }
