@@ -85,7 +85,7 @@ pub(crate) fn run(args: &DoctorArgs, env: &mut Env) -> Result<Answer> {
     for link in &gathered.outside {
         env.say(format!("{} leads out of the directory and was not followed; name it to look at it", ui::path(link)));
     }
-    summary(&findings, gathered.case.exhibits.len(), env);
+    summary(&findings, gathered.case.exhibits.len(), gathered.unreadable.len(), env);
     if let Some(error) = report(gathered.unreadable, env) {
         return Err(error);
     }
@@ -179,7 +179,7 @@ fn lines(text: &str) -> Vec<String> {
     lines
 }
 
-fn summary(findings: &[Finding], files: usize, env: &mut Env) {
+fn summary(findings: &[Finding], files: usize, unreadable: usize, env: &mut Env) {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let looked = count(files, "file");
     let told: Vec<String> = [Severity::Error, Severity::Warning, Severity::Note]
@@ -189,6 +189,7 @@ fn summary(findings: &[Finding], files: usize, env: &mut Env) {
         .map(|(number, what)| count(number, what))
         .collect();
     match told.is_empty() {
+        true if unreadable > 0 => env.say(format!("looked at {looked}: nothing is wrong with what could be read")),
         true => env.say(format!("looked at {looked}: nothing is wrong")),
         false => env.say(format!("looked at {looked}: {}", told.join(", "))),
     }

@@ -68,10 +68,7 @@ impl Reading<'_> {
         let full = self.env.cwd.join(path);
         self.pkis_above(path, &full);
         if !full.is_dir() {
-            let missing = || Error::io("reading", &full, &std::io::ErrorKind::NotFound.into());
-            let facts = store::facts(&full).ok_or_else(missing)?;
-            self.read(&full, Some(&facts), LARGEST as u64)?;
-            return Ok(());
+            return self.read(&full, store::facts(&full).as_ref(), LARGEST as u64);
         }
         let tree = store::tree_below(&full, MOST_FILES)?;
         for (directory, facts) in &tree.directories {
