@@ -11,8 +11,8 @@ use std::ops::Range;
 /// One file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
-    /// Its terms, each with its own full stop; as many as could be read.
-    pub terms: Vec<Term>,
+    /// Its term; `None` where it cannot be read.
+    pub term: Option<Term>,
     /// Why Erlang cannot read it.
     pub trouble: Option<Trouble>,
 }
@@ -86,7 +86,7 @@ impl File {
 
     /// What it is for.
     pub fn kind(&self) -> Kind {
-        let Some(members) = self.terms.first().map(Term::members).filter(|members| !members.is_empty()) else {
+        let Some(members) = self.term.as_ref().map(Term::members).filter(|members| !members.is_empty()) else {
             return Kind::Other;
         };
         if members.iter().all(|member| member.atom().is_some()) {
@@ -102,7 +102,7 @@ impl File {
 
     /// What stands under `name` in the first term.
     pub fn get(&self, name: &str) -> Option<&Term> {
-        self.terms.first()?.get(name)
+        self.term.as_ref()?.get(name)
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
     fn only(text: &str) -> Value {
         let file = file(&format!("[{text}]."));
         assert_eq!(file.trouble, None, "{text}");
-        file.terms[0].members()[0].value.clone()
+        file.term.as_ref().unwrap().members()[0].value.clone()
     }
 
     #[test]
@@ -228,7 +228,7 @@ mod tests {
     fn lines_and_places_are_kept() {
         let text = "%% head\n[\n  {a, \"x\ny\"}, % why\n  {b, [1,\n    2]}\n].\n";
         let file = file(text);
-        let list = &file.terms[0];
+        let list = file.term.as_ref().unwrap();
         assert_eq!(list.members().iter().map(|m| m.line).collect::<Vec<_>>(), [3, 5]);
         assert_eq!(&text[list.members()[1].span.clone()], "{b, [1,\n    2]}");
         assert_eq!(list.get("b").unwrap().members()[1].line, 6);
@@ -258,6 +258,8 @@ mod tests {
             ("[{server, [{a, b}]}\n", 1, "a bracket is opened here and never closed"),
             ("[{server, [{a, \"b}]}].\n", 1, "a quotation mark is opened here and never closed"),
             ("[{server, []}]].\n", 1, "the brackets do not match here"),
+            ("[{server, []}].\n[].", 2, "a second term begins here, and one is expected"),
+            ("[{server, []}],\n[].", 1, "a second term begins here, and one is expected"),
         ] {
             let file = file(text);
             assert_eq!(file.trouble, Some(Trouble { line, problem }), "{text}");
@@ -288,6 +290,6 @@ mod tests {
         let deep = format!("[{{server, {}", "[".repeat(200_000));
         assert_eq!(file(&deep).trouble.unwrap().problem, "the terms are nested too deeply to be read");
         let wide = format!("[{}a].", "{a,b},".repeat(10_000));
-        assert_eq!(file(&wide).terms[0].members().len(), 10_001);
+        assert_eq!(file(&wide).term.unwrap().members().len(), 10_001);
     }
 }

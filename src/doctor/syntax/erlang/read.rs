@@ -13,6 +13,7 @@ const NO_STOP: &str = "the full stop at the end is missing";
 const NO_COMMA: &str = "a comma is missing before this";
 const COMMA_TOO_MANY: &str = "a comma stands before the closing bracket";
 const TOO_DEEP: &str = "the terms are nested too deeply to be read";
+const NOT_ONE: &str = "a second term begins here, and one is expected";
 const NO_TERM: &str = "a value is missing here";
 
 /// The whole file.
@@ -20,14 +21,12 @@ pub(super) fn file(text: &str) -> File {
     let (words, unclosed) = scan::words(text);
     let mut reader = Reader { text, words: &words, at: 0 };
     let mut file = File::default();
-    while reader.at < words.len() {
-        match reader.form() {
-            Ok(term) => file.terms.push(term),
-            Err(trouble) => {
-                file.trouble = Some(trouble);
-                break;
-            }
-        }
+    match reader.form() {
+        Ok(term) => file.term = Some(term),
+        Err(trouble) => file.trouble = Some(trouble),
+    }
+    if let Some(word) = words.get(reader.at).filter(|_| file.trouble.is_none()) {
+        file.trouble = Some(Trouble { line: word.line, problem: NOT_ONE });
     }
     if let Some(line) = unclosed {
         file.trouble = Some(Trouble { line, problem: UNCLOSED_QUOTE });
@@ -70,11 +69,7 @@ impl<'t> Reader<'t> {
             Some(Kind::Stop) => self.at += 1,
             None => return self.trouble(NO_STOP),
             Some(Kind::Sign("]" | "}" | ")" | ">>")) => return self.trouble(MISMATCH),
-            // Expressions with commas between them: the option file allows it, and nobody writes it.
-            Some(Kind::Sign(",")) => {
-                self.at += 1;
-                return self.form();
-            }
+            Some(Kind::Sign(",")) => return self.trouble(NOT_ONE),
             Some(_) => return self.trouble(NO_STOP),
         }
         Ok(term)
