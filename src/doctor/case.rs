@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::release::Target;
 use super::syntax::{conf, environment, erlang, python, yaml};
@@ -136,6 +136,13 @@ impl Case {
         let best = self.exhibits.iter().map(common).max().filter(|best| *best > 0)?;
         let mut fitting = self.exhibits.iter().filter(|exhibit| common(exhibit) == best);
         fitting.next().filter(|_| fitting.next().is_none())
+    }
+}
+
+/// It may be a key.
+impl Drop for Exhibit {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
     }
 }
 

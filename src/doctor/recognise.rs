@@ -5,6 +5,10 @@ use zeroize::Zeroizing;
 use super::Document;
 use super::syntax::{conf, environment, erlang, python, yaml};
 use crate::inspect::{self, Foreign, PrivateKeyFacts, Thing};
+use crate::x509::KeyProtection;
+
+/// A key that asks for more work than this is not opened: there may be thousands.
+pub(super) const MOST_ROUNDS: u64 = 2_000_000;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -13,7 +17,8 @@ impl Document {
     /// What `bytes` are. Each of `passwords` is tried on a key that is encrypted.
     pub fn open(bytes: &[u8], passwords: &[Zeroizing<String>]) -> Self {
         let locked = Self::recognise(bytes, None);
-        if !locked.is_locked() {
+        let takes_long = |protection: &KeyProtection| matches!(protection, KeyProtection::Pbkdf2 { rounds, .. } if *rounds > MOST_ROUNDS);
+        if !locked.is_locked() || KeyProtection::of_file(bytes).iter().any(takes_long) {
             return locked;
         }
         let opened = passwords.iter().map(|password| Self::recognise(bytes, Some(password.as_bytes())));
@@ -45,8 +50,7 @@ impl Document {
 
     /// It holds a key that needs a password.
     fn is_locked(&self) -> bool {
-        let locked = |key: &&PrivateKeyFacts| key.encrypted && key.public_key.is_none();
-        self.keys().any(|key| locked(&key))
+        self.keys().any(|key| key.encrypted && key.public_key.is_none())
     }
 
     /// It holds a key that needed a password and got it.

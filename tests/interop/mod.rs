@@ -31,6 +31,7 @@ mod sealing;
 mod sites;
 mod units;
 mod vault;
+mod verifiers;
 
 use std::fs;
 

@@ -1,6 +1,6 @@
 //! Does this certificate serve its purpose: for its usage, and up to an authority that the other side trusts?
 
-use super::{line_of, shown, subject};
+use super::{argument, at_certificate, shown, subject};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Severity};
 use crate::ui;
@@ -60,7 +60,7 @@ fn usage(exhibit: &Exhibit, leaf: &Certificate, purpose: Purpose) -> Option<Find
         missing.join(" and ")
     );
     let finding = Finding::new(Severity::Error, "wrong-purpose", &exhibit.path, problem).cause(cause).effect(effect);
-    Some(at_leaf(finding, exhibit, leaf).remedy(format!("certgen issue {purpose} NAME")))
+    Some(at_certificate(finding, exhibit, leaf).remedy(format!("certgen issue {purpose} NAME")))
 }
 
 /// The way from the certificate to a root in the bundle. Erlang, OpenSSL and Java want one that signed itself.
@@ -79,7 +79,7 @@ fn anchor(exhibit: &Exhibit, leaf: &Certificate, bundle: &Exhibit, purpose: Purp
     };
     let finding = |code, cause, problem| {
         let finding = Finding::new(Severity::Error, code, &exhibit.path, problem).cause(cause);
-        at_leaf(finding, exhibit, leaf).effect(refusal(purpose))
+        at_certificate(finding, exhibit, leaf).effect(refusal(purpose))
     };
     if bundle.certificates().any(|ca| ca.subject() == end.issuer() && ca != end) {
         let problem = format!(
@@ -107,7 +107,7 @@ fn anchor(exhibit: &Exhibit, leaf: &Certificate, bundle: &Exhibit, purpose: Purp
             incomplete,
             format!("the intermediate {issuer} is missing behind the certificate; {} has it", shown(other)),
         )
-        .remedy(format!("cat {} >> {}", super::pair::argument(other), super::pair::argument(exhibit))),
+        .remedy(format!("cat {} >> {}", argument(&other.path), argument(&exhibit.path))),
         _ => {
             let place = found.map(|(other, _)| format!("; {} has it", shown(other))).unwrap_or_default();
             let problem = format!("its issuer {issuer} is not in the bundle {}{place}", shown(bundle));
@@ -131,11 +131,49 @@ fn refusal(purpose: Purpose) -> &'static str {
     }
 }
 
-fn at_leaf(finding: Finding, exhibit: &Exhibit, leaf: &Certificate) -> Finding {
-    let is_leaf = |thing: &crate::inspect::Thing| matches!(thing, crate::inspect::Thing::Certificate(certificate) if **certificate == *leaf);
-    let at = exhibit.things().iter().position(is_leaf).and_then(|at| line_of(exhibit, at));
-    match at {
-        Some(line) => finding.line(line),
-        None => finding,
+#[cfg(test)]
+mod tests {
+    use super::super::testing::case;
+    use super::*;
+    use crate::x509::sample::{HIERARCHY, Hierarchy, hierarchy};
+
+    /// Codes and causes for the file `a.pem` with the bundle `b.pem`, among others.
+    fn asked(shown: String, bundle: String, purpose: Purpose) -> Vec<(&'static str, Option<CauseId>)> {
+        let others = HIERARCHY.intermediate.pem() + &HIERARCHY.root.pem();
+        let case = case(&[("a.pem", shown), ("b.pem", bundle), ("others.pem", others)]);
+        let findings = chain(&case.exhibits[0], Some(&case.exhibits[1]), purpose, &case);
+        findings.iter().map(|finding| (finding.code, finding.cause)).collect()
+    }
+
+    #[test]
+    fn a_certificate_in_its_place_is_right() {
+        let Hierarchy { root, intermediate, server, client, node } = &*HIERARCHY;
+        for (leaf, purpose) in
+            [(server, Purpose::Server), (client, Purpose::Client), (node, Purpose::Node), (node, Purpose::Server)]
+        {
+            assert_eq!(asked(leaf.pem() + &intermediate.pem(), root.pem(), purpose), [], "{purpose}");
+            assert_eq!(asked(leaf.pem(), intermediate.pem() + &root.pem(), purpose), [], "{purpose}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_out_of_place_is_told() {
+        let Hierarchy { root, intermediate, server, client, .. } = &*HIERARCHY;
+        let whole = |leaf: &Certificate| leaf.pem() + &intermediate.pem();
+        let other = hierarchy(crate::x509::KeyType::EcdsaP256);
+        for (leaf, purpose, cause) in [
+            (client, Purpose::Server, CauseId::ServerPurpose),
+            (server, Purpose::Client, CauseId::ClientPurpose),
+            (server, Purpose::Node, CauseId::NodePurpose),
+        ] {
+            assert_eq!(asked(whole(leaf), root.pem(), purpose), [("wrong-purpose", Some(cause))]);
+        }
+        let missing = asked(client.pem(), root.pem(), Purpose::Client);
+        assert_eq!(missing, [("intermediate-missing", Some(CauseId::ClientChainIncomplete))]);
+        let partial = asked(server.pem(), intermediate.pem(), Purpose::Server);
+        assert_eq!(partial, [("authority-not-trusted", Some(CauseId::ServerCaUnknown))]);
+        let twin = asked(whole(server), other.root.pem(), Purpose::Server);
+        assert_eq!(twin, [("issuer-of-same-name", Some(CauseId::AuthoritySameName))]);
+        assert_eq!(asked(String::new(), root.pem(), Purpose::Server)[0].0, "no-certificate");
     }
 }
