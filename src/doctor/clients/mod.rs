@@ -17,8 +17,8 @@ use super::{Case, Check, Document, Exhibit, Finding, Severity};
 use crate::diagnosis::CauseId;
 use crate::ui;
 
-pub(super) use address::Address;
-pub(super) use servers::{Servers, covers};
+pub(in crate::doctor) use address::Address;
+pub(in crate::doctor) use servers::{Servers, covers};
 
 /// The checks of this room.
 pub(super) const CHECKS: &[Check] = &[kombu::check, pika::check, aio_pika::check, mqtt::check, tls::check];

@@ -6,8 +6,8 @@ mod real;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::cache;
 use crate::support::World;
+use crate::support::cache;
 use cases::Case;
 
 #[test]

@@ -52,7 +52,9 @@ pub(super) fn all(cases: &[Case], directory: &Path, new: Option<&Path>) -> (Vec<
     let (python, node, java, erl) =
         (script("check.py"), script("check.cjs"), script("Check.java"), beside("check.escript"));
     add("openssl", "openssl", version("openssl", &["version"]), &|| openssl(cases, directory, None));
-    add("python", "python", version("python3", &["--version"]), &|| ask(Command::new("python3").arg(&python).arg(directory)));
+    add("python", "python", version("python3", &["--version"]), &|| {
+        ask(Command::new("python3").arg(&python).arg(directory))
+    });
     add("node", "node", version("node", &["--version"]), &|| ask(Command::new("node").arg(&node).arg(directory)));
     add("java", "java", version("java", &["--version"]), &|| {
         let exports = "java.base/sun.security.util=ALL-UNNAMED";
