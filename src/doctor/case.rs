@@ -10,7 +10,7 @@ use super::release::Target;
 use super::syntax::{conf, environment, erlang, python, yaml};
 use crate::inspect::{PrivateKeyFacts, Thing};
 use crate::profile::Role;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, GeneralName};
 
 /// Everything that the checks may know.
 #[derive(Debug)]
@@ -139,6 +139,15 @@ impl Case {
     }
 }
 
+/// It is there to sign others: it says so, or is of a version that cannot say it and signed itself. What names a host is a
+/// server's, whatever else it says: so is what `openssl req -x509` makes.
+pub(super) fn is_authority(certificate: &Certificate) -> bool {
+    let is_host = |name: &GeneralName| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_));
+    let names_host = certificate.subject_alt_names().is_some_and(|names| names.iter().any(is_host));
+    let old = certificate.version() < 3 && certificate.is_self_issued();
+    old || (certificate.is_ca() && !(names_host && certificate.is_self_issued()))
+}
+
 /// It may be a key.
 impl Drop for Exhibit {
     fn drop(&mut self) {
@@ -166,7 +175,7 @@ impl Exhibit {
     /// The certificate that a server or a client shows with this file: the first that is no authority's. A file of authorities
     /// alone has none.
     pub fn leaf(&self) -> Option<&Certificate> {
-        self.certificates().find(|certificate| !certificate.is_ca())
+        self.certificates().find(|certificate| !is_authority(certificate))
     }
 
     /// What is known of its private keys.

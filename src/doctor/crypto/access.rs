@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::index::Index;
+use super::index::{Index, is_authority};
 use super::{argument, at};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Access, Account, Case, Document, Exhibit, Finding, Fix, Place, Severity};
@@ -31,7 +31,7 @@ fn holds_key(exhibit: &Exhibit) -> bool {
 
 /// One of its keys is that of an authority whose certificate is here.
 fn is_authority_key(exhibit: &Exhibit, index: &Index<'_>) -> bool {
-    let is_authoritys = |sha256: &str| index.of_key(sha256).iter().any(|(_, certificate)| certificate.is_ca());
+    let is_authoritys = |sha256: &str| index.of_key(sha256).iter().any(|(_, certificate)| is_authority(certificate));
     exhibit.keys().filter_map(|key| key.public_key.as_ref()).any(|key| is_authoritys(&key.sha256))
 }
 
@@ -105,16 +105,12 @@ fn closed_to_broker(case: &Case, account: &Account, index: &Index<'_>, findings:
                 findings.push(closed(
                     Finding::new(Severity::Error, "directory-closed", directory, problem),
                     account,
-                    "u=rwx,g=rx",
+                    0o750,
                 ));
             }
         } else if exhibit.access.is_some_and(|access| !account.may(access, 0o4)) {
             let problem = format!("{who} may not read it ({})", exhibit.access.map(owned).unwrap_or_default());
-            findings.push(closed(
-                Finding::new(Severity::Error, "file-closed", &exhibit.path, problem),
-                account,
-                "u=rw,g=r",
-            ));
+            findings.push(closed(Finding::new(Severity::Error, "file-closed", &exhibit.path, problem), account, 0o640));
         }
     }
 }
@@ -123,7 +119,7 @@ fn owned(access: Access) -> String {
     format!("mode {:04o}, owner {}, group {}", access.mode, access.uid, access.gid)
 }
 
-fn closed(finding: Finding, account: &Account, mode: &str) -> Finding {
+fn closed(finding: Finding, account: &Account, mode: u32) -> Finding {
     let path = finding.file.clone().unwrap_or_default();
     let group = account.groups.first().map_or_else(|| account.uid.to_string(), ToString::to_string);
     finding
@@ -132,7 +128,7 @@ fn closed(finding: Finding, account: &Account, mode: &str) -> Finding {
             "RabbitMQ does not start: \"ssl_options.keyfile invalid, file does not exist or cannot be read by the node\" (4.3: \
              \"PEM file does not exist, cannot be read, ...\"); 3.8 starts and refuses every client without a word",
         )
-        .remedy(format!("chgrp {group} {0} && chmod {mode} {0}", argument(&path)))
+        .remedy(format!("chgrp {group} {0} && chmod {mode:04o} {0}", argument(&path)))
         .remedy(format!("or give it away: chown {} {}", account.uid, argument(&path)))
 }
 

@@ -1,5 +1,6 @@
 //! Does this certificate serve its purpose: for its usage, and up to an authority that the other side trusts?
 
+use super::index::is_unknowable;
 use super::{argument, at_certificate, shown, subject};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Severity};
@@ -69,6 +70,9 @@ fn anchor(exhibit: &Exhibit, leaf: &Certificate, bundle: &Exhibit, purpose: Purp
     let path = order_chain(leaf, &pool, true);
     let end = path.last()?;
     if bundle.certificates().any(|anchor| anchor == end) && end.is_self_issued() {
+        return None;
+    }
+    if is_unknowable(end, pool.iter()) {
         return None;
     }
     let issuer = ui::quote(&end.issuer().to_string());

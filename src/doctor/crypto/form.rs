@@ -45,6 +45,10 @@ fn judge<'a>(
         let Some(certificate) = found.certificate.and_then(|at| report.chain.get(at)) else { continue };
         let Some(exhibit) = places.get(certificate.der()) else { continue };
         let as_leaf = found.certificate == Some(0) && is_authority(certificate);
+        let is_told_of_names = found.check == Check::Form && found.expected.starts_with("names that are valid");
+        if is_told_of_names && super::names::addresses_as_dns_names(certificate).next().is_some() {
+            continue;
+        }
         let Some(kind) = kind(found, certificate).filter(|_| !(as_leaf && found.check == Check::BasicConstraints))
         else {
             continue;
@@ -101,6 +105,13 @@ fn kind(found: &verify::Finding, certificate: &Certificate) -> Option<Kind> {
             cause: CauseId::FormTooOld,
             effect: "Erlang and OpenSSL refuse it; nodes and clients say \"Unsupported Certificate\"",
             remedy: "issue it again without that extension, or with it not critical",
+        },
+        Check::BasicConstraints if found.certificate == Some(0) => Kind {
+            severity: Severity::Warning,
+            code: "authority-as-leaf",
+            cause: CauseId::FormTooOld,
+            effect: "rustls refuses it (CaUsedAsEndEntity); for those who trust it, its key can sign certificates for any name",
+            remedy: "issue it again without CA:TRUE; openssl req -x509 needs -addext basicConstraints=critical,CA:FALSE for that",
         },
         Check::BasicConstraints | Check::KeyUsage | Check::PathLength | Check::NameConstraints => Kind {
             severity: Severity::Warning,

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+pub(super) use crate::doctor::case::is_authority;
 use crate::doctor::{Case, Exhibit, Place};
-use crate::x509::{Certificate, DistinguishedName};
+use crate::x509::{Certificate, DistinguishedName, PublicKey, X509Error};
 
 /// So many authorities of one name are looked at.
 const MOST_NAMESAKES: usize = 8;
@@ -71,7 +72,19 @@ impl<'a> Index<'a> {
     }
 }
 
-/// It says so, or is of a version that cannot say it and signed itself.
-pub(super) fn is_authority(certificate: &Certificate) -> bool {
-    certificate.is_ca() || (certificate.version() < 3 && certificate.is_self_issued())
+/// Whether a signature of this algorithm can be checked with the key. Those of SHA-1 and of short keys are not: whose they are
+/// cannot be known, and that they are weak is told elsewhere.
+pub(super) fn can_check(key: &PublicKey, signature_algorithm: &str) -> bool {
+    !matches!(key.verify(signature_algorithm, b"", b""), Err(X509Error::Unsupported(_)))
+}
+
+/// The issuer of `certificate` is among `authorities`, as far as its name says, and its signature cannot be checked.
+pub(super) fn is_unknowable<'a>(
+    certificate: &Certificate,
+    mut authorities: impl Iterator<Item = &'a Certificate>,
+) -> bool {
+    authorities.any(|authority| {
+        authority.subject() == certificate.issuer()
+            && !can_check(authority.public_key(), certificate.signature_algorithm())
+    })
 }

@@ -62,14 +62,7 @@ fn server(exhibit: &Exhibit, certificate: &Certificate, findings: &mut Vec<Findi
                 .remedy("certgen issue server NAME --san NAME"),
         );
     }
-    let addresses: Vec<&str> = names
-        .iter()
-        .filter_map(|name| match name {
-            GeneralName::Dns(name) if name.as_str().parse::<std::net::IpAddr>().is_ok() => Some(name.as_str()),
-            _ => None,
-        })
-        .collect();
-    if let Some(address) = addresses.first() {
+    if let Some(address) = addresses_as_dns_names(certificate).next() {
         let problem = format!("the IP address {} stands in the certificate as a DNS name", ui::plain(address));
         findings.push(
             Finding::new(Severity::Error, "address-as-dns-name", &exhibit.path, problem)
@@ -80,6 +73,14 @@ fn server(exhibit: &Exhibit, certificate: &Certificate, findings: &mut Vec<Findi
                 .remedy(format!("certgen issue server NAME --san ip:{}", ui::plain(address))),
         );
     }
+}
+
+/// The addresses that were written as names.
+pub(super) fn addresses_as_dns_names(certificate: &Certificate) -> impl Iterator<Item = &str> {
+    certificate.subject_alt_names().unwrap_or_default().iter().filter_map(|name| match name {
+        GeneralName::Dns(name) if name.as_str().parse::<std::net::IpAddr>().is_ok() => Some(name.as_str()),
+        _ => None,
+    })
 }
 
 /// RabbitMQ takes the common name, as its default or as `ssl_cert_login_from = common_name` says.

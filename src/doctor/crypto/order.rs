@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::index::{Index, is_authority};
+use super::index::{Index, is_authority, is_unknowable};
 use super::{argument, at_certificate, shown, subject};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Fix, Severity};
@@ -20,6 +20,9 @@ pub(super) fn check(_: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
             continue;
         }
         let chain = order_chain(leaf, &there, true);
+        if chain.last().is_some_and(|last| !last.is_self_issued() && is_unknowable(last, there.iter())) {
+            continue;
+        }
         order(exhibit, &there, &chain, findings);
         strangers(exhibit, &there, &chain, findings);
         end(exhibit, &chain, index, findings);
@@ -135,7 +138,7 @@ fn end(exhibit: &Exhibit, chain: &[Certificate], index: &Index<'_>, findings: &m
                 .remedy(format!("cat {} >> {}", argument(&other.path), argument(&exhibit.path)));
             findings.push(at_certificate(finding, exhibit, last));
         }
-        None if namesakes.is_empty() => {}
+        None if namesakes.is_empty() || is_unknowable(last, namesakes.iter().map(|(_, ca)| *ca)) => {}
         None => {
             let place = shown(namesakes[0].0);
             let problem =
