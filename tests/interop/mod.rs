@@ -22,6 +22,7 @@ mod mqtt;
 mod pipelines;
 mod pki;
 mod probe;
+mod python_claims;
 mod renew;
 mod revocation;
 mod rotate;

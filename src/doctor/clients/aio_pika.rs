@@ -120,3 +120,25 @@ impl Connect<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+
+    #[test]
+    fn every_mistake_is_found() {
+        let of = |arguments: &str| found(&format!("import aio_pika\nx = aio_pika.connect({arguments})\n"), &[]);
+        let tls = "host='h', port=5671, ssl=True";
+        assert_eq!(of(&format!("{tls}, ssl_options={{'ca_certs': 'c'}}")), ["2 option-ignored"]);
+        assert_eq!(of(&format!("{tls}, ssl_options=dict(cert_reqs=0)")), ["2 option-ignored"]);
+        assert_eq!(of(&format!("{tls}, ssl_options={{'no_verify_ssl': 1}}")), ["2 server-not-verified"]);
+        assert_eq!(of("host='h', ssl=True, ssl_context=c"), ["2 tls-on-plain-port"]);
+        assert_eq!(of("host='h', port=5672, ssl=True"), ["2 tls-on-plain-port"]);
+        assert_eq!(of("host='h', port=5671"), ["2 plain-on-tls-port"]);
+        assert_eq!(of("host='h', port=5671, ssl_context=c"), ["2 tls-not-used"]);
+        assert_eq!(of("'amqp://h/', ssl_options={'cafile': 'c'}"), ["2 tls-not-used"]);
+        assert_eq!(of("'amqps://h:5672/'"), ["2 tls-on-plain-port"]);
+        let loaded = format!("import aio_pika\nc.load_cert_chain('c')\nx = aio_pika.connect_robust({tls})\n");
+        assert_eq!(found(&loaded, &[]), ["3 login-method-missing"]);
+    }
+}

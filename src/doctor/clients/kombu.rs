@@ -278,3 +278,74 @@ impl<'a> Look<'a> {
         port_mismatch(self.exhibit, line, address.port?, is_tls)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+    use super::*;
+    use crate::x509::sample::HIERARCHY;
+
+    #[test]
+    fn every_mistake_in_the_options_is_found() {
+        let of = |options: &str| found(&format!("import ssl\nimport celery\nbroker_use_ssl = {options}\n"), &[]);
+        assert_eq!(of("{'ca_certs': 'a', 'cert_reqs': ssl.CERT_REQUIRED}"), ["3 host-not-checked"]);
+        assert_eq!(of("dict(ca_certs='a')"), ["3 host-not-checked"]);
+        assert_eq!(of("True"), ["3 host-not-checked"]);
+        assert_eq!(of("{}"), ["3 tls-not-used"]);
+        let named = "'server_hostname': 'h'";
+        assert_eq!(of(&format!("{{{named},\n 'cert_reqs': ssl.CERT_NONE}}")), ["4 server-not-verified"]);
+        assert_eq!(of(&format!("{{{named}, 'cert_reqs': 'CERT_REQUIRED'}}")), ["3 option-type"]);
+        assert_eq!(of(&format!("{{{named}, 'cafile': 'x'}}")), ["3 option-unknown"]);
+        assert_eq!(of(&format!("{{{named}, 'ssl_version': ssl.PROTOCOL_TLSv1_2}}")), ["3 server-not-verified"]);
+        let required = format!("{named}, 'cert_reqs': ssl.CERT_REQUIRED");
+        assert_eq!(of(&format!("{{{required}, 'ssl_version': ssl.PROTOCOL_TLSv1}}")), ["3 tls-version"]);
+        assert_eq!(of(&format!("{{{required}, 'ssl_version': ssl.PROTOCOL_TLSv1_2}}")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn addresses_and_login_are_compared_with_the_options() {
+        let of = |text: &str| found(&format!("from kombu import Connection\n{text}\n"), &[]);
+        assert_eq!(of("broker_url = 'amqp://h:5671'"), ["2 plain-on-tls-port"]);
+        assert_eq!(of("broker_url = 'amqps://h:5672'"), ["2 tls-on-plain-port"]);
+        assert_eq!(of("Connection('amqp://h:5672', ssl={'server_hostname': 'h'})"), ["2 tls-on-plain-port"]);
+        assert_eq!(of("BROKER_LOGIN_METHOD = 'external'"), ["2 login-method-case"]);
+        assert_eq!(of("Connection('amqps://h', login_method='plain')"), ["2 login-method-case"]);
+        let tls = "ssl={'server_hostname': 'h', 'certfile': 'c', 'keyfile': 'k'}";
+        assert_eq!(of(&format!("Connection('amqps://h', {tls})")), ["2 login-method-missing"]);
+        assert_eq!(of(&format!("Connection('amqps://u:p@h', {tls})")), Vec::<String>::new());
+    }
+
+    #[test]
+    fn names_and_files_are_looked_up() {
+        let (server, client, root) = (HIERARCHY.server.pem(), HIERARCHY.client.pem(), HIERARCHY.root.pem());
+        let beside: &[(&str, &str)] = &[("s/server.pem", &server), ("c/client.pem", &client), ("c/ca.pem", &root)];
+        let of = |url: &str, options: &str| {
+            let text = format!("import celery\nbroker_url = '{url}'\nbroker_use_ssl = {{{options}}}\n");
+            found(&text, beside)
+        };
+        assert_eq!(of("amqps://x", "'server_hostname': 'rabbit.example.com'"), Vec::<String>::new());
+        assert_eq!(of("amqps://x", "'server_hostname': 'rabbitmq'"), ["3 server-name"]);
+        assert_eq!(of("amqps://localhost", "'server_hostname': None"), ["2 server-name"]);
+        assert_eq!(of("amqps://10.0.0.1", "'server_hostname': None"), Vec::<String>::new());
+        let named = "'server_hostname': 'rabbit.example.com'";
+        assert_eq!(of("amqps://u@x", &format!("{named}, 'ca_certs': '/c/ca.pem'")), Vec::<String>::new());
+        assert_eq!(of("amqps://u@x", &format!("{named}, 'ca_certs': '/c/client.pem'")), ["3 no-authority"]);
+        assert_eq!(of("amqps://u@x", &format!("{named}, 'certfile': 'client.pem'")), ["3 no-private-key"]);
+        assert_eq!(
+            of("amqps://u@x", &format!("{named}, 'certfile': 'client.pem', 'keyfile': KEY")),
+            Vec::<String>::new()
+        );
+    }
+
+    #[test]
+    fn what_is_not_checked_is_told_with_what_it_would_show() {
+        let server = HIERARCHY.server.pem();
+        let text = "import celery\nbroker_url = 'amqps://rabbitmq:5671'\nbroker_use_ssl = {'ca_certs': 'x'}\n";
+        let case = Case::of(&[("app.py", text), ("server.pem", &server)]);
+        let mut findings = Vec::new();
+        check(&case, &mut findings);
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        assert_eq!(finding.cause, Some(CauseId::HostNotChecked));
+        assert!(finding.problem.contains("server.pem is for DNS:rabbit.example.com"), "{}", finding.problem);
+    }
+}

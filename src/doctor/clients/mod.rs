@@ -17,8 +17,8 @@ use super::{Case, Check, Document, Exhibit, Finding, Severity};
 use crate::diagnosis::CauseId;
 use crate::ui;
 
-pub(super) use address::Address;
-pub(super) use servers::{Servers, covers};
+pub(in crate::doctor) use address::Address;
+pub(in crate::doctor) use servers::{Servers, covers};
 
 /// The checks of this room.
 pub(super) const CHECKS: &[Check] = &[kombu::check, pika::check, aio_pika::check, mqtt::check, tls::check];
@@ -93,5 +93,49 @@ fn port_mismatch(exhibit: &Exhibit, line: usize, port: u16, is_tls: bool) -> Opt
             .remedy("write port 5671"),
         ),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `line code` of each finding about a Python file of this text, beside these files.
+    pub(super) fn found(text: &str, beside: &[(&str, &str)]) -> Vec<String> {
+        let files: Vec<_> = [("app.py", text)].into_iter().chain(beside.iter().copied()).collect();
+        let case = Case::of(&files);
+        assert!(matches!(case.exhibits[0].document, Document::Python(_)), "not recognised: {text}");
+        let mut findings = Vec::new();
+        CHECKS.iter().for_each(|check| check(&case, &mut findings));
+        findings.sort_by_key(|finding| finding.line);
+        let told = |finding: &Finding| format!("{} {}", finding.line.unwrap_or_default(), finding.code);
+        findings.iter().map(told).collect()
+    }
+
+    #[test]
+    fn what_is_right_is_not_told() {
+        for text in [
+            "import celery, os, ssl\nHOST = os.environ.get('H', 'mq')\nbroker_url = 'amqps://{}:{}/v'.format(HOST, 5671)\n\
+             broker_login_method = 'EXTERNAL'\nbroker_use_ssl = {'ca_certs': A, 'certfile': C, 'keyfile': K,\n\
+             'cert_reqs': ssl.CERT_REQUIRED, 'server_hostname': HOST}\n",
+            "from celery import Celery\napp = Celery('x', broker='amqp://guest@localhost:5672//', backend='rpc://')\n",
+            "from celery import Celery\nbroker_url = 'rediss://h:6380/0'\nbroker_use_ssl = {'ssl_cert_reqs': 'none'}\n",
+            "from celery import Celery\nbroker_use_ssl = {'ssl_cert_reqs': 'none'}\n",
+            "from celery import Celery\nbroker_use_ssl = {**BASE, 'ca_certs': 'x'}\n",
+            "from celery import Celery\nbroker_use_ssl = make()\nbroker_url = 'amqp://h:5671'\n",
+            "from celery import Celery\nclass Dev:\n  broker_url = 'amqp://localhost:5672'\nclass Prod:\n  broker_url = URL\n",
+            "import pika, ssl\nc = ssl.create_default_context(cafile='ca.pem')\np = pika.ConnectionParameters('h', 5671, '/',\n\
+             ssl_options=pika.SSLOptions(c, 'h'), credentials=pika.PlainCredentials(U, P))\n",
+            "import pika\np = pika.ConnectionParameters(host='h', port=5672)\n",
+            "import pika\np = pika.ConnectionParameters(port=5671, **more)\n",
+            "import aio_pika\nx = aio_pika.connect_robust(host=H, port=P, ssl=True, ssl_context=c, auth='external')\n",
+            "import aio_pika\nx = aio_pika.connect_robust('amqps://u:p@h/', ssl_options={'cafile': 'ca.pem'})\n",
+            "import paho.mqtt.client as mqtt\nc = mqtt.Client()\nc.tls_set('ca.pem')\nc.connect('h', 8883)\n",
+            "import paho.mqtt.client as mqtt\nc = mqtt.Client()\nc.connect('h')\n",
+            "import pika, smtplib\nsmtp.connect('h', 8883)\n",
+            "import pika\nif __name__ == '__main__': main()\n",
+        ] {
+            assert_eq!(found(text, &[]), Vec::<String>::new(), "{text}");
+        }
     }
 }

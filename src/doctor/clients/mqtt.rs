@@ -101,3 +101,21 @@ fn connect(exhibit: &Exhibit, line: usize, file: &python::File, call: &Call, is_
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+
+    #[test]
+    fn every_mistake_is_found() {
+        let of = |text: &str| found(&format!("import paho.mqtt.client as mqtt, ssl\nc = mqtt.Client()\n{text}\n"), &[]);
+        assert_eq!(of("c.tls_set('a')\nc.tls_insecure_set(True)"), ["4 host-not-checked"]);
+        assert_eq!(of("c.tls_set('a')\nc.tls_insecure_set(False)"), Vec::<String>::new());
+        assert_eq!(of("c.tls_set(cafile='a')"), ["3 argument-unknown"]);
+        assert_eq!(of("c.tls_set(cert_reqs=ssl.CERT_NONE)"), ["3 server-not-verified"]);
+        assert_eq!(of("c.connect('h', 8883)"), ["3 plain-on-tls-port"]);
+        assert_eq!(of("PORT = 8883\nc.connect('h', PORT, 60)"), ["4 plain-on-tls-port"]);
+        assert_eq!(of("c.tls_set('a')\nc.connect('h')"), ["4 tls-on-plain-port"]);
+        assert_eq!(of("c.tls_set('a')\nc.connect('h', 1883)"), ["4 tls-on-plain-port"]);
+    }
+}

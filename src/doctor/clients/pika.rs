@@ -148,3 +148,42 @@ fn no_credentials(exhibit: &Exhibit, file: &python::File) -> Option<Finding> {
         "pika logs in as guest: \"could not negotiate use of the PLAIN authentication mechanism\", or guest is refused";
     Some(finding.effect(effect).remedy("add credentials=pika.credentials.ExternalCredentials()"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+    use crate::x509::sample::HIERARCHY;
+
+    #[test]
+    fn every_mistake_is_found() {
+        let of = |text: &str| found(&format!("import pika, ssl\n{text}\n"), &[]);
+        assert_eq!(of("x = pika.SSLOptions(\n use_ssl=True, certfile='c')"), ["2 argument-unknown"]);
+        assert_eq!(of("x = pika.SSLOptions({'ca_certs': 'c'})"), ["2 argument-type"]);
+        assert_eq!(of("pika.ConnectionParameters('h', ssl=True)"), ["2 argument-unknown"]);
+        assert_eq!(of("pika.ConnectionParameters('h', ssl_options={'ca_certs': 'c'})"), ["2 argument-type"]);
+        assert_eq!(
+            of("c = ssl.create_default_context()\npika.ConnectionParameters('h', ssl_options=c)"),
+            ["3 argument-type"]
+        );
+        assert_eq!(of("pika.ConnectionParameters('h', 5671)"), ["2 plain-on-tls-port"]);
+        assert_eq!(of("pika.ConnectionParameters('h', port=5672, ssl_options=o)"), ["2 tls-on-plain-port"]);
+        assert_eq!(of("p = pika.ConnectionParameters('h', 5671)\np.ssl_options = o"), Vec::<String>::new());
+        assert_eq!(of("pika.URLParameters('amqp://u:p@h:5671/%2F')"), ["2 plain-on-tls-port"]);
+        assert_eq!(
+            of("c.load_cert_chain('c', 'k')\npika.ConnectionParameters('h', ssl_options=o)"),
+            ["3 login-method-missing"]
+        );
+    }
+
+    #[test]
+    fn the_name_is_compared() {
+        let server = HIERARCHY.server.pem();
+        let of = |arguments: &str| {
+            let text = format!("import pika\npika.ConnectionParameters({arguments})\n");
+            found(&text, &[("server.pem", &server)])
+        };
+        assert_eq!(of("'mq', ssl_options=pika.SSLOptions(c)"), ["2 server-name"]);
+        assert_eq!(of("'mq', ssl_options=pika.SSLOptions(c, 'rabbit.example.com')"), Vec::<String>::new());
+        assert_eq!(of("HOST, ssl_options=pika.SSLOptions(c)"), Vec::<String>::new());
+    }
+}

@@ -153,3 +153,41 @@ fn misspelt_main(exhibit: &Exhibit, file: &python::File) -> Option<Finding> {
     let effect = "NameError: name '_name_' is not defined; celery -A cannot import the file either";
     Some(finding.effect(effect).remedy("if __name__ == \"__main__\":"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::found;
+    use crate::x509::sample::HIERARCHY;
+
+    #[test]
+    fn every_mistake_is_found() {
+        let of = |text: &str| found(&format!("import ssl, pika\n{text}\n"), &[]);
+        assert_eq!(of("s = ssl.wrap_socket(s)"), ["2 removed-function"]);
+        assert_eq!(
+            of("c.check_hostname = False\nc.verify_mode = ssl.CERT_NONE"),
+            ["2 host-not-checked", "3 server-not-verified"]
+        );
+        assert_eq!(of("c = ssl._create_unverified_context()"), ["2 server-not-verified"]);
+        assert_eq!(of("c = ssl.SSLContext(ssl.PROTOCOL_TLS)"), ["2 server-not-verified"]);
+        assert_eq!(
+            of("c = ssl.SSLContext(ssl.PROTOCOL_TLSv1_2)\nc.verify_mode = ssl.CERT_REQUIRED"),
+            Vec::<String>::new()
+        );
+        assert_eq!(of("c = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)"), Vec::<String>::new());
+        assert_eq!(of("c = ssl.SSLContext(ssl.PROTOCOL_SSLv3)"), ["2 tls-version"]);
+        assert_eq!(of("c = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)"), ["2 wrong-purpose"]);
+        assert_eq!(of("if _name_ == \"_main_\":\n  main()"), ["2 misspelt-name"]);
+    }
+
+    #[test]
+    fn the_files_of_a_context_are_looked_at() {
+        let (server, client, root) = (HIERARCHY.server.pem(), HIERARCHY.client.pem(), HIERARCHY.root.pem());
+        let beside: &[(&str, &str)] = &[("server.pem", &server), ("client.pem", &client), ("ca.pem", &root)];
+        let of = |text: &str| found(&format!("import ssl, pika\nc = {text}\n"), beside);
+        assert_eq!(of("ssl.create_default_context(cafile='ca.pem')"), Vec::<String>::new());
+        assert_eq!(of("ssl.create_default_context(cafile='server.pem')"), ["2 no-authority"]);
+        assert_eq!(of("ssl.create_default_context()"), ["2 system-authorities"]);
+        assert_eq!(of("x.load_verify_locations('client.pem')"), ["2 no-authority"]);
+        assert_eq!(of("x.load_cert_chain('client.pem', 'ca.pem')"), ["2 no-private-key"]);
+    }
+}
