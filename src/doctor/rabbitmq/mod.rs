@@ -1,5 +1,6 @@
 //! RabbitMQ's own files: settings, plugins, definitions, inter-node TLS.
 
+mod advanced;
 mod definitions;
 mod environment;
 mod inter_node;
@@ -8,4 +9,4 @@ mod login;
 use super::Check;
 
 /// The checks of this room.
-pub(super) const CHECKS: &[Check] = &[inter_node::check, environment::check, definitions::check];
+pub(super) const CHECKS: &[Check] = &[inter_node::check, environment::check, advanced::check, definitions::check];
