@@ -1,7 +1,7 @@
 //! Celery and kombu, which hand their options to py-amqp.
 
 use super::files::Files;
-use super::{Address, Servers, at, is_cert_none, port_mismatch, programs, quoted, tls, truth};
+use super::{Address, Servers, at, is_cert_none, is_local, port_mismatch, programs, quoted, tls, truth};
 use crate::diagnosis::CauseId;
 use crate::doctor::syntax::python::{self, Call, Expression, Value};
 use crate::doctor::{Case, Exhibit, Finding, Severity};
@@ -255,7 +255,7 @@ impl<'a> Look<'a> {
         let (_, address) = addresses.first()?;
         let has_user = addresses.iter().any(|(_, address)| address.has_user)
             || !self.setting(|name| name.ends_with("broker_user") || name == "userid").is_empty();
-        if address.host.is_none() || has_user {
+        if is_local(address.host.as_deref()) || has_user {
             return None;
         }
         let problem = "a client certificate is given, and neither a login method nor a user";
