@@ -149,17 +149,45 @@ fn certain() -> u32 {
     100
 }
 
+/// What has to be known of texts that mislead.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Note {
+    /// The texts, as causes have them.
+    pub texts: Vec<String>,
+    /// One or two sentences.
+    pub note: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalogue {
+    note: Vec<Note>,
+    cause: Vec<Cause>,
+}
+
+fn catalogue() -> &'static Catalogue {
+    static READ: OnceLock<Catalogue> = OnceLock::new();
+    READ.get_or_init(|| toml::from_str(CAUSES).expect("causes.toml is right, as its test says"))
+}
+
 /// The whole catalogue, in the order in which it is written.
 pub fn causes() -> &'static [Cause] {
-    static READ: OnceLock<Vec<Cause>> = OnceLock::new();
-    #[derive(Deserialize)]
-    struct File {
-        cause: Vec<Cause>,
-    }
-    READ.get_or_init(|| toml::from_str::<File>(CAUSES).expect("causes.toml is right, as its test says").cause)
+    &catalogue().cause
+}
+
+/// What has to be known of texts that mislead.
+pub fn notes() -> &'static [Note] {
+    &catalogue().note
 }
 
 impl CauseId {
+    /// Its word: `server-ca-unknown`.
+    pub fn word(self) -> String {
+        let word = serde_json::to_value(self).expect("a word is a string");
+        word.as_str().map(str::to_owned).unwrap_or_default()
+    }
+
     /// What is known about it.
     pub fn cause(self) -> &'static Cause {
         causes().iter().find(|cause| cause.id == self).expect("every cause is told, as a test says")
@@ -238,5 +266,13 @@ mod tests {
             .replace("NAME", "celery_worker")
             .replace("FILE", "file.pem")
             .replace("VHOST", "/")
+    }
+
+    #[test]
+    fn a_note_is_about_texts_that_causes_print() {
+        for text in notes().iter().flat_map(|note| &note.texts) {
+            let known = causes().iter().any(|cause| cause.says.iter().any(|said| said.text == *text));
+            assert!(known, "{text}");
+        }
     }
 }

@@ -39,7 +39,7 @@ fn damaged(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
     for (number, thing) in exhibit.things().iter().enumerate() {
         let Thing::Unreadable { label, reason } = thing else { continue };
         let known = ["CERTIFICATE", "KEY", "CRL"].iter().any(|word| label.contains(word));
-        if !known || reason.contains("not supported") {
+        if !known || label.starts_with("PGP") || reason.contains("not supported") {
             continue;
         }
         let is_key = label.contains("KEY");
@@ -147,6 +147,10 @@ mod tests {
             ("combined_keys.pem", certificate.clone() + &secret()),
             ("server.crt", format!("subject=CN = x\r\n{}", certificate.replace('\n', "\r\n"))),
             ("anything", secret()),
+            (
+                "signer.asc",
+                "-----BEGIN PGP PUBLIC KEY BLOCK-----\n\nmQIN\n=abcd\n-----END PGP PUBLIC KEY BLOCK-----\n".to_owned(),
+            ),
         ] {
             assert_eq!(codes(path, &text), [], "{path}");
         }
@@ -162,6 +166,7 @@ mod tests {
             ("server_certificate.pem", secret(), (note, "key-named-certificate")),
             ("a.pem", format!("\u{feff}{certificate}"), (Severity::Error, "byte-order-mark")),
             ("a.pem", cut, (Severity::Error, "damaged")),
+            ("a.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n".to_owned(), (Severity::Error, "damaged")),
             ("a.pem", secret() + &secret(), (Severity::Warning, "several-keys")),
         ] {
             assert_eq!(codes(path, &text), [wanted], "{path}");

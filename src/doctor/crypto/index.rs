@@ -8,6 +8,8 @@ use crate::x509::{Certificate, DistinguishedName, PublicKey, X509Error};
 
 /// So many authorities of one name are looked at.
 const MOST_NAMESAKES: usize = 8;
+/// A file with more authorities is the public trust store, whose old roots are nobody's fault here.
+const MOST_ANCHORS: usize = 60;
 /// So many authorities above one certificate.
 const MOST_ABOVE: usize = 32;
 
@@ -26,7 +28,10 @@ impl<'a> Index<'a> {
         let is_looked_at = |e: &&Exhibit| {
             !e.things().is_empty() && !matches!(case.place(&e.path), Place::History | Place::Bookkeeping)
         };
-        let exhibits: Vec<&Exhibit> = case.exhibits.iter().filter(is_looked_at).collect();
+        let is_ours = |e: &&Exhibit| {
+            case.place(&e.path) != Place::Elsewhere || e.certificates().filter(|c| c.is_ca()).count() <= MOST_ANCHORS
+        };
+        let exhibits: Vec<&Exhibit> = case.exhibits.iter().filter(is_looked_at).filter(is_ours).collect();
         let mut index = Self { exhibits, authorities: Vec::new(), by_subject: HashMap::new(), by_key: HashMap::new() };
         let mut seen = HashSet::new();
         for exhibit in index.exhibits.clone() {

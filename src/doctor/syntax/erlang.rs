@@ -15,6 +15,8 @@ pub struct File {
     pub term: Option<Term>,
     /// Why Erlang cannot read it.
     pub trouble: Option<Trouble>,
+    /// What it is for; of one that cannot be read, by its first words.
+    pub kind: Kind,
 }
 
 /// The first thing that Erlang stumbles over.
@@ -61,7 +63,7 @@ pub enum Value {
 }
 
 /// What a file of Erlang is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Kind {
     /// `[{server, [..]}, {client, [..]}].`: the option file of `-ssl_dist_optfile`.
     InterNode,
@@ -70,6 +72,7 @@ pub enum Kind {
     /// `[rabbitmq_management].`: enabled_plugins.
     Plugins,
     /// `[].`, or something else.
+    #[default]
     Other,
 }
 
@@ -80,29 +83,35 @@ impl File {
         if !text[start..].starts_with(['[', '{']) {
             return None;
         }
-        let file = read::file(text);
-        (file.trouble.is_none() || scan::speaks_erlang(&text[start..])).then_some(file)
+        let mut file = read::file(text);
+        file.kind = match &file.trouble {
+            None => file.term.as_ref().map_or(Kind::Other, Kind::of),
+            Some(_) => scan::purpose(&text[start..])?,
+        };
+        Some(file)
     }
 
-    /// What it is for.
-    pub fn kind(&self) -> Kind {
-        let Some(members) = self.term.as_ref().map(Term::members).filter(|members| !members.is_empty()) else {
-            return Kind::Other;
-        };
+    /// What stands under `name` in the term.
+    pub fn get(&self, name: &str) -> Option<&Term> {
+        self.term.as_ref()?.get(name)
+    }
+}
+
+impl Kind {
+    fn of(term: &Term) -> Self {
+        let members = term.members();
+        if members.is_empty() {
+            return Self::Other;
+        }
         if members.iter().all(|member| member.atom().is_some()) {
-            return Kind::Plugins;
+            return Self::Plugins;
         }
         let names: Vec<&str> = members.iter().filter_map(Term::pair).map(|(name, _)| name).collect();
         match names.len() == members.len() {
-            true if names.iter().all(|name| matches!(*name, "server" | "client")) => Kind::InterNode,
-            true => Kind::Applications,
-            false => Kind::Other,
+            true if names.iter().all(|name| matches!(*name, "server" | "client")) => Self::InterNode,
+            true => Self::Applications,
+            false => Self::Other,
         }
-    }
-
-    /// What stands under `name` in the first term.
-    pub fn get(&self, name: &str) -> Option<&Term> {
-        self.term.as_ref()?.get(name)
     }
 }
 
@@ -243,8 +252,11 @@ mod tests {
             ("[rabbitmq_management,rabbitmq_mqtt].", Kind::Plugins),
             ("[].", Kind::Other),
             ("{a, b}.", Kind::Other),
+            ("[{server, [}", Kind::InterNode),
+            ("[{rabbit, [{ssl_options, []}]}", Kind::Applications),
+            ("[rabbitmq_management, rabbitmq_mqtt]", Kind::Plugins),
         ] {
-            assert_eq!(file(text).kind(), kind, "{text}");
+            assert_eq!(file(text).kind, kind, "{text}");
         }
     }
 

@@ -198,6 +198,8 @@ fn names(ca: &Authority) -> Vec<Case> {
         case("wildcard-of-top-level", "server", &["*.local"]).host("rabbit.local"),
         case("wildcard-for-two-labels", "server", &["*.example.com"]).host("a.rabbit.example.com"),
         case("wildcard-in-part-of-label", "server", &["rabbit-*.example.com"]).host("rabbit-1.example.com"),
+        case("wildcard-after-letters", "server", &["rabbit*.example.com"]).host("rabbit1.example.com"),
+        case("wildcard-for-underscore", "server", &["*.example.com"]).host("rabbit_1.example.com"),
         case("wildcard-in-second-label", "server", &["rabbit.*.example.com"]).host("rabbit.a.example.com"),
         case("address", "server", &["127.0.0.1"]).host("127.0.0.1"),
         case("address-other", "server", &["127.0.0.2"]).host("127.0.0.1"),
@@ -223,6 +225,8 @@ fn usages(ca: &Authority) -> Vec<Case> {
     let usage = |name, usages: &[Eku]| Case::new(name, ca, changed(|p| p.extended_key_usages = usages.to_vec()));
     let key_usage = |name, usages: &[Usage]| Case::new(name, ca, changed(|p| p.key_usages = usages.to_vec()));
     let narrow = ca.below("certgen test narrow", |p| p.extended_key_usages = vec![Eku::ClientAuth]);
+    let same = ca.below("certgen test same", |p| p.extended_key_usages = vec![Eku::ServerAuth]);
+    let any = ca.below("certgen test any", |p| p.extended_key_usages = vec![Eku::Any]);
     vec![
         usage("usage-client-for-server", &[Eku::ClientAuth]),
         usage("usage-none", &[]),
@@ -235,6 +239,8 @@ fn usages(ca: &Authority) -> Vec<Case> {
         key_usage("key-usage-without-signature", &[Usage::KeyEncipherment]),
         key_usage("key-usage-with-certificate-signing", &[Usage::DigitalSignature, Usage::KeyCertSign]),
         Case::new("usage-of-issuer-other", &narrow, changed(|_| {})),
+        Case::new("usage-of-issuer-same", &same, changed(|_| {})),
+        Case::new("usage-of-issuer-any", &any, changed(|_| {})),
     ]
 }
 
@@ -252,9 +258,27 @@ fn trust(plain: &Authority, chained: &Authority) -> Vec<Case> {
     };
     let mut missing = good("intermediate-missing", chained);
     missing.untrusted.clear();
+    let mut pinned = good("leaf-as-anchor", plain);
+    pinned.anchors = vec![pinned.leaf.clone()];
+    let mut rooted = good("intermediate-and-root-as-anchors", chained);
+    rooted.untrusted.clear();
+    rooted.anchors.extend(chained.between.iter().cloned());
+    let unfit = plain.below("certgen test unfit", |p| p.is_ca = IsCa::ExplicitNoCa);
+    let mute = plain.below("certgen test mute", |p| p.key_usages = vec![Usage::DigitalSignature]);
+    let mut unknown_root = good("intermediate-of-unknown-root", chained);
+    unknown_root.anchors = vec![stranger.root.clone()];
+    let mut shown_root = good("root-shown-but-unknown", chained);
+    shown_root.anchors = vec![stranger.root.clone()];
+    shown_root.untrusted.push(chained.root.clone());
     vec![
         good("intermediate", chained),
         missing,
+        pinned,
+        rooted,
+        unknown_root,
+        shown_root,
+        good("intermediate-not-an-authority", &unfit),
+        good("intermediate-without-certificate-signing", &mute),
         good("authority-unknown", plain).anchors(&[&stranger.root]),
         good("authority-of-same-name", plain).anchors(&[&twin.root]),
         alone("self-signed"),

@@ -52,7 +52,10 @@ pub(super) fn all(cases: &[Case], directory: &Path, new: Option<&Path>) -> (Vec<
     let (python, node, java, erl) =
         (script("check.py"), script("check.cjs"), script("Check.java"), beside("check.escript"));
     add("openssl", "openssl", version("openssl", &["version"]), &|| openssl(cases, directory, None));
-    add("python", "python", version("python3", &["--version"]), &|| {
+    // Before 3.13 nothing was strict: `openssl` answers for it.
+    let strict = version("python3", &["-c", "import sys; print(sys.version_info >= (3, 13))"]);
+    let own = if strict.as_deref() == Some("True") { "python" } else { "openssl" };
+    add(own, "python", version("python3", &["--version"]), &|| {
         ask(Command::new("python3").arg(&python).arg(directory))
     });
     add("node", "node", version("node", &["--version"]), &|| ask(Command::new("node").arg(&node).arg(directory)));
@@ -64,9 +67,9 @@ pub(super) fn all(cases: &[Case], directory: &Path, new: Option<&Path>) -> (Vec<
     add("rustls", "rustls", Some("0.23".into()), &|| rustls(cases));
     let otp = ["-noshell", "-eval", "io:put_chars(erlang:system_info(otp_release)), halt()."];
     for (verifier, name, matching) in
-        [("erlang-25", "erlang", "default"), ("erlang-25+https-match", "erlang https-match", "https-match")]
+        [("erlang-25", "erlang 25", "default"), ("erlang-25+https-match", "erlang 25 https-match", "https-match")]
     {
-        add(verifier, name, version("erl", &otp), &|| {
+        add(verifier, name, version("erl", &otp).filter(|release| verifier.contains(release.as_str())), &|| {
             ask(Command::new("escript").arg(&erl).arg(directory).arg(matching))
         });
     }

@@ -48,18 +48,28 @@ pub(super) fn code(text: &str) -> Option<usize> {
     }
 }
 
-/// A text that Erlang cannot read, and that was meant for it all the same: one of its words for RabbitMQ stands behind a bracket.
-pub(super) fn speaks_erlang(text: &str) -> bool {
-    const AFTER_BRACE: [&str; 5] = ["server", "client", "rabbit", "ssl", "kernel"];
+/// What a text was meant for that Erlang cannot read: one of its words for RabbitMQ stands behind the bracket. `None`: it was
+/// hardly meant for Erlang.
+pub(super) fn purpose(text: &str) -> Option<super::Kind> {
+    const APPLICATIONS: [&str; 3] = ["rabbit", "ssl", "kernel"];
     let word = |rest: &str| -> String {
         rest.trim_start().chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect()
     };
-    text.match_indices('{').take(16).any(|(at, _)| {
+    if text.strip_prefix('[').is_some_and(|rest| word(rest).starts_with("rabbitmq_")) {
+        return Some(super::Kind::Plugins);
+    }
+    text.match_indices('{').take(16).find_map(|(at, _)| {
         let rest = text[at + 1..].trim_start();
         let word = word(rest);
-        let known = AFTER_BRACE.contains(&word.as_str()) || word.starts_with("rabbitmq_");
-        known && rest[word.len()..].trim_start().starts_with(',')
-    }) || text.strip_prefix('[').is_some_and(|rest| word(rest).starts_with("rabbitmq_"))
+        if !rest[word.len()..].trim_start().starts_with(',') {
+            return None;
+        }
+        match word.as_str() {
+            "server" | "client" => Some(super::Kind::InterNode),
+            word if APPLICATIONS.contains(&word) || word.starts_with("rabbitmq_") => Some(super::Kind::Applications),
+            _ => None,
+        }
+    })
 }
 
 /// All words, and the place of a quotation mark that is never closed.
