@@ -136,6 +136,7 @@ fn a_published_client_of_pika_is_seen_through() {
 #[test]
 fn a_manifest_is_looked_into() {
     let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "app"]).run().success();
     world.certgen(["emit", "kubernetes", "--with-keys"]).run().success();
     let text = world.read("pki/emit/kubernetes/secrets.yaml");
     let keys: Vec<&str> = text.split("tls.key: |").collect();

@@ -26,8 +26,9 @@ const OPTIONS: &[&str] = &[
 
 /// Says what is wrong with the settings of Celery and the connections of kombu.
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
+    let servers = Servers::of(case);
     for (exhibit, file) in programs(case) {
-        Look { case, exhibit, file, servers: Servers::of(case) }.all(findings);
+        Look { case, exhibit, file, servers: &servers }.all(findings);
     }
 }
 
@@ -35,7 +36,7 @@ struct Look<'a> {
     case: &'a Case,
     exhibit: &'a Exhibit,
     file: &'a python::File,
-    servers: Servers<'a>,
+    servers: &'a Servers<'a>,
 }
 
 impl<'a> Look<'a> {

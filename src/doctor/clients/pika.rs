@@ -8,8 +8,8 @@ use crate::ui;
 
 /// Says what is wrong with the calls of pika.
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
+    let servers = Servers::of(case);
     for (exhibit, file) in programs(case) {
-        let servers = Servers::of(case);
         for (line, call) in file.calls() {
             match call.name.as_str() {
                 "pika.SSLOptions" | "pika.connection.SSLOptions" => {

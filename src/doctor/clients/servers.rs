@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use crate::diagnosis::CauseId;
-use crate::doctor::{Case, Document, Exhibit, Finding, Place, Severity};
+use crate::doctor::deployment::{is_configuration, named_files};
+use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::{Certificate, ExtendedKeyUsage};
@@ -104,13 +105,6 @@ fn names(certificate: &Certificate) -> String {
 
 /// The paths that rabbitmq.conf gives as certificates of listeners.
 fn configured(case: &Case) -> Vec<String> {
-    let files = case.exhibits.iter().filter(|exhibit| matches!(exhibit.document, Document::Conf(_)));
-    let lines = files.flat_map(|exhibit| exhibit.bytes.split(|byte| *byte == b'\n'));
-    lines
-        .filter_map(|line| {
-            let (key, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
-            (!key.trim_start().starts_with('#') && key.trim_end().ends_with(".certfile"))
-                .then(|| value.trim().to_owned())
-        })
-        .collect()
+    let files = case.exhibits.iter().filter(|exhibit| is_configuration(exhibit)).flat_map(named_files);
+    files.filter(|(_, key, _)| key.ends_with(".certfile")).map(|(_, _, value)| value).collect()
 }
