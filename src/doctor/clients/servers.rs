@@ -1,6 +1,7 @@
 //! Which certificates of a case a server may show, and for which names.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use crate::diagnosis::CauseId;
 use crate::doctor::deployment::{is_configuration, named_files};
@@ -19,10 +20,11 @@ impl<'a> Servers<'a> {
     /// Those that say that they are for servers, and those that rabbitmq.conf names. A certificate that says nothing and that
     /// nobody names may belong to anyone.
     pub(in crate::doctor) fn of(case: &'a Case) -> Self {
-        let named = configured(case);
+        let paths = configured(case);
+        let named: Vec<&Path> = paths.iter().filter_map(|path| Some(&*case.named(path.as_ref())?.path)).collect();
         let is_server = |exhibit: &Exhibit, certificate: &Certificate| match certificate.extended_key_usage() {
             Some(usages) => usages.contains(&ExtendedKeyUsage::ServerAuth),
-            None => named.iter().any(|path| case.named(path.as_ref()).is_some_and(|named| named.path == exhibit.path)),
+            None => named.contains(&&*exhibit.path),
         };
         let may_serve = |exhibit: &&Exhibit| {
             !matches!(case.place(&exhibit.path), Place::History | Place::Identity(Role::Client) | Place::Authority)
@@ -70,7 +72,7 @@ impl Refusal<'_> {
     }
 
     /// The finding about `host`, where something at `path` checks it.
-    pub(in crate::doctor) fn finding(&self, path: &std::path::Path, line: usize, host: &str) -> Finding {
+    pub(in crate::doctor) fn finding(&self, path: &Path, line: usize, host: &str) -> Finding {
         let kind = if host.parse::<IpAddr>().is_ok() { "IP address" } else { "Hostname" };
         let problem = format!("no server certificate here is for {}: {}", ui::quote(host), self.clause());
         Finding::new(Severity::Error, "server-name", path, problem)
