@@ -20,6 +20,9 @@ use super::{ProbeError, Target, amqp, distribution, http, mqtt, server, stomp, s
 use crate::verify::PeerName;
 use crate::x509::{Certificate, DistinguishedName, X509Error};
 
+/// How long a protocol may keep silent that was only guessed.
+const GUESS: Duration = Duration::from_secs(2);
+
 /// What is asked.
 pub struct Question<'a> {
     /// Where.
@@ -299,7 +302,9 @@ impl Talk<'_> {
 
     fn try_one(&mut self, protocol: Protocol, connection: Connection, seen: &Observation) -> Heard {
         let question = self.question;
-        let share = self.deadline.left().unwrap_or_default() / 2;
+        let left = self.deadline.left().unwrap_or_default() / 2;
+        // A guess is given up sooner than what must be there.
+        let share = if self.candidates().len() > 1 { left.min(GUESS) } else { left };
         let mut channel = Channel::new(connection, self.deadline.within(share));
         let login = self.login(seen);
         let heard = match protocol {

@@ -22,6 +22,7 @@ mod mqtt;
 mod pipelines;
 mod pki;
 mod probe;
+mod probe_command;
 mod renew;
 mod revocation;
 mod rotate;
