@@ -6,6 +6,7 @@ mod bulk;
 mod crl;
 mod damage;
 mod emit;
+mod explain;
 mod export;
 mod faults;
 mod hostile_answers;
