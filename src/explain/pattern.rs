@@ -11,6 +11,8 @@ use super::plain::Plain;
 const FARTHEST: usize = 2000;
 /// No name is longer; a list of names may be.
 const LONGEST_NAME: usize = 160;
+/// What healthy brokers write all day: a log is not searched for it.
+const HEALTHY: &[&str] = &["access to vhost"];
 /// How many places are tried for the beginning of one pattern.
 const MOST_BEGINNINGS: usize = 4;
 
@@ -49,25 +51,14 @@ impl Pattern {
         let mut literals = Vec::new();
         let mut gaps = Vec::new();
         let mut gap = None;
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (literal, next) = rest.split_at(next_gap(rest).unwrap_or(rest.len()));
-            if !literal.is_empty() {
-                literals.push(Plain::of(literal.as_bytes()).squeezed);
-                gaps.push(gap.take());
+        for piece in pieces(text) {
+            match piece {
+                Piece::Literal(literal) => {
+                    literals.push(Plain::of(literal.as_bytes()).squeezed);
+                    gaps.push(gap.take());
+                }
+                Piece::Gap(between) => gap = Some(between),
             }
-            rest = match next.as_bytes().first() {
-                Some(b'*') => {
-                    gap = Some(Gap::default());
-                    &next[1..]
-                }
-                Some(_) => {
-                    let end = next.find('>').expect("next_gap saw it");
-                    gap = Some(named(&next[1..end]));
-                    &next[end + 1..]
-                }
-                None => "",
-            };
         }
         gaps.push(gap);
         let anchor = (0..literals.len()).max_by_key(|at| literals[*at].len()).unwrap_or(0);
@@ -137,6 +128,47 @@ impl Pattern {
         }
         Some(Found { spans, captures })
     }
+}
+
+/// A part of a text of the catalogue.
+enum Piece<'t> {
+    Literal(&'t str),
+    Gap(Gap),
+}
+
+/// The parts of a text, in order.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (literal, next) = rest.split_at(next_gap(rest).unwrap_or(rest.len()));
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        rest = match next.as_bytes().first() {
+            Some(b'*') => {
+                pieces.push(Piece::Gap(Gap::default()));
+                &next[1..]
+            }
+            Some(_) => {
+                let end = next.find('>').expect("next_gap saw it");
+                pieces.push(Piece::Gap(named(&next[1..end])));
+                &next[end + 1..]
+            }
+            None => "",
+        };
+    }
+    pieces
+}
+
+/// The longest part of a text that every log writes the same way: without what JSON escapes and Erlang may break.
+pub(super) fn trace(text: &str) -> &str {
+    let literals = pieces(text).into_iter().filter_map(|piece| match piece {
+        Piece::Literal(literal) => Some(literal),
+        Piece::Gap(_) => None,
+    });
+    let parts = literals.flat_map(|literal| literal.split(['"', '\'', '\\', '{', '}', '[', ']', ',', '<', '>', '=']));
+    parts.map(str::trim).filter(|part| !HEALTHY.contains(part)).max_by_key(|part| part.len()).unwrap_or_default()
 }
 
 /// Where the next `*` or `<word>` begins. An Erlang binary (`<<`) or a process number is neither.
