@@ -1,11 +1,12 @@
-// What Node.js prints: provoke.cjs HOST PORT CA|- [CERT KEY] - a JSON list of [who, text], the first line of the error
+// What Node.js prints: provoke.cjs HOST PORT VHOST CA [CERT KEY] - a JSON list of [who, text], the first line of the error
 // with its code, for TLS 1.2, TLS 1.3 and amqplib.
 const fs = require("fs");
 const tls = require("tls");
 const amqplib = require("amqplib");
 
-const [host, port, ca, cert, key] = process.argv.slice(2);
-const files = { ca: ca === "-" ? undefined : fs.readFileSync(ca) };
+const [host, port, vhost, ca, cert, key] = process.argv.slice(2);
+process.removeAllListeners("warning");
+const files = { ca: fs.readFileSync(ca) };
 if (cert) Object.assign(files, { cert: fs.readFileSync(cert), key: fs.readFileSync(key) });
 const line = (error) => `${String(error.stack || error).split("\n    at ")[0].trim()}${error.code ? ` code: '${error.code}'` : ""}`;
 
@@ -22,7 +23,7 @@ const handshake = (version) =>
 const login = async () => {
   const options = { ...files, servername: host, credentials: amqplib.credentials.external(), timeout: 10000 };
   try {
-    await (await amqplib.connect(`amqps://${host}:${port}`, options)).close();
+    await (await amqplib.connect(`amqps://${host}:${port}/${encodeURIComponent(vhost)}`, options)).close();
     return "";
   } catch (error) {
     return line(error);

@@ -233,14 +233,21 @@ impl Bench {
         let modules = cache::need("node").join("node_modules");
         let port = peer.port.to_string();
         let mut words = vec![format!("NODE_PATH={}", modules.display()), "node".into(), script("provoke.cjs")];
-        words.extend([peer.host.clone(), port, peer.ca.clone()]);
+        words.extend([peer.host.clone(), port, peer.vhost.clone(), peer.ca.clone()]);
         words.extend(peer.pair.iter().flatten().cloned());
         let said = self.host().run("env", words);
         serde_json::from_str(&said.text).unwrap_or_else(|e| panic!("provoke.cjs did not come to its end: {e}\n{}", said.text))
     }
 
     fn java(&self, peer: &Peer) -> Vec<(String, String)> {
-        let said = self.host().run("java", [script("Provoke.java"), peer.host.clone(), peer.port.to_string(), peer.ca.clone()]);
+        let mut words = vec![script("Provoke.java"), peer.host.clone(), peer.port.to_string(), peer.ca.clone()];
+        if let Some([cert, key]) = &peer.pair {
+            let store = self.world.path("java.p12").display().to_string();
+            let export = ["pkcs12", "-export", "-in", cert, "-inkey", key, "-passout", "pass:changeit", "-out", &store];
+            judge::openssl(export).accepted();
+            words.push(store);
+        }
+        let said = self.host().run("java", words);
         said.accepted();
         let lines = said.text.lines().filter_map(|line| line.split_once('\t'));
         lines.map(|(who, text)| (who.to_owned(), text.to_owned())).collect()
@@ -250,14 +257,14 @@ impl Bench {
     pub(super) fn openssl(&self, peer: &Peer, args: &[&str]) -> String {
         let pair = peer.pair.as_ref().map(|[cert, key]| format!("-cert {cert} -key {key}")).unwrap_or_default();
         let line = format!(
-            "(sleep 1) | openssl s_client -connect {0}:{1} -servername {0} -verify_hostname {0} -CAfile {2} {pair} \
+            "sleep 0.5 | openssl s_client -connect {0}:{1} -servername {0} -verify_hostname {0} -CAfile {2} {pair} \
              -verify_return_error {3} 2>&1 | grep -E ':error:|^verify error|errno='",
             peer.host,
             peer.port,
             peer.ca,
             args.join(" ")
         );
-        self.host().run("sh", ["-c", &line]).text
+        self.host().run("sh", ["-c", &line]).text.trim().to_owned()
     }
 
     /// `certgen probe` from the broker's host.
@@ -293,16 +300,23 @@ fn script(name: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/clients").join(name).display().to_string()
 }
 
-/// Writes what was said down, for whoever wants to read it.
+/// Writes what was said down, for whoever wants to read it: lines of the log without their times, each once.
 pub(super) fn keep(version: Version, row: &str, said: &Said) {
-    use std::io::Write;
-    let name = if version == Version::V4 { "diagnosis-4.md" } else { "diagnosis-3.10.md" };
+    let name = if version == Version::V4 { "diagnosis-4.0.md" } else { "diagnosis-3.10.md" };
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let mut text = format!("## {row}\n");
     for (who, what) in &said.texts {
         text += &format!("- {who}: `{what}`\n");
     }
-    text += &format!("```\n{}```\n", said.log);
+    let mut lines: Vec<&str> = Vec::new();
+    for line in said.log.lines() {
+        let line = line.split_once("> ").filter(|_| line.starts_with("20")).map_or(line, |(_, rest)| rest);
+        if !line.trim().is_empty() && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    text += &format!("```\n{}\n```\n", lines.join("\n"));
     let file = fs::OpenOptions::new().append(true).create(true).open(path);
-    let _ = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = file.and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    written.expect("the target directory is writable");
 }
