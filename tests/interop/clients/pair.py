@@ -84,9 +84,13 @@ given.out.mkdir(parents=True, exist_ok=True)
 for name, content in [("cert.pem", pem), ("chain.pem", chain), ("key.pem", private), ("combined.pem", pem + private)]:
     (given.out / name).write_bytes(content)
 if given.sha1:
-    # The library refuses to; openssl signs what is there once more.
-    cert = given.out / "cert.pem"
+    # The library refuses to sign with it; openssl does not.
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject)
+    for extension in certificate.extensions:
+        request = request.add_extension(extension.value, extension.critical)
+    csr, cert = given.out / "request.pem", given.out / "cert.pem"
+    csr.write_bytes(request.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
     subprocess.run(
-        ["openssl", "x509", "-in", cert, "-CA", given.ca[0], "-CAkey", given.ca[1], "-sha1", "-preserve_dates",
-         "-set_serial", "77", "-out", cert], check=True)
+        ["openssl", "x509", "-req", "-in", csr, "-CA", given.ca[0], "-CAkey", given.ca[1], "-sha1", "-days", "30",
+         "-copy_extensions", "copyall", "-set_serial", "77", "-out", cert], check=True, stderr=subprocess.DEVNULL)
     (given.out / "combined.pem").write_bytes(cert.read_bytes() + private)
