@@ -8,6 +8,8 @@
 //! know RabbitMQ and nothing of syntax. A check is a function from a case to findings, and stands in `CHECKS`; checks do not
 //! call one another.
 
+use std::collections::HashSet;
+
 mod case;
 mod clients;
 mod crypto;
@@ -18,7 +20,7 @@ mod recognise;
 mod release;
 pub mod syntax;
 
-pub use case::{Access, Account, Case, Document, Exhibit};
+pub use case::{Access, Account, Case, Document, Exhibit, Place};
 pub use finding::{Finding, Fix, Severity};
 pub use release::Target;
 
@@ -35,5 +37,8 @@ pub fn examine(case: &Case) -> Vec<Finding> {
         check(case, &mut findings);
     }
     findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
+    // Two checks may come upon one thing: the file itself, and the setting that names it.
+    let mut told = HashSet::new();
+    findings.retain(|found| told.insert((found.code, found.file.clone(), found.line, found.problem.clone())));
     findings
 }

@@ -5,6 +5,7 @@ mod brokers;
 mod bulk;
 mod crl;
 mod damage;
+mod doctor;
 mod emit;
 mod export;
 mod faults;

@@ -172,6 +172,9 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem server.pem; cp pki/ca/root/ca_certificate.pem ca.pem");
             shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
         }
+        "explain" => {
+            shell.world.write("rabbit@host.log", "EXTERNAL login refused: user 'ghost' - invalid credentials\n");
+        }
         "list" if example.contains("--merge") => {
             for site in ["berlin", "tokyo"] {
                 shell.prepare(&format!("certgen --pki {site}/pki init --profile celery"));

@@ -23,6 +23,7 @@ mod mqtt;
 mod pipelines;
 mod pki;
 mod probe;
+mod python_claims;
 mod renew;
 mod revocation;
 mod rotate;
@@ -31,6 +32,7 @@ mod sealing;
 mod sites;
 mod units;
 mod vault;
+mod verifiers;
 
 use std::fs;
 
