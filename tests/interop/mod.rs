@@ -24,6 +24,7 @@ mod pipelines;
 mod pki;
 mod probe;
 mod python_claims;
+mod probe_command;
 mod renew;
 mod revocation;
 mod rotate;
