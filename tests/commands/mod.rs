@@ -7,6 +7,7 @@ mod crl;
 mod damage;
 mod doctor;
 mod emit;
+mod explain;
 mod export;
 mod faults;
 mod hostile_answers;
