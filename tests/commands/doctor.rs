@@ -139,7 +139,7 @@ fn a_chain_is_put_in_order_without_showing_the_key_between_its_parts() {
     );
     let said = doctor(&world, &["tls", "--fix", "--json"]).success();
     let change = said.json()["changes"][0].clone();
-    assert_eq!((&change["code"], &change["made"]), (&"chain-out-of-order".into(), &true.into()));
+    assert_eq!((&change["code"], &change["made"]), (&"leaf-not-first".into(), &true.into()));
     let diff = change["change"].as_str().expect("a diff");
     assert!(diff.starts_with("--- tls/combined.pem\n+++ tls/combined.pem\n"), "{diff}");
     let key = world.read("tls/combined.pem");
