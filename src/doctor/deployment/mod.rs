@@ -10,7 +10,8 @@ mod kubernetes;
 use super::syntax::yaml;
 use super::{Case, Check, Document, Exhibit, Finding, Severity};
 
-pub(super) use kubernetes::unfolded;
+pub(super) use kubernetes::is_carried;
+pub use kubernetes::unfolded;
 
 /// The checks of this room.
 pub(super) const CHECKS: &[Check] = &[compose::check, dockerfile::check, kubernetes::check];
