@@ -50,10 +50,10 @@ impl Peer {
 
     /// What `probe` is told about the client.
     pub(super) fn probe(&self) -> Vec<String> {
-        let mut args = vec![format!("{}:{}", self.host, self.port), "--ca".into(), self.ca.clone()];
+        let mut args = vec![format!("{}:{}", self.host, self.port), "--bundle".into(), self.ca.clone()];
         args.extend(["--vhost".to_owned(), self.vhost.clone()]);
         if let Some([cert, key]) = &self.pair {
-            args.extend(["--cert".to_owned(), cert.clone(), "--key".to_owned(), key.clone()]);
+            args.extend(["--certificate".to_owned(), cert.clone(), "--key".to_owned(), key.clone()]);
         }
         args
     }
@@ -84,6 +84,8 @@ pub(super) struct Bench {
     pub(super) lab: Lab,
     pub(super) matrix: Matrix,
     read: usize,
+    /// Whose files doctor looks at, and where probe is run.
+    pub(super) judged_on: usize,
 }
 
 impl Bench {
@@ -92,13 +94,13 @@ impl Bench {
         let world = World::new();
         world.certgen(["init", "--profile", "celery"]).on_host("rabbitmq").run().success();
         let lab = Lab::single(version, "rabbitmq", &Etc::of_pki(&world.pki(""), &only_node(&world)));
-        let bench = Self { version, world, lab, matrix, read: 0 };
+        let bench = Self { version, world, lab, matrix, read: 0, judged_on: 0 };
         bench.host().boot_broker();
         bench
     }
 
     pub(super) fn new(version: Version, world: World, lab: Lab, matrix: Matrix) -> Self {
-        Self { version, world, lab, matrix, read: 0 }
+        Self { version, world, lab, matrix, read: 0, judged_on: 0 }
     }
 
     pub(super) fn host(&self) -> &Host {
@@ -169,11 +171,31 @@ impl Bench {
         self.host().install(&self.world.write("edited", after), file);
     }
 
+    /// What is healthy gives nobody reason to speak: `probes` are ports with what is said about the client.
+    pub(super) fn healthy(&mut self, what: &str, probes: &[&[String]]) {
+        for args in probes {
+            let answer = self.probe(args);
+            if !answer.ok || answer.text.contains("\"cause\": \"") {
+                self.matrix.alarm(format!("{what}: probe {args:?}: {}", answer.text));
+            }
+        }
+        let answer = self.doctor(&[]);
+        if !answer.ok {
+            self.matrix.alarm(format!("{what}: doctor: {}", answer.text));
+        }
+        let log = self.whole_log();
+        let answer = self.explain_log(&log);
+        if answer.contains("\"cause\"") {
+            self.matrix.alarm(format!("{what}: explain: {answer}"));
+        }
+    }
+
     /// Ends the broker and starts it with its files as they are now and nothing in its database.
     #[track_caller]
     pub(super) fn reboot(&self) {
         self.stop();
         self.host().boot_broker();
+        std::thread::sleep(Duration::from_secs(1));
     }
 
     pub(super) fn stop(&self) {
@@ -271,28 +293,54 @@ impl Bench {
     pub(super) fn probe(&self, args: &[String]) -> judge::Verdict {
         let mut words = vec!["--pki".to_owned(), self.pki(""), "--json".into(), "probe".into()];
         words.extend_from_slice(args);
-        self.host().run(CERTGEN, words)
+        self.lab.hosts()[self.judged_on].run(CERTGEN, words)
     }
 
     /// `certgen doctor` on the broker's `/etc/rabbitmq`, as the operator on that host, with `beside` from the client.
     pub(super) fn doctor(&self, beside: &[PathBuf]) -> judge::Verdict {
-        let host = self.host();
-        host.shell(&format!("rm -rf {CLIENT}")).accepted();
-        let target = if self.version == Version::V4 { "rabbitmq-4.0" } else { "rabbitmq-3.10" };
-        let root = host.root().display().to_string();
-        let place = |path: &str| format!("{}{path}", root.trim_end_matches('/'));
-        let mut copy = format!("mkdir -p {0} && cp {CERTGEN} {1}", place(CLIENT), place("/tmp/certgen"));
+        let host = &self.lab.hosts()[self.judged_on];
+        let common = "--json doctor /etc/rabbitmq --user rabbitmq --target";
+        if self.version == Version::V3_10 {
+            let files: Vec<_> = beside.iter().map(|file| file.display().to_string()).collect();
+            return host.shell(&format!("{CERTGEN} {common} rabbitmq-3.10 {}", files.join(" ")));
+        }
+        let root = host.root().display();
+        let mut copy = format!("rm -rf {root}{CLIENT} && mkdir {root}{CLIENT} && cp {CERTGEN} {root}/tmp/certgen");
         for file in beside {
-            copy += &format!(" && cp -R --preserve=mode {} {}", file.display(), place(CLIENT));
+            copy += &format!(" && cp -R --preserve=mode {} {root}{CLIENT}", file.display());
         }
         host.run("sh", ["-c", &copy]).accepted();
-        host.shell(&format!("cd /tmp && ./certgen --json doctor /etc/rabbitmq {CLIENT} --user rabbitmq --target {target}"))
+        host.shell(&format!("/tmp/certgen {common} rabbitmq-4.0 {CLIENT}"))
     }
 
     /// `certgen explain` of one text.
     pub(super) fn explain(&self, text: &str) -> String {
-        let asked = self.world.certgen(["--json", "explain", "-"]).stdin(text).run();
+        let asked = self.world.certgen(["--json", "explain", text]).run();
         asked.stdout + &asked.stderr
+    }
+
+    /// `certgen explain -` of a log.
+    pub(super) fn explain_log(&self, log: &str) -> String {
+        let asked = self.world.certgen(["--json", "explain", "-"]).stdin(log).run();
+        asked.stdout + &asked.stderr
+    }
+}
+
+impl Said {
+    /// The alerts in the log, each as the lines that were logged for it.
+    pub(super) fn alerts(&self) -> Vec<String> {
+        let lines: Vec<&str> = self.log.lines().collect();
+        let ours = |line: &&str| line.contains("ALERT: Fatal");
+        let stamp = |line: &str| line.split("> ").next().map(str::to_owned);
+        let begins = lines.iter().enumerate().filter(|(_, line)| ours(line));
+        let records = begins.map(|(i, line)| {
+            let same = lines[i..].iter().take_while(|next| stamp(next) == stamp(line));
+            same.filter_map(|next| next.split_once("> ")).map(|(_, rest)| rest.trim_end()).collect::<Vec<_>>().join("\n")
+        });
+        let mut all: Vec<String> = records.collect();
+        all.sort();
+        all.dedup();
+        all
     }
 }
 
