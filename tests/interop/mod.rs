@@ -10,6 +10,7 @@ mod compose;
 mod consumers;
 mod containers;
 mod control;
+mod diagnosis;
 mod edge;
 mod explain;
 mod kubernetes;
