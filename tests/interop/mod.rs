@@ -11,6 +11,7 @@ mod consumers;
 mod containers;
 mod control;
 mod edge;
+mod inter_node_doctor;
 mod kubernetes;
 mod links;
 mod lists;
