@@ -8,6 +8,7 @@ mod damage;
 mod doctor;
 mod doctor_deploy;
 mod emit;
+mod explain;
 mod export;
 mod faults;
 mod hostile_answers;

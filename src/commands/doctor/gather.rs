@@ -33,6 +33,7 @@ pub(super) fn gather(question: &Question, env: &Env) -> Gathered {
         exhibits: Vec::new(),
         directories: BTreeMap::new(),
         pkis: Vec::new(),
+        together: question.paths.len() > 1 && question.paths.iter().all(|path| env.cwd.join(path).is_file()),
         now: env.now,
         target: question.target,
         account: question.account.clone(),
