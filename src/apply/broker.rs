@@ -232,6 +232,7 @@ impl Change<'_> {
             self.done.notes.push(format!("definitions.json was not changed for one user: {conflict}"));
         }
         self.done.notes.extend(merged.kept);
+        self.done.users_gone.extend(merged.removed);
         Ok(merged.bytes)
     }
 
@@ -546,21 +547,28 @@ fn foreign_files(broker: &Broker, facts: &BrokerFacts, users: &Users) -> Result<
     names.map(|name| layout::user_definitions(broker.name.as_deref(), name)).collect()
 }
 
-/// The line that brings a client's user into a running broker, if it has one.
-pub fn line_for_running_broker(world: &super::World, done: &super::Done, name: &str, env: &Env) -> Option<String> {
-    let entry = world.entry(Role::Client, name)?;
+/// What brings a client's user into the running brokers that know it: one sentence with its line for each.
+pub fn lines_for_running_brokers(world: &super::World, done: &super::Done, name: &str, env: &Env) -> Vec<String> {
+    let Some(entry) = world.entry(Role::Client, name) else { return Vec::new() };
     let entry = entry.as_ref();
-    let user = entry.user.as_ref()?;
-    let broker = world.manifest.brokers_of(entry).next()?;
-    let path = layout::user_definitions(broker.name.as_deref(), &user_name(entry, broker.login_from).ok()?).ok()?;
-    if !world.store.holds(&path) {
-        return None; // a user that somebody else made keeps what it has
-    }
-    let shown = ui::path(env.shown(&world.store.path(path)));
-    let new = done.new_vhosts.get(&broker.name).into_iter().flatten();
-    let new: Vec<String> = new.filter(|vhost| user.vhosts.contains(vhost)).cloned().collect();
-    let line = facts::import_line(broker.platform, &shown, &broker.config_dir, &new);
-    Some(format!("to bring the user into a running broker, on its host:\n  {line}"))
+    let brokers: Vec<&Broker> = world.manifest.brokers_of(entry).filter(|_| entry.user.is_some()).collect();
+    let line = |broker: &&Broker| {
+        let user = entry.user.as_ref()?;
+        let path = layout::user_definitions(broker.name.as_deref(), &user_name(entry, broker.login_from).ok()?).ok()?;
+        if !world.store.holds(&path) {
+            return None; // a user that somebody else made keeps what it has
+        }
+        let shown = ui::path(env.shown(&world.store.path(path)));
+        let new = done.new_vhosts.get(&broker.name).into_iter().flatten();
+        let new: Vec<String> = new.filter(|vhost| user.vhosts.contains(vhost)).cloned().collect();
+        let line = facts::import_line(broker.platform, &shown, &broker.config_dir, &new);
+        let which = match &broker.name {
+            Some(broker) if brokers.len() > 1 => format!("the running broker {}", ui::plain(broker)),
+            _ => "a running broker".to_owned(),
+        };
+        Some(format!("to bring the user into {which}, on its host:\n  {line}"))
+    };
+    brokers.iter().filter_map(line).collect()
 }
 
 /// The user as RabbitMQ will see it: `login_from` says which part of the certificate names it.

@@ -84,6 +84,8 @@ pub struct Done {
     pub passwords: Vec<NewPassword>,
     /// Vhosts that a broker's definitions did not have before, by the broker's name.
     pub new_vhosts: BTreeMap<Option<String>, Vec<String>>,
+    /// Users that left a broker's definitions. A running broker keeps them.
+    pub users_gone: BTreeSet<String>,
     /// Certificates that were revoked because another took their place.
     pub superseded: Vec<Superseded>,
     /// Revocation lists that were made.

@@ -30,7 +30,7 @@ mod taken_list;
 mod trust;
 mod world;
 
-pub use broker::{FileAccess, PreparedBroker, line_for_running_broker, target_of};
+pub use broker::{FileAccess, PreparedBroker, lines_for_running_brokers, target_of};
 pub(crate) use broker::{is_the_brokers, user as user_facts, user_name};
 pub(crate) use bulk::flat_files;
 pub use bulk::{Bulk, Job, Place, Step, Told, ordered};

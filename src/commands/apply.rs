@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::apply::{Change, Done, NewPassword, Plan, Unlock, Vault, World, Written};
+use crate::apply::{self, Change, Done, NewPassword, Plan, Unlock, Vault, World, Written};
 use crate::commands::plan::{self, Item, PlannedArgs};
 use crate::commands::seal::NewKeysArgs;
 use crate::commands::{Answer, shared};
@@ -10,6 +10,7 @@ use crate::emit::{RABBITMQ, TARGETS, diff};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::plan::{Act, Step, Thing};
+use crate::profile::Role;
 use crate::store::layout;
 use crate::ui;
 
@@ -40,6 +41,9 @@ pub(crate) struct ApplyArgs {
     keys: NewKeysArgs,
 }
 
+/// For how many users the commands are written out.
+const TOLD: usize = 5;
+
 pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
     let options = args.what.options();
     if args.check || args.diff {
@@ -61,6 +65,7 @@ pub(crate) fn run(args: &ApplyArgs, env: &mut Env) -> Result<Answer> {
     };
     drop(locked);
     tell(&plan, &done, env)?;
+    tell_users(&world, &done, env);
     Ok(Answer::Yes)
 }
 
@@ -138,6 +143,26 @@ fn tell(plan: &Plan, done: &Done, env: &mut Env) -> Result<()> {
         plan::tell_done(plan, env);
     }
     Ok(())
+}
+
+/// What brokers that run have to be told: of the first few users; for many there is the whole definitions.json.
+fn tell_users(world: &World, done: &Done, env: &mut Env) {
+    if done.new_vhosts.is_empty() {
+        return; // no broker had definitions before, so none runs
+    }
+    let new = |written: &&Written| written.role == Role::Client.as_str() && !written.renewed;
+    for written in done.issued.iter().filter(new).take(TOLD) {
+        apply::lines_for_running_brokers(world, done, &written.name, env).iter().for_each(|line| env.say(line));
+    }
+    done.users_gone.iter().take(TOLD).for_each(|user| shared::tell_user_gone(user, env));
+    let rest =
+        (done.issued.iter().filter(new).count().saturating_sub(TOLD), done.users_gone.len().saturating_sub(TOLD));
+    if rest != (0, 0) {
+        env.say(format!(
+            "the same for {} more new users and {} that are gone: certgen emit rabbitmqctl writes the commands of those who stay",
+            rest.0, rest.1
+        ));
+    }
 }
 
 /// A step in the past tense; for certificates with what came of it.

@@ -94,11 +94,7 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
             writeln!(env.out(), "revoked   {serial}")?;
         }
         for user in &item.users {
-            env.say(format!(
-                "a running broker still knows the user; this removes it and closes its connections:\n  {}\n\
-                 give the broker the new definitions.json too: with the old one its next boot brings the user back",
-                shared::deletion_line(user)
-            ));
+            shared::tell_user_gone(user, env);
         }
     }
     Ok(Answer::Yes)

@@ -118,10 +118,8 @@ pub(crate) fn run(args: RevokeArgs, env: &mut Env) -> Result<Answer> {
     } else {
         advice.tell(args.run, env);
     }
-    if let Some(name) = &args.replace_with
-        && let Some(line) = apply::line_for_running_broker(&world, &done, name, env)
-    {
-        env.say(line);
+    if let Some(name) = &args.replace_with {
+        apply::lines_for_running_brokers(&world, &done, name, env).iter().for_each(|line| env.say(line));
     }
     ran.map(|()| Answer::Yes)
 }
@@ -280,9 +278,7 @@ fn tell_released(items: &[Item], world: &World, done: &apply::Done, env: &mut En
     let names: BTreeSet<&str> =
         items.iter().filter(|i| i.action == "released" && i.role == "client").map(|i| i.name.as_str()).collect();
     for name in names {
-        if let Some(line) = apply::line_for_running_broker(world, done, name, env) {
-            env.say(line);
-        }
+        apply::lines_for_running_brokers(world, done, name, env).iter().for_each(|line| env.say(line));
     }
 }
 

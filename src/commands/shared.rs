@@ -281,6 +281,15 @@ pub(crate) fn deletion_line(user: &str) -> String {
     deletion_of(user).iter().map(|word| ui::shell(word)).collect::<Vec<_>>().join(" ")
 }
 
+/// A user left the definitions: what removes it from a broker that runs.
+pub(crate) fn tell_user_gone(user: &str, env: &mut Env) {
+    env.say(format!(
+        "a running broker still knows the user; this removes it and closes its connections:\n  {}\n\
+         give the broker the new definitions.json too: with the old one its next boot brings the user back",
+        deletion_line(user)
+    ));
+}
+
 /// Tells of emitted files that somebody edited, and how to have ours after all.
 pub(crate) fn warn_of_edited(files: &[Edited], env: &mut Env) {
     let mut commands: Vec<&str> = Vec::new();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -11,8 +12,10 @@ use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::profile::Role;
 use crate::store::{self, Store, layout};
-use crate::ui;
-use crate::verify::{Check, Finding, PeerName, Purpose, Question, Report, ReportFacts, Severity, verify};
+use crate::ui::{self, Table};
+use crate::verify::{
+    Check, Finding, Opinion, PeerName, Purpose, Question, Report, ReportFacts, Severity, Verifier, opinions, verify,
+};
 use crate::x509::{Certificate, Crl};
 
 /// A revocation list may be long.
@@ -22,9 +25,17 @@ const LIST_LIMIT: u64 = 256 << 20;
 ///
 /// The bundle is --bundle, else the one beside the file, else the PKI's; never the system's. Exit code 3 when the answer
 /// is no.
+///
+/// With --as the same chain, name, purpose and time are judged as other programs judge them, with their defaults, and the
+/// text that each would print is shown: openssl (3.0 and 3.5 at security level 2), python (3.13, strict), go, java (17),
+/// node (20), rustls, browser, erlang-25, erlang-27, erlang-29 (RabbitMQ's inter-node links, shovels, federation, and the
+/// broker as it verifies clients) and the three with +https-match, when the name check has the match function for https.
+/// browser and erlang-29 are documented rules; the others were run. They do not look at revocation lists, and nobody
+/// compares the name of a client. Exit code 3 when one of them refuses.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen verify client/celery_worker\n  \
                         certgen verify server.pem --bundle ca.pem --name rabbit.example.com --purpose server\n  \
+                        certgen verify server/rabbit.example.com --as openssl,python,go,erlang-27\n  \
                         certgen verify client/celery_worker --at 2027-03-01 --json")]
 pub(crate) struct VerifyArgs {
     /// An identity or authority (NAME or ROLE/NAME), a file, or - for standard input
@@ -45,6 +56,12 @@ pub(crate) struct VerifyArgs {
     /// A revocation list; then every certificate of the chain's end must be covered by one (repeatable)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     crl: Vec<PathBuf>,
+    /// How many intermediates may stand between it and an anchor, self-issued ones not counted
+    #[arg(long, value_name = "N")]
+    max_intermediates: Option<usize>,
+    /// Judge it as these programs do too, or as all of them (repeatable, or with commas)
+    #[arg(long = "as", value_name = "VERIFIER", value_delimiter = ',', add = ArgValueCompleter::new(complete_verifiers))]
+    judges: Vec<String>,
 }
 
 /// One verdict: what the output shows and what `--json` prints.
@@ -59,6 +76,14 @@ struct Item<'a> {
     name: Option<String>,
     #[serde(flatten)]
     report: ReportFacts<'a>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    verifiers: &'a [Opinion],
+}
+
+/// What is said of one case.
+struct Judged {
+    report: Report,
+    opinions: Vec<Opinion>,
 }
 
 /// A certificate with everything that it is judged by.
@@ -76,34 +101,30 @@ struct Case {
 }
 
 pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
+    let judges = verifiers(&args.judges)?;
     let mut cases = Vec::new();
     for thing in &args.things {
-        cases.push(case(thing, args, env).context(|| format!("verifying {}", ui::quote(thing)))?);
+        let case = case(thing, args, env).context(|| format!("verifying {}", ui::quote(thing)))?;
+        if case.is_authority && !judges.is_empty() {
+            let asked = format!("{} is an authority, which no peer shows as its own certificate", ui::quote(thing));
+            return Err(Error::usage(asked).hint("leave out --as, or name a certificate that it issued"));
+        }
+        cases.push(case);
     }
-    let reports: Vec<Report> = cases
-        .iter()
-        .map(|case| {
-            let mut question = Question::new(&case.leaf, &case.anchors, env.now);
-            question.untrusted = &case.untrusted;
-            question.name = case.name.clone();
-            question.purpose = case.purpose;
-            question.crls = &case.crls;
-            question.crl_required = !args.crl.is_empty();
-            with_inventory(as_asked(verify(&question), case), case)
-        })
-        .collect();
+    let judged: Vec<Judged> = cases.iter().map(|case| judge(case, args, &judges, env)).collect();
     let items: Vec<Item<'_>> = args
         .things
         .iter()
-        .zip(cases.iter().zip(&reports))
-        .map(|(thing, (case, report))| Item {
+        .zip(cases.iter().zip(&judged))
+        .map(|(thing, (case, judged))| Item {
             thing,
             subject: case.leaf.subject().to_string(),
             serial_number: case.leaf.serial().to_string(),
             not_after: case.leaf.validity().not_after,
             purpose: case.purpose.map(Purpose::as_str),
             name: case.name.as_ref().map(ToString::to_string),
-            report: report.facts(),
+            report: judged.report.facts(),
+            verifiers: &judged.opinions,
         })
         .collect();
     if env.json {
@@ -113,7 +134,44 @@ pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
             print(item, env)?;
         }
     }
-    Ok(if reports.iter().all(Report::accepted) { Answer::Yes } else { Answer::No })
+    let is_good = |judged: &Judged| judged.report.accepted() && judged.opinions.iter().all(|opinion| opinion.accepted);
+    Ok(if judged.iter().all(is_good) { Answer::Yes } else { Answer::No })
+}
+
+fn judge(case: &Case, args: &VerifyArgs, judges: &[Verifier], env: &Env) -> Judged {
+    let mut question = Question::new(&case.leaf, &case.anchors, env.now);
+    question.untrusted = &case.untrusted;
+    question.name = case.name.clone();
+    question.purpose = case.purpose;
+    question.crls = &case.crls;
+    question.crl_required = !args.crl.is_empty();
+    question.max_intermediates = args.max_intermediates;
+    let report = with_inventory(as_asked(verify(&question), case), case);
+    Judged { report, opinions: opinions(&question, judges) }
+}
+
+/// The verifiers that were named, each once.
+fn verifiers(words: &[String]) -> Result<Vec<Verifier>> {
+    let mut found: Vec<Verifier> = Vec::new();
+    for word in words {
+        let named: Vec<Verifier> = match word.trim() {
+            "all" => Verifier::all().collect(),
+            word => vec![word.parse().map_err(Error::usage)?],
+        };
+        for verifier in named {
+            if !found.contains(&verifier) {
+                found.push(verifier);
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn complete_verifiers(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
+    let typed = typed.to_string_lossy();
+    let (before, last) = typed.rfind(',').map_or(("", &*typed), |at| typed.split_at(at + 1));
+    let words = Verifier::words().chain(["all"]).filter(|word| word.starts_with(last));
+    words.map(|word| CompletionCandidate::new(format!("{before}{word}"))).collect()
 }
 
 /// An authority that was asked about is no leaf: that it is an authority, or its own anchor, speaks not against it.
@@ -166,7 +224,15 @@ fn print(item: &Item<'_>, env: &mut Env) -> Result<()> {
         let mark = if finding.severity == Severity::Problem { "problem" } else { "note" };
         writeln!(env.out(), "  {mark}: {}", finding.sentence())?;
     }
-    Ok(())
+    if item.verifiers.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["VERIFIER", "ANSWER", "TEXT"]);
+    for opinion in item.verifiers {
+        let answer = if opinion.accepted { "accepts" } else { "refuses" };
+        table.row([opinion.verifier.to_owned(), answer.to_owned(), opinion.text.clone().unwrap_or_default()]);
+    }
+    table.print(env)
 }
 
 fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {

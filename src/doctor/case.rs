@@ -1,19 +1,28 @@
 //! What is looked at: the files with what they are, and what the user said about where they are meant to be used.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use super::release::Target;
 use super::syntax::{conf, environment, erlang, python, yaml};
-use crate::inspect;
+use crate::inspect::{PrivateKeyFacts, Thing};
+use crate::profile::Role;
+use crate::x509::{Certificate, GeneralName};
 
 /// Everything that the checks may know.
 #[derive(Debug)]
 pub struct Case {
     /// The files, in the order of their paths.
     pub exhibits: Vec<Exhibit>,
+    /// The directories that were walked through, with who may do what with them.
+    pub directories: BTreeMap<PathBuf, Access>,
+    /// Those of them that are a PKI of certgen's.
+    pub pkis: Vec<PathBuf>,
+    /// The files were named one by one, so they are meant to be used together.
+    pub together: bool,
     /// The moment that is asked about.
     pub now: OffsetDateTime,
     /// The release that the files are for, where the user named one.
@@ -64,7 +73,7 @@ pub struct Access {
 #[non_exhaustive]
 pub enum Document {
     /// Certificates, keys, requests and revocation lists, in the order of the file.
-    Crypto(Vec<inspect::Thing>),
+    Crypto(Vec<Thing>),
     /// rabbitmq.conf, or a part of it.
     Conf(conf::File),
     /// Erlang terms: advanced.config, inter_node_tls.config, enabled_plugins.
@@ -81,7 +90,44 @@ pub enum Document {
     Other,
 }
 
+/// Where a file lies, for what may be expected of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In no PKI of certgen's.
+    Elsewhere,
+    /// `ca/`: the certificate, the key and the list of an authority.
+    Authority,
+    /// `server/`, `node/` or `client/`: a directory to be mounted as it stands.
+    Identity(Role),
+    /// `external/`: a pair that somebody else renews.
+    External,
+    /// `rabbitmq/`: what the broker needs.
+    Broker,
+    /// `emit/`: what other consumers need.
+    Emitted,
+    /// `history/`: what was replaced.
+    History,
+    /// The manifest, the inventory, and what else certgen keeps for itself.
+    Bookkeeping,
+}
+
 impl Case {
+    /// Where `path` lies.
+    pub fn place(&self, path: &Path) -> Place {
+        let Some(inside) = self.pkis.iter().find_map(|pki| path.strip_prefix(pki).ok()) else {
+            return Place::Elsewhere;
+        };
+        match inside.components().next().and_then(|first| first.as_os_str().to_str()) {
+            Some("ca") => Place::Authority,
+            Some("external") => Place::External,
+            Some("rabbitmq") => Place::Broker,
+            Some("emit") => Place::Emitted,
+            Some("history") => Place::History,
+            Some(word) => word.parse().map_or(Place::Bookkeeping, Place::Identity),
+            None => Place::Bookkeeping,
+        }
+    }
+
     /// The exhibit at a path that another file names. Its own directory may lie elsewhere on this machine than where it will
     /// be used (`/etc/rabbitmq/certs`), so the longest common end of the path decides, and an equally good second one means
     /// that it cannot be known.
@@ -92,6 +138,54 @@ impl Case {
         let best = self.exhibits.iter().map(common).max().filter(|best| *best > 0)?;
         let mut fitting = self.exhibits.iter().filter(|exhibit| common(exhibit) == best);
         fitting.next().filter(|_| fitting.next().is_none())
+    }
+}
+
+/// It is there to sign others: it says so, or is of a version that cannot say it and signed itself. What names a host is a
+/// server's, whatever else it says: so is what `openssl req -x509` makes.
+pub(super) fn is_authority(certificate: &Certificate) -> bool {
+    let is_host = |name: &GeneralName| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_));
+    let names_host = certificate.subject_alt_names().is_some_and(|names| names.iter().any(is_host));
+    let old = certificate.version() < 3 && certificate.is_self_issued();
+    old || (certificate.is_ca() && !(names_host && certificate.is_self_issued()))
+}
+
+/// It may be a key.
+impl Drop for Exhibit {
+    fn drop(&mut self) {
+        self.bytes.zeroize();
+    }
+}
+
+impl Exhibit {
+    /// What it holds, where that is certificates, keys and their like.
+    pub fn things(&self) -> &[Thing] {
+        match &self.document {
+            Document::Crypto(things) => things,
+            _ => &[],
+        }
+    }
+
+    /// Its certificates, in the order of the file.
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.things().iter().filter_map(|thing| match thing {
+            Thing::Certificate(certificate) => Some(&**certificate),
+            _ => None,
+        })
+    }
+
+    /// The certificate that a server or a client shows with this file: the first that is no authority's. A file of authorities
+    /// alone has none.
+    pub fn leaf(&self) -> Option<&Certificate> {
+        self.certificates().find(|certificate| !is_authority(certificate))
+    }
+
+    /// What is known of its private keys.
+    pub fn keys(&self) -> impl Iterator<Item = &PrivateKeyFacts> {
+        self.things().iter().filter_map(|thing| match thing {
+            Thing::PrivateKey(facts) => Some(facts),
+            _ => None,
+        })
     }
 }
 
@@ -107,6 +201,9 @@ impl Case {
         };
         Self {
             exhibits: files.iter().map(exhibit).collect(),
+            directories: BTreeMap::new(),
+            pkis: Vec::new(),
+            together: false,
             now: time::macros::datetime!(2026-11-01 12:00 UTC),
             target: None,
             account: None,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::diagnosis::CauseId;
 
@@ -29,6 +29,7 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<CauseId>,
     /// The file to change, as the user named it; `None`: it is about the whole.
+    #[serde(serialize_with = "as_text")]
     pub file: Option<PathBuf>,
     /// The line in it, from 1.
     pub line: Option<usize>,
@@ -50,6 +51,22 @@ pub enum Fix {
     Mode(u32),
     /// The whole new content of the file. Two fixes of one file are made one after the other, each from a new look.
     Content(Vec<u8>),
+}
+
+/// JSON knows text alone, and a file name may be none.
+fn as_text<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(serializer)
+}
+
+impl Severity {
+    /// The word for it on the screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
 }
 
 impl Finding {

@@ -8,6 +8,8 @@
 //! know RabbitMQ and nothing of syntax. A check is a function from a case to findings, and stands in `CHECKS`; checks do not
 //! call one another.
 
+use std::collections::HashSet;
+
 mod case;
 mod clients;
 mod crypto;
@@ -18,7 +20,8 @@ mod recognise;
 mod release;
 pub mod syntax;
 
-pub use case::{Access, Account, Case, Document, Exhibit};
+pub use case::{Access, Account, Case, Document, Exhibit, Place};
+pub use deployment::unfolded;
 pub use finding::{Finding, Fix, Severity};
 pub use release::Target;
 
@@ -34,6 +37,13 @@ pub fn examine(case: &Case) -> Vec<Finding> {
     for check in CHECKS.iter().copied().flatten() {
         check(case, &mut findings);
     }
+    for carried in findings.iter_mut().filter(|f| f.file.as_deref().is_some_and(deployment::is_carried)) {
+        // There is no such file on the disk.
+        carried.fix = None;
+    }
     findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
+    // Two checks may come upon one thing: the file itself, and the setting that names it.
+    let mut told = HashSet::new();
+    findings.retain(|found| told.insert((found.code, found.file.clone(), found.line, found.problem.clone())));
     findings
 }

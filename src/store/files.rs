@@ -10,6 +10,7 @@ use crate::error::{Error, Result, io_reason};
 use crate::ui;
 
 use super::owner::Owner;
+use super::transaction::Transaction;
 use super::{Store, disk, layout, platform, random_hex};
 
 /// The limit for a certificate, key or manifest.
@@ -150,6 +151,32 @@ pub fn write_stream<T>(path: &Path, pki: &Store, write: impl FnOnce(&mut dyn Wri
     });
     let _ = disk::remove_file(&partial);
     written
+}
+
+/// Changes the mode of a file that the user named.
+///
+/// # Errors
+/// The operating system's, such as that it belongs to somebody else.
+pub fn set_mode(path: &Path, mode: u32) -> Result<()> {
+    platform::set_mode(path, mode).map_err(|e| Error::io("changing the mode of", path, &e))
+}
+
+/// Replaces the content of a file that the user named, if it still is `old`; mode and owner stay. A link keeps leading to it.
+///
+/// # Errors
+/// It was changed meanwhile, or the disk refuses.
+pub fn replace(path: &Path, old: &[u8], new: &[u8]) -> Result<()> {
+    let path = &fs::canonicalize(path).map_err(|e| Error::io("writing", path, &e))?;
+    let (directory, name, facts) = match (path.parent(), path.file_name(), facts(path)) {
+        (Some(directory), Some(name), Some(facts)) => (directory, name, facts),
+        _ => return Err(Error::io("writing", path, &io::ErrorKind::NotFound.into())),
+    };
+    if *read_limited(path, old.len() as u64)? != old {
+        return Err(Error::failed(format!("writing {}: somebody changed it meanwhile", ui::path(path))));
+    }
+    let mut transaction = Transaction::outside(directory)?;
+    transaction.put(OutputFile::private(name, new).with_mode(facts.mode).owned_by(facts.owner))?;
+    transaction.commit().map(|_| ())
 }
 
 /// Reads a file that certgen wrote itself: a link in its place is refused.

@@ -21,6 +21,7 @@
 pub mod layout;
 pub mod seal;
 
+mod account;
 mod backup;
 mod disk;
 mod event;
@@ -41,6 +42,7 @@ mod spool;
 mod stage;
 mod table;
 mod transaction;
+mod tree;
 mod walk;
 
 #[cfg(unix)]
@@ -64,9 +66,13 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ui;
 
+pub use account::account;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
-pub use files::{FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, write_stream};
+pub use files::{
+    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, replace, set_mode,
+    write_stream,
+};
 pub use fold::Moment;
 pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
@@ -78,6 +84,7 @@ pub use snapshot::DiskEntry;
 pub use spool::{Spool, open_twice};
 pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
+pub use tree::{Sighted, Tree, tree_below};
 pub use walk::{Walk, files_below};
 
 /// A PKI's directory, whether it exists or not.

@@ -100,7 +100,7 @@ impl std::fmt::Display for Owner {
 }
 
 /// `u32::MAX` is chown's own word for "leave it", so it is no number here.
-fn number(text: &str) -> Option<u32> {
+pub(super) fn number(text: &str) -> Option<u32> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     text.parse().ok().filter(|id| digits && *id != u32::MAX)
 }

@@ -181,6 +181,22 @@ pub(super) fn user(name: &str) -> Option<(u32, u32)> {
     Some((user.uid.as_raw(), user.gid.as_raw()))
 }
 
+/// The groups of a user that this machine knows, the login group first; of any other, none.
+pub(super) fn groups_of(uid: u32) -> Vec<u32> {
+    let Some(user) = User::from_uid(Uid::from_raw(uid)).ok().flatten() else { return Vec::new() };
+    let mut groups = vec![user.gid.as_raw()];
+    #[cfg(not(target_vendor = "apple"))]
+    if let Some(all) = CString::new(user.name).ok().and_then(|name| nix::unistd::getgrouplist(&name, user.gid).ok()) {
+        groups.extend(all.iter().map(|group| group.as_raw()).filter(|group| *group != user.gid.as_raw()));
+    }
+    groups
+}
+
+/// Changes the mode of a file that the user named.
+pub(super) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
+}
+
 /// Number of a group.
 pub(super) fn group(name: &str) -> Option<u32> {
     CString::new(name).ok()?;

@@ -110,6 +110,14 @@ pub(super) fn user(_: &str) -> Option<(u32, u32)> {
     None
 }
 
+pub(super) fn groups_of(_: u32) -> Vec<u32> {
+    Vec::new()
+}
+
+pub(super) fn set_mode(path: &Path, _: u32) -> io::Result<()> {
+    restrict(path)
+}
+
 pub(super) fn group(_: &str) -> Option<u32> {
     None
 }

@@ -9,7 +9,6 @@
 //! Both are bounded, because whoever sends a chain chooses it.
 
 mod der;
-mod erlang;
 mod finding;
 mod form;
 mod general_name;
@@ -29,10 +28,10 @@ mod walk;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-pub use erlang::erlang_refuses;
 pub use finding::{Check, Finding, Severity};
 pub use peer_name::PeerName;
 pub use purpose::Purpose;
+pub use verifier::{Opinion, Verifier, erlang_refuses, opinions};
 
 use crate::x509::{Certificate, Crl};
 use finding::{Findings, subject_raw};

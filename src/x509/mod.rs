@@ -16,6 +16,7 @@ mod encode;
 mod extension;
 mod key;
 mod key_file;
+mod key_protection;
 mod key_usage;
 mod name;
 mod name_hash;
@@ -34,7 +35,7 @@ mod validity;
 #[cfg(test)]
 pub(crate) mod sample;
 #[cfg(test)]
-mod test_support;
+pub(crate) mod test_support;
 
 pub use attribute::StringType;
 pub use certificate::Certificate;
@@ -45,6 +46,7 @@ pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
 pub use csr::{Csr, CsrTemplate};
 pub use extension::{BasicConstraints, Extension, oid};
 pub use key::{KeyType, PrivateKey};
+pub use key_protection::KeyProtection;
 pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};

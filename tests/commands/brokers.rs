@@ -136,3 +136,18 @@ fn anchors_of_others_are_in_the_bundle_of_the_role_and_nowhere_else() {
     let refused = world.certgen(["plan"]).at(NOON).run().code(1);
     refused.stderr_has("[defaults.client] in certgen.toml trusts a file: reading").stderr_has("take it out of trust");
 }
+
+/// Each broker that runs has to be told of its own users, in words that name it.
+#[test]
+fn apply_says_what_brings_users_into_running_brokers_and_out_of_them() {
+    let world = two_brokers();
+    let text = world.read("pki/certgen.toml");
+    world.write("pki/certgen.toml", text.replace("[client.auditor]", "[client.checker]"));
+    let mut done = world.certgen(["apply", "--prune", "--yes"]).at(NOON).run().success();
+    for broker in ["events", "orders"] {
+        done = done.stderr_has(&format!("to bring the user into the running broker {broker}, on its host:"));
+        done = done.stderr_has(&format!("rabbitmq/{broker}/definitions.d/checker.json"));
+    }
+    done = done.stderr_has("rabbitmqctl delete_user auditor");
+    assert_eq!(done.stderr.matches("delete_user").count(), 1, "{}", done.stderr);
+}

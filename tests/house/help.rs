@@ -176,6 +176,9 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("cp pki/client/celery_worker/client_certificate.pem worker.pem");
             shell.prepare("cp pki/client/celery_worker/client_key.pem key.pem");
         }
+        "explain" => {
+            shell.world.write("rabbit@host.log", "EXTERNAL login refused: user 'ghost' - invalid credentials\n");
+        }
         "list" if example.contains("--merge") => {
             for site in ["berlin", "tokyo"] {
                 shell.prepare(&format!("certgen --pki {site}/pki init --profile celery"));

@@ -10,7 +10,9 @@ mod compose;
 mod consumers;
 mod containers;
 mod control;
+mod diagnosis;
 mod edge;
+mod explain;
 mod kubernetes;
 mod links;
 mod lists;
@@ -22,6 +24,7 @@ mod mqtt;
 mod pipelines;
 mod pki;
 mod probe;
+mod python_claims;
 mod probe_command;
 mod renew;
 mod revocation;
@@ -31,6 +34,7 @@ mod sealing;
 mod sites;
 mod units;
 mod vault;
+mod verifiers;
 
 use std::fs;
 

@@ -267,9 +267,12 @@ fn tell(done: &Done, unchanged: &[Entry], role: Role, world: &World, env: &mut E
                     ui::quote(&written.name)
                 ));
             }
-            if let Some(line) = apply::line_for_running_broker(world, done, &written.name, env) {
-                env.say(line);
-            } else if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
+            let lines = apply::lines_for_running_brokers(world, done, &written.name, env);
+            lines.iter().for_each(|line| env.say(line));
+            if !lines.is_empty() {
+                continue;
+            }
+            if world.entry(Role::Client, &written.name).is_some_and(|e| e.cli) {
                 env.say(cli_host(written, env));
             }
         }

@@ -174,7 +174,10 @@ pub(super) fn words(source: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::doctor::syntax::erlang;
 
     fn written(term: &Term) -> String {
         let mut out = String::new();
@@ -221,6 +224,46 @@ mod tests {
     #[test]
     fn a_comment_cannot_end_early() {
         assert_eq!(file(&["a\rb\u{e9}\n[evil]".into()], &Term::List(vec![])), "%% a b?\n%% [evil]\n[].\n");
+    }
+
+    /// What the doctor reads must be what was written here, so that it may speak about it.
+    fn same(written: &Term, read: &erlang::Term) -> bool {
+        let all = |written: &[Term], read: &[erlang::Term]| {
+            written.len() == read.len() && written.iter().zip(read).all(|(a, b)| same(a, b))
+        };
+        match (written, &read.value) {
+            (Term::Atom(a), erlang::Value::Atom(b)) | (Term::Text(a), erlang::Value::Text(b)) => a == b,
+            (Term::Expression(a), erlang::Value::Expression(b)) => a == b,
+            (Term::List(a), erlang::Value::List(b)) | (Term::Tuple(a), erlang::Value::Tuple(b)) => all(a, b),
+            (Term::Commented(_, a), _) => same(a, read),
+            _ => false,
+        }
+    }
+
+    fn any_term() -> impl Strategy<Value = Term> {
+        let leaf = prop_oneof![
+            any::<String>().prop_map(Term::Atom),
+            any::<String>().prop_map(Term::Text),
+            Just(Term::Expression("public_key:pkix_verify_hostname_match_fun(https)")),
+        ];
+        leaf.prop_recursive(5, 40, 6, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Term::List),
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Term::Tuple),
+                inner.prop_map(|term| Term::Commented("why [\"", Box::new(term))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(term in any_term(), comment in any::<String>()) {
+            let term = Term::List(vec![term]);
+            let text = file(&[comment], &term);
+            let read = erlang::File::recognise(&text).expect("a file of Erlang");
+            prop_assert_eq!(&read.trouble, &None, "{}", text);
+            prop_assert!(same(&term, read.term.as_ref().expect("one term")), "{}\n{:?}", text, read);
+        }
     }
 
     #[test]

@@ -1,0 +1,57 @@
+%% Judges every case of a directory with Erlang's ssl, over loopback. Second argument: default or https-match.
+-mode(compile).
+
+main([Root, Match]) ->
+    logger:set_primary_config(level, none),
+    {ok, _} = application:ensure_all_started(ssl),
+    {ok, List} = file:read_file(filename:join(Root, "cases.tsv")),
+    [begin
+         [Name, Purpose, Host] = string:split(binary_to_list(Line), "\t", all),
+         io:format("~s\t~s~n", [Name, try judge(Root, Name, Purpose, Host, Match) catch _:E -> ["SHOWN\t", one_line(E)] end])
+     end || Line <- binary:split(List, <<"\n">>, [global, trim_all])].
+
+pem(Root, Name, File) ->
+    {ok, Bytes} = file:read_file(filename:join([Root, Name, File])),
+    public_key:pem_decode(Bytes).
+
+certs(Root, Name, File) -> [Der || {'Certificate', Der, _} <- pem(Root, Name, File)].
+
+own(Root, Name) ->
+    [{Type, Key, _} | _] = [E || E = {T, _, _} <- pem(Root, Name, "key.pem"), T =/= 'EcpkParameters'],
+    [{cert, certs(Root, Name, "chain.pem")}, {key, {Type, Key}}].
+
+%% The application's version of OTP 25 takes TLS 1.2 and 1.3 alike; 1.2 tells both sides why at once.
+judge(Root, Name, "server", Host, Match) ->
+    Names = case inet:parse_ipv4_address(Host) of
+                {ok, _} -> [];
+                _ -> [{server_name_indication, Host}]
+            end,
+    Https = case Match of
+                "https-match" -> [{customize_hostname_check, [{match_fun, public_key:pkix_verify_hostname_match_fun(https)}]}];
+                _ -> []
+            end,
+    run(own(Root, Name), [{verify, verify_peer}, {cacerts, certs(Root, Name, "anchors.pem")}, {depth, 10}] ++ Names ++ Https, client);
+judge(Root, Name, "client", _Host, _Match) ->
+    Server = own(Root, "judge") ++ [{verify, verify_peer}, {fail_if_no_peer_cert, true}, {depth, 10},
+                                    {cacerts, certs(Root, Name, "anchors.pem")}],
+    run(Server, [{verify, verify_none} | own(Root, Name)], server).
+
+run(Server, Client, Judge) ->
+    Versions = {versions, ['tlsv1.2']},
+    {ok, Listen} = ssl:listen(0, [{ip, {127, 0, 0, 1}}, {reuseaddr, true}, Versions | Server]),
+    {ok, {_, Port}} = ssl:sockname(Listen),
+    Self = self(),
+    spawn(fun() ->
+                  {ok, Socket} = ssl:transport_accept(Listen),
+                  Self ! {server, ssl:handshake(Socket, 5000)},
+                  receive stop -> ok after 5000 -> ok end
+          end),
+    Connected = ssl:connect({127, 0, 0, 1}, Port, [Versions | Client], 5000),
+    Accepted = receive {server, Result} -> Result after 6000 -> {error, timeout} end,
+    ssl:close(Listen),
+    case if Judge =:= client -> Connected; true -> Accepted end of
+        {ok, _} -> "OK";
+        {error, Reason} -> ["NO\t", one_line(Reason)]
+    end.
+
+one_line(Term) -> [C || C <- lists:flatten(io_lib:format("~0p", [Term])), C =/= $\n].
