@@ -8,7 +8,9 @@ mod show;
 
 use std::path::PathBuf;
 
-use crate::commands::{Answer, shared};
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::commands::{Answer, shared, verify};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::probe::{Target, judge, observe};
@@ -46,6 +48,9 @@ pub(crate) struct ProbeArgs {
     /// Trust anchors, instead of the PKI's (repeatable)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     bundle: Vec<PathBuf>,
+    /// Judge the server's certificate as these programs do too, as certgen verify --as has them (with commas between them)
+    #[arg(long = "as", value_name = "VERIFIER", value_delimiter = ',', add = ArgValueCompleter::new(verify::complete_verifiers))]
+    judges: Vec<String>,
     /// What is spoken inside TLS: amqp, mqtt, https, stomp, stream or erlang [default: by the port, else it is found out]
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,

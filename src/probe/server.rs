@@ -2,7 +2,7 @@
 
 use crate::diagnosis::CauseId;
 use crate::ui;
-use crate::verify::{self, Check, PeerName, Purpose, Report, verify};
+use crate::verify::{self, Check, Opinion, PeerName, Purpose, Report, verify};
 use crate::x509::{Certificate, PublicKeyAlgorithm};
 
 use super::application::Protocol;
@@ -22,6 +22,8 @@ pub struct ServerVerdict {
     pub causes: Vec<(CauseId, String)>,
     /// What only some clients refuse it for, or what may be behind it.
     pub perhaps: Vec<(CauseId, String)>,
+    /// What the programs say as which it was to be judged.
+    pub opinions: Vec<Opinion>,
     /// What speaks against it and is in no catalogue.
     pub others: Vec<String>,
 }
@@ -40,7 +42,13 @@ impl ServerVerdict {
 
 /// Judges what was seen.
 pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdict {
-    let mut verdict = ServerVerdict { report: None, causes: Vec::new(), perhaps: Vec::new(), others: Vec::new() };
+    let mut verdict = ServerVerdict {
+        report: None,
+        causes: Vec::new(),
+        perhaps: Vec::new(),
+        opinions: Vec::new(),
+        others: Vec::new(),
+    };
     let Some(first) = seen.chain.first() else { return verdict };
     let leaf = match first {
         Ok(leaf) => leaf,
@@ -85,19 +93,10 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
     {
         verdict.perhaps.push((CauseId::FormTooOld, fault.sentence()));
     }
-    let known: &[Check] = &[
-        Check::Time,
-        Check::Name,
-        Check::Purpose,
-        Check::KeyUsage,
-        Check::Algorithm,
-        Check::Form,
-        Check::Signature,
-        Check::Chain,
-        Check::Anchor,
-    ];
-    let others = report.problems().filter(|p| !known.contains(&p.check) || (report.anchored && told_nowhere(p.check)));
+    let others = report.problems().filter(|p| !is_in_catalogue(p.check, report.anchored));
     verdict.others = others.map(verify::Finding::sentence).collect();
+    verdict.opinions = verify::opinions(&asked, question.judges);
+    as_judged(&mut verdict);
     if between_nodes {
         verdict.causes = verdict.causes.into_iter().map(|(cause, why)| (between(cause, leaf), why)).collect();
     }
@@ -105,9 +104,29 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
     verdict
 }
 
-/// Checks that have a cause only where the chain does not reach an anchor.
-fn told_nowhere(check: Check) -> bool {
-    matches!(check, Check::Signature | Check::Chain | Check::Anchor)
+/// Checks whose failure has a cause; those of the chain only where it does not reach an anchor.
+fn is_in_catalogue(check: Check, anchored: bool) -> bool {
+    match check {
+        Check::Time | Check::Name | Check::Purpose | Check::KeyUsage | Check::Algorithm | Check::Form => true,
+        Check::Signature | Check::Chain | Check::Anchor => !anchored,
+        _ => false,
+    }
+}
+
+/// A program that was named counts as the client: what it refuses is refused.
+fn as_judged(verdict: &mut ServerVerdict) {
+    let Some(refusal) = verdict.opinions.iter().find(|opinion| !opinion.accepted) else { return };
+    if !verdict.causes.is_empty() {
+        return;
+    }
+    let said = format!("{} says {}", refusal.verifier, refusal.text.as_deref().map(ui::plain).unwrap_or_default());
+    match verdict.perhaps.iter().position(|(cause, _)| *cause == CauseId::FormTooOld) {
+        Some(at) => {
+            let (cause, why) = verdict.perhaps.remove(at);
+            verdict.causes.push((cause, format!("{said}: {why}")));
+        }
+        None => verdict.others.push(said),
+    }
 }
 
 /// Nodes are judged by nodes, with the name and both purposes of a peer.
