@@ -27,9 +27,8 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
 fn name(line: Line<'_>, release: Option<settings::Release>) -> Option<Finding> {
     let key = line.key();
     let shown = ui::plain(key);
-    let effect = format!(
-        "RabbitMQ does not start: \"You've tried to set {shown}, but there is no setting with that name.\""
-    );
+    let effect =
+        format!("RabbitMQ does not start: \"You've tried to set {shown}, but there is no setting with that name.\"");
     let finding = |code, problem: String| {
         line.finding(Severity::Error, code, problem).cause(CauseId::SettingUnknown).effect(effect.clone())
     };
@@ -150,10 +149,15 @@ fn stray(broker: &Broker<'_>, findings: &mut Vec<Finding>) {
     for (exhibit, file) in &broker.confs {
         if let Some(line) = file.stray.first() {
             findings.push(
-                Finding::new(Severity::Error, "setting-syntax", &exhibit.path, "this line is neither a setting nor a comment")
-                    .line(*line)
-                    .effect("RabbitMQ does not start: \"Syntax error in ... parsing incomplete\"")
-                    .remedy("write key = value, or begin the line with #"),
+                Finding::new(
+                    Severity::Error,
+                    "setting-syntax",
+                    &exhibit.path,
+                    "this line is neither a setting nor a comment",
+                )
+                .line(*line)
+                .effect("RabbitMQ does not start: \"Syntax error in ... parsing incomplete\"")
+                .remedy("write key = value, or begin the line with #"),
             );
         }
     }
@@ -174,7 +178,8 @@ mod tests {
 
     #[test]
     fn published_inventions_get_the_real_name_beside_them() {
-        let text = "ssl_listeners.tcp.high_water_mark = 1\nssl_certfile = /x\nssl_verify = verify_peer\nssl_ca_file = /y\n";
+        let text =
+            "ssl_listeners.tcp.high_water_mark = 1\nssl_certfile = /x\nssl_verify = verify_peer\nssl_ca_file = /y\n";
         let found = found(text, None);
         assert_eq!(found.iter().map(|f| f.1).collect::<Vec<_>>(), ["setting-unknown"; 4]);
         assert_eq!(found[0].2, "take the line out: no setting does this");
@@ -209,7 +214,9 @@ mod tests {
 
     #[test]
     fn passwords_that_the_file_cannot_carry_are_told_without_being_shown() {
-        for (value, bad) in [("a#b", true), ("пароль", true), ("'sq'", true), ("s3cret", false), ("pw with space", false)] {
+        for (value, bad) in
+            [("a#b", true), ("пароль", true), ("'sq'", true), ("s3cret", false), ("pw with space", false)]
+        {
             let text = format!("ssl_options.password = {value}\n");
             let case = Case::of(&[("rabbitmq.conf", &text)]);
             let mut findings = Vec::new();

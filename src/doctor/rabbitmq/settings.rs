@@ -30,7 +30,9 @@ impl Known {
     /// Whether `value` can be set.
     pub(super) fn takes(&self, value: &str) -> bool {
         let fits = |word: &&str| match *word {
-            "INTEGER" => value.strip_prefix('-').unwrap_or(value).bytes().all(|b| b.is_ascii_digit()) && !value.is_empty(),
+            "INTEGER" => {
+                value.strip_prefix('-').unwrap_or(value).bytes().all(|b| b.is_ascii_digit()) && !value.is_empty()
+            }
             word => word == value,
         };
         self.values.is_empty() || self.values.iter().any(|word| fits(&word))

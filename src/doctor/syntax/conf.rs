@@ -81,10 +81,7 @@ mod tests {
     fn settings_keep_their_lines_and_comments_end_them() {
         let file = File::read("# a\nlisteners.ssl.default = 5671 # TLS\n\nssl_options.password=a#b\nnonsense\n[x]\n");
         let settings: Vec<_> = file.settings.iter().map(|s| (s.line, &*s.key, &*s.value, s.cut.as_deref())).collect();
-        assert_eq!(
-            settings,
-            [(2, "listeners.ssl.default", "5671", None), (4, "ssl_options.password", "a", Some("b"))]
-        );
+        assert_eq!(settings, [(2, "listeners.ssl.default", "5671", None), (4, "ssl_options.password", "a", Some("b"))]);
         assert_eq!(file.stray, [5, 6]);
         assert_eq!(file.below("listeners").count(), 1);
         assert_eq!(file.below("listener").count(), 0);
