@@ -95,11 +95,7 @@ mod tests {
         assert_eq!(of("      - ./certs:/etc/rabbitmq/certs\n"), Vec::<String>::new());
         assert_eq!(
             of("      - ./certs:/etc/rabbitmq/certs\n      - ./clients:/etc/rabbitmq/certs\n"),
-            [
-                "p/compose.yml:6 mount-hides",
-                "p/rabbitmq.conf:2 file-not-mounted",
-                "p/rabbitmq.conf:3 file-not-mounted"
-            ]
+            ["p/compose.yml:6 mount-hides", "p/rabbitmq.conf:2 file-not-mounted", "p/rabbitmq.conf:3 file-not-mounted"]
         );
         assert_eq!(
             of("      - ./clients:/etc/rabbitmq/certs\n"),
