@@ -258,6 +258,26 @@ fn a_missing_intermediate_is_told_with_the_file_that_has_it() {
     said.stdout_has("UNABLE_TO_VERIFY_LEAF_SIGNATURE").stdout_has("cat cas/");
 }
 
+/// The client's bundle and the server's certificate, without a server: the question behind most "unknown CA".
+#[test]
+fn a_bundle_and_a_certificate_that_are_named_together_are_compared() {
+    let world = World::initialised(["--profile", "cluster"]);
+    shell(
+        &world,
+        "cp pki/ca/clients/ca_certificate.pem clients.pem; cp pki/ca/nodes/ca_certificate.pem nodes.pem
+         cp pki/node/rabbit-1.example.com/server_certificate.pem server.pem",
+    );
+    doctor(&world, &["nodes.pem", "server.pem"]).success().stdout_is("");
+    let said = doctor(&world, &["clients.pem", "server.pem"]).code(3);
+    said.stdout_has("is not in the bundle clients.pem").stdout_has("PKIX path building");
+    // What is deployed side by side need not be related.
+    doctor(
+        &world,
+        &["pki/node/rabbit-1.example.com/ca_certificate.pem", "pki/node/rabbit-1.example.com/server_certificate.pem"],
+    )
+    .success();
+}
+
 #[test]
 fn dates_are_judged_at_the_moment_that_is_asked_about() {
     let world = World::new();

@@ -41,6 +41,7 @@ type Look = fn(&Case, &Index<'_>, &mut Vec<Finding>);
 const LOOKS: &[Look] = &[
     content::check,
     pair::check,
+    chain::check,
     order::check,
     authorities::check,
     life::check,

@@ -103,10 +103,19 @@ impl<'c> Broker<'c> {
         if asked.is_empty() { vec!["PLAIN", "AMQPLAIN"] } else { asked }
     }
 
-    /// An option of the TLS of AMQP, MQTT, STOMP and streams. A list in advanced.config takes the place of all of them.
+    /// The list in advanced.config that takes the place of every `ssl_options.*`.
+    fn replacement(&self) -> Option<&'c erlang::Term> {
+        self.advanced?.get("rabbit")?.get("ssl_options")
+    }
+
+    /// Whether there is one.
+    pub(super) fn options_are_replaced(&self) -> bool {
+        self.replacement().is_some()
+    }
+
+    /// An option of the TLS of AMQP, MQTT, STOMP and streams.
     pub(super) fn ssl_option(&self, name: &str) -> Option<String> {
-        let replaced = self.advanced.and_then(|file| file.get("rabbit")).and_then(|rabbit| rabbit.get("ssl_options"));
-        match replaced {
+        match self.replacement() {
             Some(list) => {
                 let term = list.get(name)?;
                 term.atom().or_else(|| term.text()).map(str::to_owned).or_else(|| term.integer().map(|n| n.to_string()))

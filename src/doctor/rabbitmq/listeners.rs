@@ -98,6 +98,9 @@ fn ports<'c>(broker: &'c Broker<'_>, prefix: &'c str) -> impl Iterator<Item = (u
 fn without_certificate(broker: &Broker<'_>, protocol: &Protocol, findings: &mut Vec<Finding>) {
     let Some((_, line)) = ports(broker, protocol.tls).next() else { return };
     let is_shared = protocol.options == "ssl_options";
+    if is_shared && broker.options_are_replaced() {
+        return; // told where the list stands that takes their place
+    }
     let has = |option: &str| match is_shared {
         true => broker.ssl_option(option).is_some(),
         false => broker.get(&format!("{}.{option}", protocol.options)).is_some(),
@@ -112,10 +115,7 @@ fn without_certificate(broker: &Broker<'_>, protocol: &Protocol, findings: &mut 
     if missing.is_empty() {
         return;
     }
-    let replaced = is_shared && broker.advanced.is_some_and(|file| file.get("rabbit").is_some());
-    let place =
-        if replaced { " (the list ssl_options in advanced.config takes the place of these settings)" } else { "" };
-    let problem = format!("{} listens with TLS, and {} is not set{place}", protocol.name, missing.join(" and "));
+    let problem = format!("{} listens with TLS, and {} is not set", protocol.name, missing.join(" and "));
     findings.push(
         line.finding(Severity::Error, "listener-without-certificate", problem)
             .cause(CauseId::ListenerDead)
@@ -196,7 +196,7 @@ fn lists(broker: &Broker<'_>, findings: &mut Vec<Finding>) {
         return;
     };
     let has_source = broker.below("ssl_options.crl_sources").next().is_some();
-    if has_source || broker.advanced.is_some_and(|file| file.get("rabbit").is_some()) {
+    if has_source || broker.options_are_replaced() {
         return;
     }
     findings.push(
@@ -234,17 +234,6 @@ mod tests {
             [(2, "listener-without-certificate")]
         );
         assert_eq!(codes(&format!("{PAIR}management.ssl.port = 15671\n"), ALL), [(3, "listener-without-certificate")]);
-    }
-
-    #[test]
-    fn a_list_in_advanced_config_may_kill_the_listener() {
-        let advanced = "[{rabbit, [{ssl_options, [{verify, verify_peer}]}]}].\n";
-        let conf = format!("{PAIR}listeners.ssl.default = 5671\nlisteners.tcp = none\n");
-        let case = Case::of(&[("etc/advanced.config", advanced), ("etc/rabbitmq.conf", &conf)]);
-        let mut findings = Vec::new();
-        check(&case, &mut findings);
-        assert_eq!(findings.iter().map(|f| f.code).collect::<Vec<_>>(), ["listener-without-certificate"]);
-        assert!(findings[0].problem.contains("advanced.config"));
     }
 
     #[test]

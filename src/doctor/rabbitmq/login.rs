@@ -101,7 +101,7 @@ fn contradiction(broker: &Broker<'_>, findings: &mut Vec<Finding>) {
     for prefix in ["ssl_options", "management.ssl", "prometheus.ssl", "web_mqtt.ssl", "web_stomp.ssl"] {
         let demands = broker.get(&format!("{prefix}.fail_if_no_peer_cert")).filter(|line| line.value() == "true");
         let checks = broker.value(&format!("{prefix}.verify")) == Some("verify_peer");
-        let replaced = prefix == "ssl_options" && broker.advanced.is_some();
+        let replaced = prefix == "ssl_options" && broker.options_are_replaced();
         if let (Some(line), false, false) = (demands, checks, replaced) {
             let problem =
                 format!("a client certificate is demanded and not verified: {prefix}.verify is not verify_peer");

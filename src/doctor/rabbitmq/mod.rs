@@ -1,6 +1,8 @@
 //! RabbitMQ's own files: settings, plugins, definitions, inter-node TLS.
 
+mod advanced;
 mod broker;
+mod definitions;
 mod environment;
 mod files;
 mod inter_node;
@@ -8,9 +10,18 @@ mod listeners;
 mod login;
 mod names;
 pub(in crate::doctor) mod settings;
+mod user_name;
 
 use super::Check;
 
 /// The checks of this room.
-pub(super) const CHECKS: &[Check] =
-    &[names::check, login::check, listeners::check, files::check, inter_node::check, environment::check];
+pub(super) const CHECKS: &[Check] = &[
+    names::check,
+    login::check,
+    listeners::check,
+    files::check,
+    advanced::check,
+    inter_node::check,
+    environment::check,
+    definitions::check,
+];
