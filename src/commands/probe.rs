@@ -30,8 +30,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen probe localhost:5671 --client celery_worker --name rabbit.example.com\n  \
-                        certgen probe localhost:5671 --certificate worker.pem --key worker_key.pem --bundle ca.pem \
-                        --name rabbit.example.com --json"
+                        certgen probe localhost:5671 --certificate worker.pem --key key.pem --name rabbit.example.com"
 )]
 #[command(group = clap::ArgGroup::new("where").required(true).args(["target", "all"]))]
 pub(crate) struct ProbeArgs {

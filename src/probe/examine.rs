@@ -262,7 +262,7 @@ impl Talk<'_> {
         let standard = || Protocol::of_port(self.question.target.port());
         match self.question.protocol.or_else(standard) {
             Some(protocol) => vec![protocol],
-            None => vec![Protocol::Amqp, Protocol::Mqtt, Protocol::Stomp],
+            None => vec![Protocol::Amqp, Protocol::Https, Protocol::Mqtt, Protocol::Stomp],
         }
     }
 

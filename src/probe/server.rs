@@ -20,6 +20,8 @@ pub struct ServerVerdict {
     pub report: Option<Report>,
     /// Everything that makes a client refuse it, most important first, each with its evidence in a clause.
     pub causes: Vec<(CauseId, String)>,
+    /// What only some clients refuse it for, or what may be behind it.
+    pub perhaps: Vec<(CauseId, String)>,
     /// What speaks against it and is in no catalogue.
     pub others: Vec<String>,
 }
@@ -38,7 +40,7 @@ impl ServerVerdict {
 
 /// Judges what was seen.
 pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdict {
-    let mut verdict = ServerVerdict { report: None, causes: Vec::new(), others: Vec::new() };
+    let mut verdict = ServerVerdict { report: None, causes: Vec::new(), perhaps: Vec::new(), others: Vec::new() };
     let Some(first) = seen.chain.first() else { return verdict };
     let leaf = match first {
         Ok(leaf) => leaf,
@@ -48,7 +50,8 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
         }
     };
     let served = seen.certificates();
-    if seen.possession == Possession::Refuted {
+    // The library has no signatures of short RSA keys: that they are short is said anyway.
+    if seen.possession == Possession::Refuted && !is_short(leaf) {
         verdict
             .causes
             .push((CauseId::KeyMismatch, format!("the server signs with another key than that of {}", named(leaf))));
@@ -59,11 +62,29 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
     asked.name = Some(question.name.clone());
     let between_nodes = is_between_nodes(question);
     asked.purpose = Some(if between_nodes { Purpose::Node } else { Purpose::Server });
+    asked.strict = false;
     let report = verify(&asked);
+    if leaf.version() != 3 {
+        let why = format!("{} is X.509 version {}, which has no names and no purposes", named(leaf), leaf.version());
+        verdict.causes.push((CauseId::FormTooOld, why));
+    }
     if !report.anchored {
-        verdict.causes.push(untrusted(question, &served, &asked, &report));
+        let why = untrusted(question, &served, &asked, &report);
+        if why.0 == CauseId::ServerCaUnknown && served.len() == 1 {
+            let issuer = ui::quote(&leaf.issuer().to_string());
+            let below = format!("so it is if {issuer} stands below an authority of {}", question.bundle);
+            verdict.perhaps.push((CauseId::ServerChainIncomplete, below));
+        }
+        verdict.causes.push(why);
     }
     verdict.causes.extend(found(question, leaf, &report));
+    // Most clients overlook what only the strict ones refuse, such as Python since 3.13.
+    let strictly = verify(&verify::Question { strict: true, ..asked.clone() });
+    if let Some(fault) = strictly.problems().find(|problem| problem.check == Check::Form)
+        && leaf.version() == 3
+    {
+        verdict.perhaps.push((CauseId::FormTooOld, fault.sentence()));
+    }
     let known: &[Check] = &[
         Check::Time,
         Check::Name,
@@ -128,6 +149,10 @@ fn untrusted(
         return (CauseId::ServerSelfSigned, format!("{} is its own issuer", named(leaf)));
     }
     let end = report.chain.last().unwrap_or(leaf);
+    if WEAK_SIGNATURES.contains(&end.signature_algorithm()) {
+        let why = format!("nobody checks the signature of {} any more, so it leads to no authority", named(end));
+        return (CauseId::HashTooWeak, why);
+    }
     let issuer = ui::quote(&end.issuer().to_string());
     let twin = anchors.iter().chain(served).find(|c| {
         c.subject().der() == end.issuer().der() && !end.is_signed_by(c) && c.der() != end.der() && anchors.contains(c)
@@ -147,12 +172,7 @@ fn untrusted(
     }
     let trusted: Vec<String> = anchors.iter().take(5).map(named).collect();
     let trusted = if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(", ") };
-    let alone = if served.len() == 1 && !end.is_self_issued() {
-        "; or that one stands below them, and the server does not send it"
-    } else {
-        ""
-    };
-    (CauseId::ServerCaUnknown, format!("it comes from {issuer}, and {} trusts {trusted}{alone}", question.bundle))
+    (CauseId::ServerCaUnknown, format!("it comes from {issuer}, and {} trusts {trusted}", question.bundle))
 }
 
 /// The faults of a report that have a name.
@@ -186,7 +206,6 @@ fn found(question: &Question<'_>, leaf: &Certificate, report: &Report) -> Vec<(C
                 add(CauseId::HashTooWeak, problem.sentence());
             }
             Check::Algorithm => add(CauseId::KeyTooWeak, problem.sentence()),
-            Check::Form => add(CauseId::FormTooOld, problem.sentence()),
             _ => {}
         }
     }

@@ -76,9 +76,15 @@ pub fn judge(question: &Question<'_>, seen: &Observation) -> Verdict {
                 notes: std::iter::once(sentence).chain(notes).collect(),
                 server,
             },
-            None => {
-                Verdict { good: true, cause: None, refused_by: Side::Nobody, sentence, also: Vec::new(), notes, server }
-            }
+            None => Verdict {
+                good: true,
+                cause: None,
+                refused_by: Side::Nobody,
+                sentence,
+                also: server.perhaps.clone(),
+                notes,
+                server,
+            },
         };
     };
     let mut also = first.also;
@@ -87,7 +93,9 @@ pub fn judge(question: &Question<'_>, seen: &Observation) -> Verdict {
             Some(cause) => also.push((cause, stop.why)),
             None => notes.push(stop.why),
         }
+        also.extend(stop.also);
     }
+    also.extend(server.perhaps.iter().cloned());
     also.extend(stale.map(|why| (CauseId::StaleCertificate, why)));
     let who = match first.refused_by {
         Side::Client => "the client refuses the server",

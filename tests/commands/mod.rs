@@ -19,6 +19,7 @@ mod import;
 mod inspect;
 mod list;
 mod migration;
+mod probe;
 mod recovery;
 mod renew;
 mod repeat;
