@@ -120,7 +120,7 @@ fn usages(ask: &Ask<'_>, chain: &Chain<'_>, index: usize, release: Release) -> O
         if chain.has(Check::PathLength, index) {
             return Some(Fault::PathLength);
         }
-        let fits = serves(certificate, ask.purpose(), release > Release::R25);
+        let fits = serves(certificate, ask.purpose(), false);
         return (!fits).then_some(Fault::PurposeOfAuthority(index));
     }
     let signs_certificates = certificate.key_usage().is_some_and(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN));
@@ -167,7 +167,6 @@ fn text(ask: &Ask<'_>, release: Release, fault: &Fault, chain: &[&Certificate]) 
         Fault::NameConstraints => ("Bad Certificate", "subject_alt_name_not_permitted".into()),
         Fault::PathLength => ("Handshake Failure", "{bad_cert,max_path_length_reached}".into()),
         Fault::BasicConstraints => ("Handshake Failure", "{bad_cert,missing_basic_constraint}".into()),
-        Fault::KeyUsage if is_old => ("Handshake Failure", "{bad_cert,invalid_key_usage}".into()),
         Fault::KeyUsage => ("Handshake Failure", "{bad_cert,invalid_key_usage}".into()),
         Fault::Purpose | Fault::PurposeOfAuthority(_) if is_old => {
             ("Handshake Failure", "{bad_cert,invalid_ext_key_usage}".into())
@@ -178,8 +177,9 @@ fn text(ask: &Ask<'_>, release: Release, fault: &Fault, chain: &[&Certificate]) 
             ("Unsupported Certificate", format!("{{ca_invalid_ext_keyusage,{usages}}}"))
         }
         Fault::KeyUsageMismatch => ("Handshake Failure", "{bad_cert,key_usage_mismatch}".into()),
-        Fault::Hash => ("Insufficient Security", "no_suitable_signature_algorithm".into()),
-        Fault::ShortKey => ("Handshake Failure", String::new()),
+        // The side that should show it does not get so far.
+        Fault::Hash => return "received SERVER ALERT: Fatal - Insufficient Security".to_owned(),
+        Fault::ShortKey => return "received SERVER ALERT: Fatal - Handshake Failure".to_owned(),
         Fault::Name if is_old => ("Handshake Failure", "{bad_cert,hostname_check_failed}".into()),
         Fault::Name => ("Bad Certificate", name(ask)),
     };

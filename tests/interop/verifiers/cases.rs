@@ -398,13 +398,15 @@ fn by_openssl(ca: &Authority) -> Vec<Case> {
         "subjectAltName=DNS:{HOST}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
          extendedKeyUsage=serverAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
     );
-    fs::write(path("leaf.ext"), extensions).expect("a temporary directory is writable");
+    fs::write(path("leaf.ext"), &extensions).expect("a temporary directory is writable");
     run(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "short.key"]);
     run(&["pkey", "-in", "short.key", "-pubout", "-out", "short.pub"]);
     run(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "leaf.key"]);
     run(&["req", "-new", "-key", "leaf.key", "-subj", "/CN=server", "-out", "leaf.csr"]);
     let sign = ["x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "4711"];
     run(&[&sign[..], &["-sha1", "-extfile", "leaf.ext", "-out", "sha1.pem"]].concat());
+    fs::write(path("client.ext"), extensions.replace("serverAuth", "clientAuth")).expect("a directory of ours");
+    run(&[&sign[..], &["-sha1", "-extfile", "client.ext", "-out", "client.pem"]].concat());
     run(&["req", "-new", "-key", "leaf.key", "-subj", &format!("/CN={}", HOST.replace('.', "-")), "-out", "v1.csr"]);
     run(&[&sign[..], &["-out", "v1.pem"]].concat());
     let short = SubjectPublicKeyInfo::from_pem(&read("short.pub")).expect("openssl wrote a key");
@@ -416,6 +418,7 @@ fn by_openssl(ca: &Authority) -> Vec<Case> {
     vec![
         with("rsa-of-1024-bits", ca.sign(&changed(|_| {}), &short), "short.key"),
         with("signed-with-sha-1", read("sha1.pem"), "leaf.key"),
+        with("signed-with-sha-1-for-client", read("client.pem"), "leaf.key").client(),
         with("version-1", read("v1.pem"), "leaf.key").host("server"),
     ]
 }
