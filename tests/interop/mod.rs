@@ -12,6 +12,7 @@ mod containers;
 mod control;
 mod edge;
 mod kubernetes;
+mod limbo;
 mod links;
 mod lists;
 mod load;

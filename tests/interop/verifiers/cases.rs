@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose as Eku,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose as Usage, NameConstraints, PublicKeyData, SanType,
-    SubjectPublicKeyInfo,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose as Usage, NameConstraints, PublicKeyData, RsaKeySize,
+    SanType, SubjectPublicKeyInfo,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -238,6 +238,11 @@ fn usages(ca: &Authority) -> Vec<Case> {
         key_usage("key-usage-none", &[]),
         key_usage("key-usage-without-signature", &[Usage::KeyEncipherment]),
         key_usage("key-usage-with-certificate-signing", &[Usage::DigitalSignature, Usage::KeyCertSign]),
+        {
+            let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
+            let leaf = ca.sign(&changed(|p| p.key_usages = vec![Usage::KeyEncipherment]), &key);
+            Case { key: key.serialize_pem(), ..Case::of("rsa-key-usage-without-signature", ca, leaf) }
+        },
         Case::new("usage-of-issuer-other", &narrow, changed(|_| {})),
         Case::new("usage-of-issuer-same", &same, changed(|_| {})),
         Case::new("usage-of-issuer-any", &any, changed(|_| {})),

@@ -132,7 +132,7 @@ fn ask(command: &mut Command) -> Verdicts {
 fn openssl(cases: &[Case], directory: &Path, root: Option<&Path>) -> Verdicts {
     let ask = |case: &Case| {
         let mut command = match root {
-            Some(root) => Command::new("chroot"),
+            Some(_) => Command::new("chroot"),
             None => Command::new("openssl"),
         };
         if let Some(root) = root {
