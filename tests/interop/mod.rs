@@ -15,6 +15,7 @@ mod edge;
 mod explain;
 mod inter_node_doctor;
 mod kubernetes;
+mod limbo;
 mod links;
 mod lists;
 mod load;
