@@ -35,7 +35,8 @@ impl Installed {
     fn at(root: PathBuf, plugins: &'static str) -> Self {
         let shared = root.join("tmp").join(format!("certgen-settings-{}", std::process::id()));
         fs::create_dir(&shared).expect("a directory can be made");
-        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SCRIPT), shared.join("settings.escript")).expect("a script");
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join(SCRIPT), shared.join("settings.escript"))
+            .expect("a script");
         Self { root, plugins, shared }
     }
 
@@ -49,7 +50,12 @@ impl Installed {
             command.arg(&inside);
         }
         let said = command.env("HOME", "/tmp").env("LC_ALL", "C.UTF-8").output().expect("escript runs");
-        assert!(said.status.success(), "{}{}", String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+        assert!(
+            said.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&said.stdout),
+            String::from_utf8_lossy(&said.stderr)
+        );
         String::from_utf8_lossy(&said.stdout).lines().map(str::to_owned).collect()
     }
 }

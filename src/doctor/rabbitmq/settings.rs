@@ -37,7 +37,7 @@ impl Known {
             "NUMBER" => value.parse::<f64>().is_ok_and(f64::is_finite),
             // The port stands behind the last colon; brackets and names of hosts are not known.
             "ADDRESS" => value.rsplit_once(':').map_or_else(
-                || value.parse::<u16>().is_ok(),
+                || value.parse::<i64>().is_ok(),
                 |(address, port)| address.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok(),
             ),
             word => word == value,
