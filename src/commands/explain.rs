@@ -27,8 +27,9 @@ use crate::{store, ui};
                         certgen explain \"EXTERNAL login refused: user 'ghost' - invalid credentials\"\n  \
                         certgen explain server-expired --json\n  certgen explain - < rabbit@host.log")]
 pub(crate) struct ExplainArgs {
-    /// The text (words are joined), the word of a cause, or - for a log on standard input
-    #[arg(value_name = "TEXT", required = true, allow_hyphen_values = true)]
+    /// The text (words are joined; -- before one that begins with a dash), the word of a cause, or - for a log on standard
+    /// input
+    #[arg(value_name = "TEXT", required = true)]
     text: Vec<String>,
 }
 

@@ -21,6 +21,8 @@ pub struct Case {
     pub directories: BTreeMap<PathBuf, Access>,
     /// Those of them that are a PKI of certgen's.
     pub pkis: Vec<PathBuf>,
+    /// The files were named one by one, so they are meant to be used together.
+    pub together: bool,
     /// The moment that is asked about.
     pub now: OffsetDateTime,
     /// The release that the files are for, where the user named one.
@@ -201,6 +203,7 @@ impl Case {
             exhibits: files.iter().map(exhibit).collect(),
             directories: BTreeMap::new(),
             pkis: Vec::new(),
+            together: false,
             now: time::macros::datetime!(2026-11-01 12:00 UTC),
             target: None,
             account: None,

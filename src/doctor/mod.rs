@@ -21,6 +21,7 @@ mod release;
 pub mod syntax;
 
 pub use case::{Access, Account, Case, Document, Exhibit, Place};
+pub use deployment::unfolded;
 pub use finding::{Finding, Fix, Severity};
 pub use release::Target;
 
@@ -35,6 +36,10 @@ pub fn examine(case: &Case) -> Vec<Finding> {
     let mut findings = Vec::new();
     for check in CHECKS.iter().copied().flatten() {
         check(case, &mut findings);
+    }
+    for carried in findings.iter_mut().filter(|f| f.file.as_deref().is_some_and(deployment::is_carried)) {
+        // There is no such file on the disk.
+        carried.fix = None;
     }
     findings.sort_by(|a, b| (a.severity, &a.file, a.line).cmp(&(b.severity, &b.file, b.line)));
     // Two checks may come upon one thing: the file itself, and the setting that names it.

@@ -1,11 +1,11 @@
 //! All texts of the catalogue, looked for at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 
-use super::pattern::{Found, Pattern};
+use super::pattern::{Found, Pattern, trace};
 use super::plain::Plain;
 use crate::diagnosis::{Cause, Saying, causes};
 
@@ -101,13 +101,21 @@ pub(super) fn automaton<T: AsRef<[u8]>>(texts: impl Iterator<Item = T>) -> AhoCo
         .expect("the catalogue is small")
 }
 
-/// What a stream is searched for: of each text that is no vague one, the longest part that every log writes the same way.
-pub(super) fn traces() -> Vec<String> {
-    let mut traces = std::collections::BTreeSet::new();
-    for saying in causes().iter().flat_map(|cause| &cause.says).filter(|saying| !saying.vague) {
-        let marks = ['"', '\'', '\\', '{', '}', '[', ']', ',', '*', '<', '>', '='];
-        let part = saying.text.split(marks).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default();
-        traces.insert(part.to_ascii_lowercase());
+/// What a stream is searched for: a part of each text that is no vague one.
+pub(super) fn traces() -> BTreeSet<String> {
+    let sayings = causes().iter().flat_map(|cause| &cause.says).filter(|saying| !saying.vague);
+    sayings.map(|saying| trace(&saying.text).to_ascii_lowercase()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A trace that stands in every line of a healthy log would make each of them worth a close look.
+    #[test]
+    fn what_a_log_is_searched_for_is_no_common_word() {
+        for trace in traces() {
+            assert!(trace.len() >= 5 && !["user", "vhost", "connection"].contains(&trace.as_str()), "{trace:?}");
+        }
     }
-    traces.into_iter().collect()
 }

@@ -9,8 +9,12 @@ use super::plain::Plain;
 
 /// How far apart two literals of one pattern may stand.
 const FARTHEST: usize = 2000;
-/// No name is longer.
-const LONGEST_NAME: usize = 600;
+/// No name is longer; a list of names may be.
+const LONGEST_NAME: usize = 160;
+/// What healthy brokers write all day: a log is not searched for it.
+const HEALTHY: &[&str] = &["access to vhost"];
+/// How many places are tried for the beginning of one pattern.
+const MOST_BEGINNINGS: usize = 4;
 
 /// What stands between, before or behind literals.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,25 +51,14 @@ impl Pattern {
         let mut literals = Vec::new();
         let mut gaps = Vec::new();
         let mut gap = None;
-        let mut rest = text;
-        while !rest.is_empty() {
-            let (literal, next) = rest.split_at(next_gap(rest).unwrap_or(rest.len()));
-            if !literal.is_empty() {
-                literals.push(Plain::of(literal.as_bytes()).squeezed);
-                gaps.push(gap.take());
+        for piece in pieces(text) {
+            match piece {
+                Piece::Literal(literal) => {
+                    literals.push(Plain::of(literal.as_bytes()).squeezed);
+                    gaps.push(gap.take());
+                }
+                Piece::Gap(between) => gap = Some(between),
             }
-            rest = match next.as_bytes().first() {
-                Some(b'*') => {
-                    gap = Some(Gap::default());
-                    &next[1..]
-                }
-                Some(_) => {
-                    let end = next.find('>').expect("next_gap saw it");
-                    gap = Some(named(&next[1..end]));
-                    &next[end + 1..]
-                }
-                None => "",
-            };
         }
         gaps.push(gap);
         let anchor = (0..literals.len()).max_by_key(|at| literals[*at].len()).unwrap_or(0);
@@ -88,18 +81,36 @@ impl Pattern {
         let squeezed = &text.squeezed[..];
         let mut spans = vec![0..0; self.literals.len()];
         spans[self.anchor] = at..at + self.anchor().len();
-        for i in (0..self.anchor).rev() {
-            let end = spans[i + 1].start;
-            let from = end.saturating_sub(FARTHEST);
-            let start = from + memmem::rfind(&squeezed[from..end], &self.literals[i])?;
-            spans[i] = start..start + self.literals[i].len();
-        }
         for i in self.anchor + 1..self.literals.len() {
             let start = spans[i - 1].end;
             let until = squeezed.len().min(start + FARTHEST);
             let start = start + memmem::find(&squeezed[start..until], &self.literals[i])?;
             spans[i] = start..start + self.literals[i].len();
         }
+        for i in (1..self.anchor).rev() {
+            spans[i] = self.before(i, squeezed, spans[i + 1].start)?;
+        }
+        if self.anchor == 0 {
+            return self.found(text, spans);
+        }
+        // The nearest beginning may be part of the name: `vhost my_vhost not found`.
+        let mut end = spans[1].start;
+        (0..MOST_BEGINNINGS).find_map(|_| {
+            spans[0] = self.before(0, squeezed, end)?;
+            end = spans[0].end.saturating_sub(1);
+            self.found(text, spans.clone())
+        })
+    }
+
+    /// Where literal `i` stands nearest before `end`.
+    fn before(&self, i: usize, squeezed: &[u8], end: usize) -> Option<Range<usize>> {
+        let from = end.saturating_sub(FARTHEST);
+        let start = from + memmem::rfind(&squeezed[from..end], &self.literals[i])?;
+        Some(start..start + self.literals[i].len())
+    }
+
+    /// What stands in the gaps, if all of it fits.
+    fn found(&self, text: &Plain, spans: Vec<Range<usize>>) -> Option<Found> {
         text.is_word(spans.first()?.start..spans.last()?.end).then_some(())?;
         let mut captures = BTreeMap::new();
         for (i, gap) in self.gaps.iter().enumerate() {
@@ -111,11 +122,53 @@ impl Pattern {
                 (None, None) => None,
             }?;
             let fits = needs.as_ref().is_none_or(|needs| value.to_lowercase().contains(needs));
-            (fits && !value.is_empty() && value.len() <= LONGEST_NAME).then_some(())?;
+            let longest = if name == "received" { FARTHEST } else { LONGEST_NAME };
+            (fits && !value.is_empty() && value.len() <= longest).then_some(())?;
             captures.insert(name.clone(), value);
         }
         Some(Found { spans, captures })
     }
+}
+
+/// A part of a text of the catalogue.
+enum Piece<'t> {
+    Literal(&'t str),
+    Gap(Gap),
+}
+
+/// The parts of a text, in order.
+fn pieces(text: &str) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (literal, next) = rest.split_at(next_gap(rest).unwrap_or(rest.len()));
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        rest = match next.as_bytes().first() {
+            Some(b'*') => {
+                pieces.push(Piece::Gap(Gap::default()));
+                &next[1..]
+            }
+            Some(_) => {
+                let end = next.find('>').expect("next_gap saw it");
+                pieces.push(Piece::Gap(named(&next[1..end])));
+                &next[end + 1..]
+            }
+            None => "",
+        };
+    }
+    pieces
+}
+
+/// The longest part of a text that every log writes the same way: without what JSON escapes and Erlang may break.
+pub(super) fn trace(text: &str) -> &str {
+    let literals = pieces(text).into_iter().filter_map(|piece| match piece {
+        Piece::Literal(literal) => Some(literal),
+        Piece::Gap(_) => None,
+    });
+    let parts = literals.flat_map(|literal| literal.split(['"', '\'', '\\', '{', '}', '[', ']', ',', '<', '>', '=']));
+    parts.map(str::trim).filter(|part| !HEALTHY.contains(part)).max_by_key(|part| part.len()).unwrap_or_default()
 }
 
 /// Where the next `*` or `<word>` begins. An Erlang binary (`<<`) or a process number is neither.

@@ -139,7 +139,7 @@ fn a_chain_is_put_in_order_without_showing_the_key_between_its_parts() {
     );
     let said = doctor(&world, &["tls", "--fix", "--json"]).success();
     let change = said.json()["changes"][0].clone();
-    assert_eq!((&change["code"], &change["made"]), (&"chain-out-of-order".into(), &true.into()));
+    assert_eq!((&change["code"], &change["made"]), (&"leaf-not-first".into(), &true.into()));
     let diff = change["change"].as_str().expect("a diff");
     assert!(diff.starts_with("--- tls/combined.pem\n+++ tls/combined.pem\n"), "{diff}");
     let key = world.read("tls/combined.pem");
@@ -256,6 +256,26 @@ fn a_missing_intermediate_is_told_with_the_file_that_has_it() {
     let first = said.stdout.lines().next().unwrap_or_default();
     assert!(first.contains("is missing behind the certificate; cas/") && first.contains(".pem has it"), "{first}");
     said.stdout_has("UNABLE_TO_VERIFY_LEAF_SIGNATURE").stdout_has("cat cas/");
+}
+
+/// The client's bundle and the server's certificate, without a server: the question behind most "unknown CA".
+#[test]
+fn a_bundle_and_a_certificate_that_are_named_together_are_compared() {
+    let world = World::initialised(["--profile", "cluster"]);
+    shell(
+        &world,
+        "cp pki/ca/clients/ca_certificate.pem clients.pem; cp pki/ca/nodes/ca_certificate.pem nodes.pem
+         cp pki/node/rabbit-1.example.com/server_certificate.pem server.pem",
+    );
+    doctor(&world, &["nodes.pem", "server.pem"]).success().stdout_is("");
+    let said = doctor(&world, &["clients.pem", "server.pem"]).code(3);
+    said.stdout_has("is not in the bundle clients.pem").stdout_has("PKIX path building");
+    // What is deployed side by side need not be related.
+    doctor(
+        &world,
+        &["pki/node/rabbit-1.example.com/ca_certificate.pem", "pki/node/rabbit-1.example.com/server_certificate.pem"],
+    )
+    .success();
 }
 
 #[test]

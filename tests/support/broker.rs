@@ -324,6 +324,22 @@ impl Host {
         }
     }
 
+    /// Waits until the broker has given up, and returns what it printed.
+    #[track_caller]
+    pub(crate) fn await_failure(&self) -> String {
+        let started = Instant::now();
+        loop {
+            let console = fs::read_to_string(self.stage.path().join("startup.log")).unwrap_or_default();
+            let gone = console.contains("Crash dump") || console.contains("init terminating");
+            if gone || console.contains("BOOT FAILED") && started.elapsed() > Duration::from_secs(8) {
+                return console;
+            }
+            assert!(!console.contains("completed with"), "the broker on {} booted", self.name);
+            assert!(started.elapsed() < BOOT_LIMIT, "the broker on {} goes on\n{}", self.name, self.log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Starts the broker and waits for it.
     #[track_caller]
     pub(crate) fn boot_broker(&self) {

@@ -31,7 +31,7 @@ pub(super) fn fix(case: &Case, findings: &[Finding], dry_run: bool, env: &mut En
         finding.fix.is_some() && finding.file.as_ref().is_some_and(|file| seen.insert(file.clone()))
     };
     let wanted: Vec<&Finding> = findings.iter().filter(fixable).collect();
-    let steps: Vec<Step<'_>> = wanted.iter().filter_map(|finding| Step::of(case, finding)).collect();
+    let steps: Vec<Step<'_>> = wanted.iter().filter_map(|finding| Step::of(case, finding, &env.cwd)).collect();
     if steps.is_empty() {
         return Ok(None);
     }
@@ -40,7 +40,10 @@ pub(super) fn fix(case: &Case, findings: &[Finding], dry_run: bool, env: &mut En
             writeln!(env.out(), "{}", step.shown.trim_end())?;
         }
     }
-    let question = format!("Make {} of these changes", steps.len());
+    let question = match steps.len() {
+        1 => "Make this change".to_owned(),
+        more => format!("Make these {more} changes"),
+    };
     let is_made =
         !dry_run && (!env.interactive || ui::confirm(env, &question, "give --no-input to make them unasked")?);
     if is_made {
@@ -66,11 +69,11 @@ struct Step<'a> {
 }
 
 impl<'a> Step<'a> {
-    fn of(case: &'a Case, finding: &'a Finding) -> Option<Self> {
+    fn of(case: &'a Case, finding: &'a Finding, cwd: &Path) -> Option<Self> {
         let (path, fix) = (finding.file.as_ref()?, finding.fix.as_ref()?);
         let exhibit = case.exhibits.iter().find(|exhibit| exhibit.path == *path)?;
-        // What came from standard input has no place to be written to.
-        exhibit.access?;
+        // What came from standard input, or is carried by another file, has no place to be written to.
+        cwd.join(path).is_file().then_some(())?;
         let shown = match fix {
             Fix::Mode(mode) => format!("chmod {mode:04o} {}", ui::shell(&path.to_string_lossy())),
             Fix::Content(new) => {

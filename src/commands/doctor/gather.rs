@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use super::Question;
-use crate::doctor::{Access, Case, Document, Exhibit, Place};
+use crate::doctor::{Access, Case, Document, Exhibit, Place, unfolded};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::inspect::LARGEST;
@@ -33,6 +33,7 @@ pub(super) fn gather(question: &Question, env: &Env) -> Gathered {
         exhibits: Vec::new(),
         directories: BTreeMap::new(),
         pkis: Vec::new(),
+        together: question.paths.len() > 1 && question.paths.iter().all(|path| env.cwd.join(path).is_file()),
         now: env.now,
         target: question.target,
         account: question.account.clone(),
@@ -46,6 +47,8 @@ pub(super) fn gather(question: &Question, env: &Env) -> Gathered {
         }
     }
     let mut gathered = reading.gathered;
+    let carried: Vec<Exhibit> = gathered.case.exhibits.iter().flat_map(unfolded).collect();
+    gathered.case.exhibits.extend(carried);
     gathered.case.exhibits.sort_by(|a, b| a.path.cmp(&b.path));
     // Named twice, or below another that was named.
     gathered.case.exhibits.dedup_by(|a, b| a.path == b.path);

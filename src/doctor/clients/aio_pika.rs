@@ -1,6 +1,6 @@
 //! aio-pika, which makes a URL of what it is given.
 
-use super::{Address, at, port, port_mismatch, programs, quoted, truth};
+use super::{Address, at, is_local, port, port_mismatch, programs, quoted, truth};
 use crate::diagnosis::CauseId;
 use crate::doctor::syntax::python::{self, Call, Expression};
 use crate::doctor::{Case, Exhibit, Finding, Severity};
@@ -111,7 +111,9 @@ impl Connect<'_> {
         let loads = self.file.calls().any(|(_, call)| call.name.ends_with("load_cert_chain"));
         let by_url = self.call.argument_at(0, "url").is_some();
         let says = ["auth", "login", "password"].iter().any(|name| self.call.argument(name).is_some());
-        (loads && !by_url && !says).then(|| {
+        let host =
+            self.call.argument("host").map(|host| self.file.text_of(host).map_or(String::new(), |known| known.text));
+        (loads && !by_url && !says && !is_local(host.as_deref())).then(|| {
             let problem = "a client certificate is loaded, and nothing says that it is the login";
             at(Severity::Warning, "login-method-missing", self.exhibit, self.line, problem)
                 .cause(CauseId::MechanismNotChosen)

@@ -1,7 +1,7 @@
 //! Celery and kombu, which hand their options to py-amqp.
 
 use super::files::Files;
-use super::{Address, Servers, at, is_cert_none, port_mismatch, programs, quoted, tls, truth};
+use super::{Address, Servers, at, is_cert_none, is_local, port_mismatch, programs, quoted, tls, truth};
 use crate::diagnosis::CauseId;
 use crate::doctor::syntax::python::{self, Call, Expression, Value};
 use crate::doctor::{Case, Exhibit, Finding, Severity};
@@ -26,8 +26,9 @@ const OPTIONS: &[&str] = &[
 
 /// Says what is wrong with the settings of Celery and the connections of kombu.
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
+    let servers = Servers::of(case);
     for (exhibit, file) in programs(case) {
-        Look { case, exhibit, file, servers: Servers::of(case) }.all(findings);
+        Look { case, exhibit, file, servers: &servers }.all(findings);
     }
 }
 
@@ -35,7 +36,7 @@ struct Look<'a> {
     case: &'a Case,
     exhibit: &'a Exhibit,
     file: &'a python::File,
-    servers: Servers<'a>,
+    servers: &'a Servers<'a>,
 }
 
 impl<'a> Look<'a> {
@@ -255,7 +256,7 @@ impl<'a> Look<'a> {
         let (_, address) = addresses.first()?;
         let has_user = addresses.iter().any(|(_, address)| address.has_user)
             || !self.setting(|name| name.ends_with("broker_user") || name == "userid").is_empty();
-        if address.host.is_none() || has_user {
+        if is_local(address.host.as_deref()) || has_user {
             return None;
         }
         let problem = "a client certificate is given, and neither a login method nor a user";

@@ -58,8 +58,22 @@ fn truth(file: &python::File, expression: &python::Expression) -> Option<bool> {
 /// Whether an expression is `ssl.CERT_NONE`.
 fn is_cert_none(file: &python::File, expression: &python::Expression) -> bool {
     let name = file.name_of(expression);
-    name.as_deref().is_some_and(|name| name.ends_with("CERT_NONE"))
+    name.as_deref().is_some_and(|name| name.ends_with("CERT_NONE") || name == "False")
         || file.text_of(expression).is_some_and(|known| known.text == "0")
+}
+
+/// Whether somewhere in the file `x.check_hostname = False` is written.
+fn checks_no_name(file: &python::File) -> bool {
+    let is_off = |statement: &python::Statement| {
+        let target = statement.target.as_deref().unwrap_or_default();
+        target.ends_with(".check_hostname") && truth(file, &statement.value) == Some(false)
+    };
+    file.statements.iter().any(is_off)
+}
+
+/// The broker is on the same host, where guest may log in. A library that is told no host takes this one.
+fn is_local(host: Option<&str>) -> bool {
+    matches!(host, None | Some("localhost" | "127.0.0.1" | "::1"))
 }
 
 /// A standard port of AMQP that is the other one's.

@@ -28,9 +28,9 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The last name of a call: what is called it on stays open.
+/// The last name of a call on something; what that is stays open. A function of the file's own is none.
 fn method(call: &Call) -> &str {
-    call.name.rsplit('.').next().unwrap_or_default()
+    call.name.rsplit_once('.').map_or("", |(_, method)| method)
 }
 
 fn insecure(exhibit: &Exhibit, line: usize, file: &python::File, call: &Call) -> Option<Finding> {
@@ -117,5 +117,6 @@ mod tests {
         assert_eq!(of("PORT = 8883\nc.connect('h', PORT, 60)"), ["4 plain-on-tls-port"]);
         assert_eq!(of("c.tls_set('a')\nc.connect('h')"), ["4 tls-on-plain-port"]);
         assert_eq!(of("c.tls_set('a')\nc.connect('h', 1883)"), ["4 tls-on-plain-port"]);
+        assert_eq!(of("c.tls_set('a')\nconnect(c)"), Vec::<String>::new());
     }
 }

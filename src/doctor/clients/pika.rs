@@ -1,6 +1,6 @@
 //! pika, which takes a context of `ssl` and nothing else.
 
-use super::{Address, Servers, at, port, port_mismatch, programs, quoted};
+use super::{Address, Servers, at, checks_no_name, is_local, port, port_mismatch, programs, quoted};
 use crate::diagnosis::CauseId;
 use crate::doctor::syntax::python::{self, Call, Expression, Value};
 use crate::doctor::{Case, Exhibit, Finding, Severity};
@@ -8,8 +8,8 @@ use crate::ui;
 
 /// Says what is wrong with the calls of pika.
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
+    let servers = Servers::of(case);
     for (exhibit, file) in programs(case) {
-        let servers = Servers::of(case);
         for (line, call) in file.calls() {
             match call.name.as_str() {
                 "pika.SSLOptions" | "pika.connection.SSLOptions" => {
@@ -113,6 +113,9 @@ fn parameters(exhibit: &Exhibit, line: usize, file: &python::File, call: &Call, 
 
 /// pika compares the host with the certificate, or the name that its options give.
 fn name(exhibit: &Exhibit, file: &python::File, call: &Call, servers: &Servers<'_>) -> Option<Finding> {
+    if checks_no_name(file) {
+        return None;
+    }
     let options = file.behind(call.argument("ssl_options")?);
     let Value::Call(options) = &options.value else { return None };
     if !options.name.ends_with("SSLOptions") || options.open {
@@ -138,7 +141,8 @@ fn no_credentials(exhibit: &Exhibit, file: &python::File) -> Option<Finding> {
     let mut parameters = file.calls().filter(|(_, call)| call.name == "pika.ConnectionParameters" && !call.open);
     let (line, call) = parameters.next()?;
     // The third and fourth arguments are the virtual host and the credentials.
-    if !loads || has_credentials || call.positional.len() > 3 {
+    let host = call.argument_at(0, "host").map(|host| file.text_of(host).map_or(String::new(), |known| known.text));
+    if !loads || has_credentials || call.positional.len() > 3 || is_local(host.as_deref()) {
         return None;
     }
     let problem = "a client certificate is loaded, and no credentials say that it is the login";

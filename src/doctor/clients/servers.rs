@@ -1,9 +1,11 @@
 //! Which certificates of a case a server may show, and for which names.
 
 use std::net::IpAddr;
+use std::path::Path;
 
 use crate::diagnosis::CauseId;
-use crate::doctor::{Case, Document, Exhibit, Finding, Place, Severity};
+use crate::doctor::deployment::{is_configuration, named_files};
+use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::profile::Role;
 use crate::ui;
 use crate::x509::{Certificate, ExtendedKeyUsage};
@@ -18,10 +20,11 @@ impl<'a> Servers<'a> {
     /// Those that say that they are for servers, and those that rabbitmq.conf names. A certificate that says nothing and that
     /// nobody names may belong to anyone.
     pub(in crate::doctor) fn of(case: &'a Case) -> Self {
-        let named = configured(case);
+        let paths = configured(case);
+        let named: Vec<&Path> = paths.iter().filter_map(|path| Some(&*case.named(path.as_ref())?.path)).collect();
         let is_server = |exhibit: &Exhibit, certificate: &Certificate| match certificate.extended_key_usage() {
             Some(usages) => usages.contains(&ExtendedKeyUsage::ServerAuth),
-            None => named.iter().any(|path| case.named(path.as_ref()).is_some_and(|named| named.path == exhibit.path)),
+            None => named.contains(&&*exhibit.path),
         };
         let may_serve = |exhibit: &&Exhibit| {
             !matches!(case.place(&exhibit.path), Place::History | Place::Identity(Role::Client) | Place::Authority)
@@ -69,7 +72,7 @@ impl Refusal<'_> {
     }
 
     /// The finding about `host`, where something at `path` checks it.
-    pub(in crate::doctor) fn finding(&self, path: &std::path::Path, line: usize, host: &str) -> Finding {
+    pub(in crate::doctor) fn finding(&self, path: &Path, line: usize, host: &str) -> Finding {
         let kind = if host.parse::<IpAddr>().is_ok() { "IP address" } else { "Hostname" };
         let problem = format!("no server certificate here is for {}: {}", ui::quote(host), self.clause());
         Finding::new(Severity::Error, "server-name", path, problem)
@@ -104,13 +107,6 @@ fn names(certificate: &Certificate) -> String {
 
 /// The paths that rabbitmq.conf gives as certificates of listeners.
 fn configured(case: &Case) -> Vec<String> {
-    let files = case.exhibits.iter().filter(|exhibit| matches!(exhibit.document, Document::Conf(_)));
-    let lines = files.flat_map(|exhibit| exhibit.bytes.split(|byte| *byte == b'\n'));
-    lines
-        .filter_map(|line| {
-            let (key, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
-            (!key.trim_start().starts_with('#') && key.trim_end().ends_with(".certfile"))
-                .then(|| value.trim().to_owned())
-        })
-        .collect()
+    let files = case.exhibits.iter().filter(|exhibit| is_configuration(exhibit)).flat_map(named_files);
+    files.filter(|(_, key, _)| key.ends_with(".certfile")).map(|(_, _, value)| value).collect()
 }

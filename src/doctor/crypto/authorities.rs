@@ -24,8 +24,7 @@ pub(super) fn check(_: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
         let finding = Finding::new(Severity::Warning, "authorities-of-one-name", &exhibit.path, problem)
             .cause(CauseId::AuthoritySameName)
             .effect(
-                "what the one signed is refused by whoever trusts the other, and looks like a bad signature or an unknown CA: \
-                 OpenSSL and Python take the first of that name",
+                "what the one signed is refused by whoever trusts the other, and looks like a bad signature or an unknown CA",
             )
             .remedy(format!("certgen inspect {} {}", argument(&exhibit.path), argument(&other.path)))
             .remedy("keep one of them and issue again what the other signed; give a new authority a new name");

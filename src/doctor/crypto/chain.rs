@@ -1,9 +1,9 @@
 //! Does this certificate serve its purpose: for its usage, and up to an authority that the other side trusts?
 
-use super::index::is_unknowable;
-use super::{argument, at_certificate, shown, subject};
+use super::index::{Index, is_unknowable};
+use super::{argument, at_certificate, is_client, shown, subject};
 use crate::diagnosis::CauseId;
-use crate::doctor::{Case, Exhibit, Finding, Severity};
+use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::ui;
 use crate::verify::Purpose;
 use crate::x509::{Certificate, ExtendedKeyUsage, order_chain};
@@ -26,6 +26,27 @@ pub(in crate::doctor) fn chain(
         findings.extend(anchor(certificate, leaf, bundle, purpose, case));
     }
     findings
+}
+
+/// `certgen doctor ca.pem server.pem` asks whether the one comes from the other. A whole directory does not, and neither do
+/// files with a key among them: there the bundle is for those who connect, and may know other authorities.
+pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
+    if !case.together || index.exhibits.iter().any(|exhibit| exhibit.keys().next().is_some()) {
+        return;
+    }
+    let is_bundle = |exhibit: &&Exhibit| exhibit.certificates().next().is_some() && exhibit.leaf().is_none();
+    let bundles: Vec<&Exhibit> = index.exhibits.iter().copied().filter(is_bundle).collect();
+    for exhibit in &index.exhibits {
+        let Some(leaf) = exhibit.leaf().filter(|leaf| !leaf.is_self_issued()) else { continue };
+        if matches!(case.place(&exhibit.path), Place::Identity(_)) {
+            continue;
+        }
+        let purpose = if is_client(leaf) { Purpose::Client } else { Purpose::Server };
+        let mut refusals: Vec<_> = bundles.iter().map(|bundle| anchor(exhibit, leaf, bundle, purpose, case)).collect();
+        if !refusals.is_empty() && refusals.iter().all(Option::is_some) {
+            findings.extend(refusals.swap_remove(0));
+        }
+    }
 }
 
 /// Extended key usage, where the certificate has one.
@@ -87,8 +108,8 @@ fn anchor(exhibit: &Exhibit, leaf: &Certificate, bundle: &Exhibit, purpose: Purp
     };
     if bundle.certificates().any(|ca| ca.subject() == end.issuer() && ca != end) {
         let problem = format!(
-            "{} in {} has the name of the issuer, and another key: there are two authorities of that name",
-            issuer,
+            "{} was not signed by the {issuer} in {}, but by another of that name",
+            subject(end),
             shown(bundle)
         );
         return Some(
@@ -137,9 +158,11 @@ fn refusal(purpose: Purpose) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::case;
+    use super::super::testing::{case, told};
     use super::*;
+    use crate::x509::KeyType;
     use crate::x509::sample::{HIERARCHY, Hierarchy, hierarchy};
+    use crate::x509::test_support::{authority, key, self_signed};
 
     /// Codes and causes for the file `a.pem` with the bundle `b.pem`, among others.
     fn asked(shown: String, bundle: String, purpose: Purpose) -> Vec<(&'static str, Option<CauseId>)> {
@@ -161,10 +184,30 @@ mod tests {
     }
 
     #[test]
+    fn files_that_are_named_together_must_fit_together() {
+        let Hierarchy { root, intermediate, server, .. } = &*HIERARCHY;
+        let stranger =
+            self_signed(&authority("stranger", key(KeyType::EcdsaP256, 0)), key(KeyType::EcdsaP256, 0)).pem();
+        let whole = server.pem() + &intermediate.pem();
+        for (files, wanted) in [
+            (vec![("s.pem", whole.clone()), ("ca.pem", root.pem())], None),
+            (vec![("s.pem", whole.clone()), ("a.pem", stranger.clone()), ("ca.pem", root.pem())], None),
+            (vec![("s.pem", whole.clone())], None),
+            (vec![("s.pem", whole), ("ca.pem", stranger)], Some("authority-not-trusted")),
+        ] {
+            let mut case = case(&files);
+            assert_eq!(told(check, &case), [], "{files:?}");
+            case.together = true;
+            let codes: Vec<_> = told(check, &case).into_iter().map(|(_, code, _)| code).collect();
+            assert_eq!(codes, wanted.into_iter().collect::<Vec<_>>(), "{files:?}");
+        }
+    }
+
+    #[test]
     fn one_that_is_out_of_place_is_told() {
         let Hierarchy { root, intermediate, server, client, .. } = &*HIERARCHY;
         let whole = |leaf: &Certificate| leaf.pem() + &intermediate.pem();
-        let other = hierarchy(crate::x509::KeyType::EcdsaP256);
+        let other = hierarchy(KeyType::EcdsaP256);
         for (leaf, purpose, cause) in [
             (client, Purpose::Server, CauseId::ServerPurpose),
             (server, Purpose::Client, CauseId::ClientPurpose),

@@ -106,17 +106,18 @@ fn not_pem(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
     );
 }
 
+/// Erlang/OTP 25 and 27 want exactly one.
 fn several_keys(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
     let count = exhibit.keys().count();
     if count > 1 {
-        let finding = Finding::new(
-            Severity::Warning,
-            "several-keys",
-            &exhibit.path,
-            format!("there are {count} private keys in one file"),
-        )
-        .effect("programs take the first and say nothing of the others; after a renewal that appends it is the old one")
-        .remedy("keep the key that belongs to the certificate");
+        let problem = format!("there are {count} private keys in one file");
+        let finding = Finding::new(Severity::Error, "several-keys", &exhibit.path, problem)
+            .cause(CauseId::KeyUnusable)
+            .effect(
+                "Erlang refuses the file and closes every connection: {options,{keyfile,...}}, with the keys themselves in the \
+                 error; Python takes the first key",
+            )
+            .remedy("keep the key that belongs to the certificate; a renewal must replace it and not append");
         findings.push(at(finding, exhibit, |thing| matches!(thing, Thing::PrivateKey(_))));
     }
 }
@@ -167,7 +168,7 @@ mod tests {
             ("a.pem", format!("\u{feff}{certificate}"), (Severity::Error, "byte-order-mark")),
             ("a.pem", cut, (Severity::Error, "damaged")),
             ("a.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n".to_owned(), (Severity::Error, "damaged")),
-            ("a.pem", secret() + &secret(), (Severity::Warning, "several-keys")),
+            ("a.pem", secret() + &secret(), (Severity::Error, "several-keys")),
         ] {
             assert_eq!(codes(path, &text), [wanted], "{path}");
         }

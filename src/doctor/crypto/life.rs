@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use time::Duration;
 
 use super::index::{Index, is_authority};
-use super::{argument, at_certificate, subject};
+use super::{argument, at_certificate, is_client, subject};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::ui;
-use crate::x509::{Certificate, ExtendedKeyUsage};
+use crate::x509::Certificate;
 
 /// A certificate is told to end soon when it has less than this left, or less than a third of its life.
 const SOON: Duration = Duration::days(30);
@@ -147,11 +147,6 @@ fn whose(certificate: &Certificate) -> String {
         true => format!("the authority {}", subject(certificate)),
         false => format!("the certificate of {}", subject(certificate)),
     }
-}
-
-fn is_client(leaf: &Certificate) -> bool {
-    let usages = leaf.extended_key_usage().unwrap_or_default();
-    usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth)
 }
 
 #[cfg(test)]

@@ -19,13 +19,14 @@ mod names;
 mod order;
 mod pair;
 mod protection;
+mod usage;
 
 use std::path::Path;
 
 use super::{Case, Check, Exhibit, Finding};
 use crate::inspect::Thing;
 use crate::ui;
-use crate::x509::Certificate;
+use crate::x509::{Certificate, ExtendedKeyUsage};
 use index::Index;
 
 pub(super) use chain::chain;
@@ -40,10 +41,12 @@ type Look = fn(&Case, &Index<'_>, &mut Vec<Finding>);
 const LOOKS: &[Look] = &[
     content::check,
     pair::check,
+    chain::check,
     order::check,
     authorities::check,
     life::check,
     names::check,
+    usage::check,
     form::check,
     protection::check,
     lists::check,
@@ -76,6 +79,12 @@ fn at(finding: Finding, exhibit: &Exhibit, is_it: impl Fn(&Thing) -> bool) -> Fi
 /// The same for a certificate.
 fn at_certificate(finding: Finding, exhibit: &Exhibit, certificate: &Certificate) -> Finding {
     at(finding, exhibit, |thing| matches!(thing, Thing::Certificate(other) if **other == *certificate))
+}
+
+/// Its extended key usage is that of a client and of nobody else.
+fn is_client(leaf: &Certificate) -> bool {
+    let usages = leaf.extended_key_usage().unwrap_or_default();
+    usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth)
 }
 
 /// The path of an exhibit, for people.

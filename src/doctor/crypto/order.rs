@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::index::{Index, is_authority, is_unknowable};
-use super::{argument, at_certificate, shown, subject};
+use super::{argument, at_certificate, is_client, shown, subject};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Fix, Severity};
 use crate::ui;
-use crate::x509::{Certificate, ExtendedKeyUsage, order_chain};
+use crate::x509::{Certificate, order_chain};
 
 /// A file with more certificates of one name is no chain, and looking for one would take as many signatures.
 const MOST_NAMESAKES: usize = 8;
@@ -36,22 +36,27 @@ fn namesakes(certificates: &[Certificate]) -> usize {
     counts.into_values().max().unwrap_or_default()
 }
 
-/// TLS 1.2 demands the order (RFC 5246 section 7.4.2), and not every library puts it right.
+/// TLS 1.2 demands the order (RFC 5246 section 7.4.2). Everybody insists on the first.
 fn order(exhibit: &Exhibit, there: &[Certificate], chain: &[Certificate], findings: &mut Vec<Finding>) {
     let stands: Vec<&Certificate> = there.iter().filter(|certificate| chain.contains(certificate)).collect();
     if stands.iter().copied().eq(chain) || stands.len() != chain.len() {
         return;
     }
-    let problem = match there.first() == chain.first() {
-        true => "the certificates are not in the order of the chain".to_owned(),
-        false => format!("the certificate of {} is not the first in the file", subject(&chain[0])),
+    let mut finding = match there.first() == chain.first() {
+        true => {
+            let problem = "the certificates are not in the order of the chain";
+            Finding::new(Severity::Note, "chain-out-of-order", &exhibit.path, problem)
+                .effect("Erlang and OpenSSL put them right; TLS 1.2 demands the order, and a device may insist on it")
+        }
+        false => {
+            let problem = format!("the certificate of {} is not the first in the file", subject(&chain[0]));
+            Finding::new(Severity::Error, "leaf-not-first", &exhibit.path, problem).cause(CauseId::KeyMismatch).effect(
+                "Erlang shows the first and every handshake fails: Python says \"unsuitable certificate purpose\" or, with TLS 1.2, \
+                 \"insufficient security\"; Erlang clients say \"Bad Certificate\" or \"Unknown CA\"",
+            )
+        }
     };
-    let mut finding = Finding::new(Severity::Warning, "chain-out-of-order", &exhibit.path, problem)
-        .effect(
-            "whoever takes the first certificate for the server's refuses it or takes another key for its; Erlang puts the rest \
-             right, and other programs do not",
-        )
-        .remedy(format!("certgen doctor --fix {}", argument(&exhibit.path)));
+    finding = finding.remedy(format!("certgen doctor --fix {}", argument(&exhibit.path)));
     finding.fix = reordered(&exhibit.bytes, there, chain).map(Fix::Content);
     findings.push(at_certificate(finding, exhibit, &there[0]));
 }
@@ -102,7 +107,7 @@ fn strangers(exhibit: &Exhibit, there: &[Certificate], chain: &[Certificate], fi
         let more = if others.len() > 1 { format!(" and {} more", others.len() - 1) } else { String::new() };
         let problem = format!("{}{more} does not belong to the chain of {}", subject(first), subject(&chain[0]));
         let finding = Finding::new(Severity::Note, "stranger-in-chain", &exhibit.path, problem)
-            .effect("a server sends it along for nothing; some verifiers refuse a chain with more than they need")
+            .effect("whoever shows this file sends it along for nothing")
             .remedy("take it out, unless the file is a list of certificates to trust");
         findings.push(at_certificate(finding, exhibit, first));
     }
@@ -173,17 +178,13 @@ fn self_signed(exhibit: &Exhibit, leaf: &Certificate) -> Option<Finding> {
     Some(at_certificate(finding, exhibit, leaf))
 }
 
-/// Its extended key usage is that of a client and of nobody else.
-fn is_client(leaf: &Certificate) -> bool {
-    let usages = leaf.extended_key_usage().unwrap_or_default();
-    usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{case, findings, healthy, said};
     use super::*;
+    use crate::x509::KeyType;
     use crate::x509::sample::{HIERARCHY, Hierarchy, hierarchy};
+    use crate::x509::test_support::{authority, issued, key, leaf, self_signed};
 
     #[test]
     fn a_whole_chain_in_order_is_right() {
@@ -198,11 +199,25 @@ mod tests {
         let text = format!("# intermediate\n{}# server\n{}# the end\n", intermediate.pem(), server.pem());
         let told = findings(check, &case(&[("server.pem", text)]));
         let [finding] = told.as_slice() else { panic!("{told:?}") };
-        assert_eq!((finding.code, finding.severity, finding.line), ("chain-out-of-order", Severity::Warning, Some(2)));
+        assert_eq!((finding.code, finding.severity, finding.line), ("leaf-not-first", Severity::Error, Some(2)));
         let Some(Fix::Content(bytes)) = &finding.fix else { panic!("{finding:?}") };
         let wanted = format!("# server\n{}# intermediate\n{}# the end\n", server.pem(), intermediate.pem());
         assert_eq!(String::from_utf8_lossy(bytes), wanted);
         assert_eq!(said(check, &[("server.pem", wanted)]), []);
+    }
+
+    #[test]
+    fn intermediates_that_are_swapped_are_only_noted() {
+        let root = key(KeyType::EcdsaP256, 0);
+        let top = self_signed(&authority("top", root), root);
+        let upper = issued(&authority("upper", key(KeyType::EcdsaP256, 1)), root, &top);
+        let lower = issued(&authority("lower", key(KeyType::EcdsaP256, 2)), key(KeyType::EcdsaP256, 1), &upper);
+        let leaf = issued(&leaf("rabbit", key(KeyType::EcdsaP256, 3)), key(KeyType::EcdsaP256, 2), &lower);
+        let swapped = leaf.pem() + &upper.pem() + &lower.pem();
+        let told = findings(check, &case(&[("a.pem", swapped)]));
+        let [finding] = told.as_slice() else { panic!("{told:?}") };
+        assert_eq!((finding.code, finding.severity), ("chain-out-of-order", Severity::Note));
+        assert_eq!(finding.fix, Some(Fix::Content((leaf.pem() + &lower.pem() + &upper.pem()).into_bytes())));
     }
 
     #[test]
@@ -222,7 +237,7 @@ mod tests {
 
     #[test]
     fn an_issuer_of_the_same_name_is_no_issuer() {
-        let other = hierarchy(crate::x509::KeyType::EcdsaP256);
+        let other = hierarchy(KeyType::EcdsaP256);
         let chain = HIERARCHY.server.pem() + &HIERARCHY.intermediate.pem();
         let told = said(check, &[("server.pem", chain), ("ca.pem", other.root.pem())]);
         assert_eq!(told, [(Severity::Error, "issuer-of-same-name", "server.pem".to_owned())]);

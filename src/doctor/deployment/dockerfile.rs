@@ -74,3 +74,29 @@ fn open_mode(exhibit: &Exhibit, line: usize, words: &[&str]) -> Option<Finding> 
             .remedy("COPY --chown=rabbitmq:rabbitmq --chmod=0400, instead of chmod")
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIPYdZyGIBSzdDDRY5oPr3UGJ7Zu4sZNhBmMAlFB2JNGC\n-----END PRIVATE KEY-----\n";
+
+    fn found(text: &str) -> Vec<String> {
+        let case = Case::of(&[("p/Dockerfile", text), ("p/rabbitmq/key.pem", KEY), ("p/conf/x", "a\n")]);
+        let mut findings = Vec::new();
+        check(&case, &mut findings);
+        findings.iter().map(|f| format!("{} {}", f.line.unwrap_or_default(), f.code)).collect()
+    }
+
+    #[test]
+    fn keys_in_images_are_told() {
+        let of = |line: &str| found(&format!("FROM rabbitmq:4-management\n{line}\n"));
+        assert_eq!(of("COPY /rabbitmq /etc/rabbitmq/certs"), ["2 key-in-image"]);
+        assert_eq!(of("COPY --chown=999 ./rabbitmq/key.pem /etc/rabbitmq/certs/"), ["2 key-in-image"]);
+        assert_eq!(of("COPY conf /etc/rabbitmq/conf.d"), Vec::<String>::new());
+        assert_eq!(of("RUN chmod 644 /etc/rabbitmq/certs/*"), ["2 key-open-to-all"]);
+        assert_eq!(of("RUN chmod 600 /etc/rabbitmq/certs/*"), Vec::<String>::new());
+        assert_eq!(of("RUN chmod 755 /usr/local/bin/start.sh"), Vec::<String>::new());
+        assert_eq!(found("FROM debian\nCOPY rabbitmq /x\n"), Vec::<String>::new());
+    }
+}

@@ -10,7 +10,8 @@ mod kubernetes;
 use super::syntax::yaml;
 use super::{Case, Check, Document, Exhibit, Finding, Severity};
 
-pub(super) use kubernetes::unfolded;
+pub(super) use kubernetes::is_carried;
+pub use kubernetes::unfolded;
 
 /// The checks of this room.
 pub(super) const CHECKS: &[Check] = &[compose::check, dockerfile::check, kubernetes::check];
@@ -28,8 +29,18 @@ fn at(severity: Severity, code: &'static str, exhibit: &Exhibit, line: usize, pr
     Finding::new(severity, code, &exhibit.path, problem).line(line)
 }
 
+/// It is a rabbitmq.conf with TLS, or a part of one, perhaps one that is not well formed.
+pub(super) fn is_configuration(exhibit: &Exhibit) -> bool {
+    let names_files = || exhibit.bytes.len() < 1 << 16 && exhibit.bytes.windows(12).any(|text| text == b"ssl_options.");
+    match exhibit.document {
+        Document::Conf(_) => true,
+        Document::Other => names_files() && !named_files(exhibit).is_empty(),
+        _ => false,
+    }
+}
+
 /// The values of a rabbitmq.conf that name files, each with its key and its line.
-fn named_files(conf: &Exhibit) -> Vec<(usize, String, String)> {
+pub(super) fn named_files(conf: &Exhibit) -> Vec<(usize, String, String)> {
     let text = String::from_utf8_lossy(&conf.bytes);
     let lines = text.lines().enumerate();
     let named = lines.filter_map(|(number, line)| {

@@ -1,65 +1,76 @@
-//! rabbitmq.conf: `key = value`, one setting on a line.
+//! rabbitmq.conf: `key = value`, one setting on a line; `#` begins a comment wherever it stands.
 
-/// One file.
+use crate::doctor::rabbitmq::settings;
+
+/// One file, or a part of a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
-    /// The settings, in the order of the file.
+    /// Its settings, in the order of the file.
     pub settings: Vec<Setting>,
+    /// Lines that are neither setting nor comment; RabbitMQ stops reading at the first.
+    pub stray: Vec<usize>,
 }
 
-/// `key = value`.
+/// One line that sets something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
     /// The line, from 1.
     pub line: usize,
-    /// `ssl_options.verify`
+    /// Its name.
     pub key: String,
-    /// The value, up to a comment and without the blanks around it.
+    /// What RabbitMQ takes for its value.
     pub value: String,
+    /// What stands behind the value, from a `#` that nothing but the value's own text precedes: probably meant as part of it.
+    pub cut: Option<String>,
 }
 
-/// Keys, or beginnings of keys, that RabbitMQ alone has.
-const ROOTS: [&str; 14] = [
-    "auth_mechanisms",
-    "cluster_formation",
-    "collect_statistics",
-    "default_",
-    "definitions",
-    "disk_free_limit",
-    "listeners",
-    "load_definitions",
-    "loopback_users",
-    "management",
-    "mqtt",
-    "prometheus",
-    "ssl_",
-    "vm_memory_high_watermark",
-];
-
 impl File {
-    /// The file, if `text` is one by its content.
+    /// The file, if `text` is one by its content: lines of settings, at least half of them RabbitMQ's own or such as are often
+    /// taken for them.
     pub fn recognise(text: &str) -> Option<Self> {
-        let mut file = Self::default();
-        for (index, line) in text.lines().enumerate() {
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (key, value) = line.split_once('=')?;
-            let key = key.trim();
-            if key.is_empty() || !key.chars().all(|c| c.is_ascii_alphanumeric() || "_.-$*/:@".contains(c)) {
-                return None;
-            }
-            file.settings.push(Setting { line: index + 1, key: key.to_owned(), value: value.trim().to_owned() });
-        }
-        let ours = |setting: &Setting| ROOTS.iter().any(|root| setting.key.starts_with(root));
-        file.settings.iter().any(ours).then_some(file)
+        let file = Self::read(text);
+        let known = file.settings.iter().filter(|setting| settings::is_meant(&setting.key)).count();
+        (known > 0 && known * 2 >= file.settings.len() && file.stray.len() <= file.settings.len()).then_some(file)
     }
 
-    /// The setting under `key`; of several the last, which is the one that RabbitMQ takes.
+    /// Whatever settings stand in `text`.
+    pub fn read(text: &str) -> Self {
+        let mut file = Self::default();
+        for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
+            let (content, comment) = line.split_once('#').map_or((line, None), |(a, b)| (a, Some(b)));
+            if content.trim().is_empty() {
+                continue;
+            }
+            match content.split_once('=').filter(|(key, _)| is_key(key.trim())) {
+                Some((key, value)) => file.settings.push(Setting {
+                    line: number,
+                    key: key.trim().to_owned(),
+                    value: value.trim().to_owned(),
+                    cut: comment.filter(|_| !content.ends_with([' ', '\t', '='])).map(str::to_owned),
+                }),
+                None => file.stray.push(number),
+            }
+        }
+        file
+    }
+
+    /// The setting that counts: the last of that name.
     pub fn get(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().rev().find(|setting| setting.key == key)
     }
+
+    /// The settings below a name: `listeners.ssl` gives `listeners.ssl.default`.
+    pub fn below<'f>(&'f self, prefix: &'f str) -> impl Iterator<Item = &'f Setting> {
+        let is_below = move |key: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
+        self.settings.iter().filter(move |setting| is_below(&setting.key))
+    }
+}
+
+/// Words with dots between them.
+fn is_key(text: &str) -> bool {
+    let of_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '@' | '$' | '*' | '/' | ':' | '\\');
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.split('.').all(|word| !word.is_empty() && word.chars().all(of_word))
 }
 
 #[cfg(test)]
@@ -67,18 +78,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_are_read_with_their_lines() {
-        let file =
-            File::recognise("# x\nlisteners.ssl.default = 5671\n\nssl_options.verify=verify_peer # why\n").unwrap();
-        let expected = [(2, "listeners.ssl.default", "5671"), (4, "ssl_options.verify", "verify_peer")];
-        let found: Vec<_> = file.settings.iter().map(|s| (s.line, s.key.as_str(), s.value.as_str())).collect();
-        assert_eq!(found, expected);
+    fn settings_keep_their_lines_and_comments_end_them() {
+        let file = File::read("# a\nlisteners.ssl.default = 5671 # TLS\n\nssl_options.password=a#b\nnonsense\n[x]\n");
+        let settings: Vec<_> = file.settings.iter().map(|s| (s.line, &*s.key, &*s.value, s.cut.as_deref())).collect();
+        assert_eq!(settings, [(2, "listeners.ssl.default", "5671", None), (4, "ssl_options.password", "a", Some("b"))]);
+        assert_eq!(file.stray, [5, 6]);
+        assert_eq!(file.below("listeners").count(), 1);
+        assert_eq!(file.below("listener").count(), 0);
     }
 
     #[test]
-    fn other_syntaxes_are_left_alone() {
-        for text in ["", "# x\n", "a = 1\n", "[x]\nlisteners.tcp = 1\n", "listeners:\n  tcp = 5\n"] {
-            assert_eq!(File::recognise(text), None, "{text}");
+    fn only_what_is_rabbitmqs_is_recognised() {
+        for text in [
+            "listeners.tcp = none\n",
+            "ssl_certfile = /x\nssl_keyfile = /y\n",
+            "# head\n\nssl_options.cacertfile = /x\ninvented.key = 1\n",
+        ] {
+            assert!(File::recognise(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            "listeners=PLAINTEXT://:9092\nlog.dirs=/tmp\nnum.partitions=1\nzookeeper.connect=x\n",
+            "name = \"x\"\nversion = 1\n",
+            "[section]\nkey = value\n",
+            "a = b\n",
+            "a text about ssl_options.certfile = /x\n",
+        ] {
+            assert!(File::recognise(text).is_none(), "{text}");
         }
     }
 }

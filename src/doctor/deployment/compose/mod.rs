@@ -6,7 +6,7 @@ mod service;
 mod settings;
 mod volumes;
 
-use super::{at, manifests, named_files};
+use super::{at, is_configuration, manifests, named_files};
 use crate::doctor::{Case, Finding};
 use service::Service;
 

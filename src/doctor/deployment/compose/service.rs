@@ -77,11 +77,6 @@ impl<'a> Service<'a> {
         self.image().is_some_and(|image| image.contains("bitnami"))
     }
 
-    /// It runs an image as it was published.
-    pub(super) fn is_unchanged(&self) -> bool {
-        self.image().is_some() && self.node.get("build").is_none()
-    }
-
     pub(super) fn text(&self, key: &str) -> Option<&'a str> {
         self.node.get(key)?.text()
     }

@@ -1,10 +1,12 @@
 //! Mounts: what never changes, what is hidden, what is not there, what should not be there.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use super::service::{Kind, Mount, Service};
-use super::{at, named_files};
+use super::{at, is_configuration, named_files};
 use crate::diagnosis::CauseId;
+use crate::doctor::case::is_authority;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity};
 use crate::ui;
 use crate::x509::{Certificate, ExtendedKeyUsage};
@@ -17,7 +19,7 @@ pub(super) fn check(case: &Case, broker: &Service<'_>, findings: &mut Vec<Findin
         findings.extend(single(broker, mount));
         findings.extend(missing(case, broker, mount));
         findings.extend(hides_image(broker, mount));
-        findings.extend(keys_of_others(case, broker, mount));
+        keys_of_others(case, broker, mount, findings);
     }
     findings.extend(twice(broker));
     not_there(case, broker, findings);
@@ -86,31 +88,36 @@ fn hides_image(broker: &Service<'_>, mount: &Mount<'_>) -> Option<Finding> {
     })
 }
 
-/// Keys that the broker has no use for.
-fn keys_of_others(case: &Case, broker: &Service<'_>, mount: &Mount<'_>) -> Vec<Finding> {
+/// Keys that the broker has no use for: one finding for each kind.
+fn keys_of_others(case: &Case, broker: &Service<'_>, mount: &Mount<'_>, findings: &mut Vec<Finding>) {
     let users = users(case);
-    let keys = mount.files.iter().flat_map(|exhibit| exhibit.keys().map(move |key| (*exhibit, key)));
-    let found = keys.filter_map(|(exhibit, key)| {
-        let mark = key.public_key.as_ref()?.sha256.as_str();
-        let all = case.exhibits.iter().flat_map(Exhibit::certificates);
-        let owner = all.into_iter().find(|certificate| certificate.public_key().sha256_hex() == mark)?;
-        let path = ui::path(&exhibit.path);
-        if owner.is_ca() {
-            let problem = format!("{} gives the broker {path}, the key of the authority", ui::quote(&mount.written));
-            let finding = at(Severity::Warning, "authority-key-mounted", broker.exhibit, mount.line, problem);
-            let effect = "whoever gets into the broker's container can issue certificates in any name";
-            return Some(
-                finding.effect(effect).remedy("mount a directory with the broker's own files alone; certgen seal"),
-            );
+    let (mut authorities, mut clients) = (Vec::new(), Vec::new());
+    let keys: Vec<_> = mount.files.iter().flat_map(|exhibit| exhibit.keys().map(move |key| (*exhibit, key))).collect();
+    if keys.is_empty() {
+        return;
+    }
+    let certificates = case.exhibits.iter().flat_map(Exhibit::certificates);
+    let owners: HashMap<String, &Certificate> = certificates.map(|c| (c.public_key().sha256_hex(), c)).collect();
+    for (exhibit, key) in keys {
+        match key.public_key.as_ref().and_then(|key| owners.get(&key.sha256).copied()) {
+            Some(owner) if is_authority(owner) => authorities.push(exhibit),
+            Some(owner) if is_client(owner, &users) => clients.push(exhibit),
+            _ => {}
         }
-        is_client(owner, &users).then(|| {
-            let problem = format!("{} gives the broker {path}, the key of a client", ui::quote(&mount.written));
-            at(Severity::Warning, "client-key-mounted", broker.exhibit, mount.line, problem)
-                .effect("whoever gets into the broker's container can log in elsewhere as that client")
-                .remedy("mount a directory with the broker's own files alone")
-        })
-    });
-    found.collect()
+    }
+    let told = |code, found: &[&Exhibit], whose: &str, effect: &str| {
+        let others = if found.len() > 1 { format!(" and {} more", found.len() - 1) } else { String::new() };
+        let path = ui::path(&found.first()?.path);
+        let problem = format!("{} gives the broker {path}{others}, the key of {whose}", ui::quote(&mount.written));
+        let finding = at(Severity::Warning, code, broker.exhibit, mount.line, problem).effect(effect);
+        Some(finding.remedy("mount a directory with the broker's own files alone"))
+    };
+    let (issue, login) = (
+        "whoever gets into the broker's container can issue certificates in any name",
+        "whoever gets into the broker's container can log in elsewhere as that client",
+    );
+    findings.extend(told("authority-key-mounted", &authorities, "an authority", issue));
+    findings.extend(told("client-key-mounted", &clients, "a client", login));
 }
 
 /// It says that it is for clients alone; or it says nothing, and has the name of a user.
@@ -183,7 +190,7 @@ fn not_there(case: &Case, broker: &Service<'_>, findings: &mut Vec<Finding>) {
 
 /// The rabbitmq.conf of a broker: what is mounted into it; else the only one there is.
 pub(super) fn configurations<'a>(case: &'a Case, broker: &Service<'a>) -> Vec<&'a Exhibit> {
-    let is_conf = |exhibit: &&Exhibit| matches!(exhibit.document, Document::Conf(_));
+    let is_conf = |exhibit: &&Exhibit| is_configuration(exhibit);
     let mounted: Vec<_> = broker.files().map(|(_, exhibit, _)| exhibit).filter(is_conf).collect();
     if !mounted.is_empty() {
         return mounted;

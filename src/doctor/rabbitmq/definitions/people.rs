@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Definitions, shown};
 use crate::diagnosis::CauseId;
-use crate::doctor::rabbitmq::login::Login;
+use crate::doctor::rabbitmq::user_name::Login;
 use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::profile::Role;
 use crate::ui;

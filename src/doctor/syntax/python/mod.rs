@@ -279,6 +279,8 @@ mod tests {
             "listeners.ssl.default = 5671\n# for celery\n",
             "CELERY_BROKER_URL=amqps://h\nX='y'\n",
             "We moved celery from Redis to RabbitMQ.\nThis is how you import definitions.\n",
+            "News\n====\n\nThe settings of celery have moved to another place, as you may know.\n\n    import celery\n\nThen run it again \
+             and see what happens now that it has been done.\n",
             "# Guide\n```python\nimport pika\n```\n",
             "services:\n  celery:\n    command: import x\n",
         ] {

@@ -12,20 +12,27 @@ const BEFORE: &[&str] = &["await", "return", "yield", "assert", "raise", "del", 
 const HEADS: &[&str] =
     &["def", "class", "for", "async", "except", "lambda", "global", "nonlocal", "pass", "break", "continue"];
 
-/// The whole file; `None` where it lies too deep.
+/// Words that stand between two operands.
+const BETWEEN: &[&str] =
+    &["if", "else", "in", "is", "not", "and", "or", "for", "async", "as", "from", "lambda", "await"];
+
+/// The whole file; `None` where it lies too deep, or where it is prose: words that follow one another.
 pub(super) fn file(text: &str) -> Option<File> {
     let tokens = tokens(text);
-    let mut parser = Parser { tokens: &tokens, at: 0, file: File::default() };
+    let mut parser = Parser { tokens: &tokens, at: 0, file: File::default(), words: 0 };
     while parser.at < tokens.len() {
         parser.statement()?;
     }
-    Some(parser.file)
+    let names = tokens.iter().filter(|(token, _)| matches!(token, Token::Name(_))).count();
+    (parser.words <= 5 || parser.words * 10 <= names).then_some(parser.file)
 }
 
 struct Parser<'a> {
     tokens: &'a [(Token, usize)],
     at: usize,
     file: File,
+    /// How many names followed a name, as they do in prose.
+    words: usize,
 }
 
 impl Parser<'_> {
@@ -173,6 +180,8 @@ impl Parser<'_> {
                 Some(Token::Name(name)) => name.clone(),
                 Some(_) => String::new(),
             };
+            let is_word = matches!(self.peek(), Some(Token::Name(name)) if !BETWEEN.contains(&name.as_str()));
+            self.words += usize::from(is_word);
             self.at += usize::from(!next.is_empty());
             operator = Some(match operator {
                 Some(known) if known != next => String::new(),

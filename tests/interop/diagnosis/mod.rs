@@ -1,0 +1,69 @@
+//! Every row of the table of faults provoked on real brokers with real clients, and judged by `probe`, `doctor` and
+//! `explain`.
+
+mod bench;
+mod client_certificate;
+mod files;
+mod inter_node;
+mod listener;
+mod login;
+mod matrix;
+mod server_certificate;
+
+use bench::{Bench, Peer};
+use matrix::Matrix;
+
+use crate::support::World;
+use crate::support::broker::{Etc, Lab, Version};
+
+fn diagnosis(version: Version) {
+    let mut bench = Bench::celery(version, Matrix::default());
+    if bench.matrix.wants("healthy") {
+        let amqp = bench.worker().probe();
+        bench.healthy("celery", &[&amqp, &browser(&bench, "ca/root").probe()]);
+    }
+    client_certificate::all(&mut bench);
+    login::all(&mut bench);
+    listener::all(&mut bench);
+    server_certificate::all(&mut bench);
+    listener::loose(&mut bench);
+    files::all(&mut bench);
+    let Bench { matrix, lab, .. } = bench;
+    drop(lab);
+    let matrix = inter_node(version, matrix);
+    matrix.finish(version);
+}
+
+/// Who looks at the management UI: without a certificate.
+fn browser(bench: &Bench, authority: &str) -> Peer {
+    let ca = bench.pki(&format!("{authority}/ca_certificate.pem"));
+    Peer { host: bench.host().name().to_owned(), port: 15671, ca, pair: None, vhost: "/".into() }
+}
+
+fn inter_node(version: Version, matrix: Matrix) -> Matrix {
+    let world = World::new();
+    let nodes = inter_node::hosts();
+    world.certgen(["init", "--profile", "cluster", "--set", &format!("nodes={}", nodes.join(","))]).run().success();
+    let etc = |name: &str| Etc::of_pki(&world.pki(""), &format!("node/{name}"));
+    let lab = Lab::cluster(version, &nodes.map(|name| (name, etc(name))));
+    // One node is enough: it forms a cluster of its own, and the other host has tools alone.
+    lab.host().boot_broker();
+    let mut bench = Bench::new(version, world, lab, matrix);
+    if bench.matrix.wants("healthy") {
+        bench.healthy("cluster", &[&browser(&bench, "ca/nodes").probe()]);
+    }
+    inter_node::all(&mut bench);
+    bench.matrix
+}
+
+#[test]
+#[ignore = "needs rabbitmq-server 3.10, client libraries of Python, Node.js and Java, and root"]
+fn diagnosis_on_3_10() {
+    diagnosis(Version::V3_10);
+}
+
+#[test]
+#[ignore = "needs rabbitmq-server 4.x in a root of Debian 13, client libraries of Python, Node.js and Java, and root"]
+fn diagnosis_on_4() {
+    diagnosis(Version::V4);
+}
