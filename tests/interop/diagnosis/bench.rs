@@ -258,7 +258,8 @@ impl Bench {
         words.extend([peer.host.clone(), port, peer.vhost.clone(), peer.ca.clone()]);
         words.extend(peer.pair.iter().flatten().cloned());
         let said = self.host().run("env", words);
-        serde_json::from_str(&said.text).unwrap_or_else(|e| panic!("provoke.cjs did not come to its end: {e}\n{}", said.text))
+        serde_json::from_str(&said.text)
+            .unwrap_or_else(|e| panic!("provoke.cjs did not come to its end: {e}\n{}", said.text))
     }
 
     fn java(&self, peer: &Peer) -> Vec<(String, String)> {
@@ -335,7 +336,10 @@ impl Said {
         let begins = lines.iter().enumerate().filter(|(_, line)| ours(line));
         let records = begins.map(|(i, line)| {
             let same = lines[i..].iter().take_while(|next| stamp(next) == stamp(line));
-            same.filter_map(|next| next.split_once("> ")).map(|(_, rest)| rest.trim_end()).collect::<Vec<_>>().join("\n")
+            same.filter_map(|next| next.split_once("> "))
+                .map(|(_, rest)| rest.trim_end())
+                .collect::<Vec<_>>()
+                .join("\n")
         });
         let mut all: Vec<String> = records.collect();
         all.sort();

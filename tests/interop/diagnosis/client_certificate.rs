@@ -35,6 +35,7 @@ fn shown(bench: &mut Bench, row: &'static str, pair: &Pair) {
     }
     let peer = bench.worker().with(pair.path("cert.pem"), pair.path("key.pem"));
     let said = bench.provoke(&peer, &[], More::Node);
-    let client = [bench.world.pki("client/celery_worker/ca_certificate.pem"), pair.file("cert.pem"), pair.file("key.pem")];
+    let client =
+        [bench.world.pki("client/celery_worker/ca_certificate.pem"), pair.file("cert.pem"), pair.file("key.pem")];
     bench.judge(row, &said, Some(&peer.probe()), Some(&client));
 }

@@ -70,13 +70,20 @@ fn heal(bench: &Bench) {
 
 fn options(bench: &mut Bench) {
     if bench.matrix.wants("D22") {
-        change(bench, ENVIRONMENT, |text| text.lines().filter(|l| !l.contains("CTL_ERL_ARGS")).collect::<Vec<_>>().join("\n"));
+        change(bench, ENVIRONMENT, |text| {
+            text.lines().filter(|l| !l.contains("CTL_ERL_ARGS")).collect::<Vec<_>>().join("\n")
+        });
         let said = ask(bench);
         bench.judge("D22", &said, None, Some(&[]));
         heal(bench);
     }
     if bench.matrix.wants("D23") {
-        let both = |text: String| text.replace("{verify, verify_peer},\n    %%", "{verify, verify_peer},\n    {fail_if_no_peer_cert, true},\n    %%");
+        let both = |text: String| {
+            text.replace(
+                "{verify, verify_peer},\n    %%",
+                "{verify, verify_peer},\n    {fail_if_no_peer_cert, true},\n    %%",
+            )
+        };
         change(bench, OPTIONS, both);
         let said = if silent(bench) { ask(bench) } else { Said::default() };
         bench.judge("D23", &said, None, Some(&[]));
@@ -113,7 +120,8 @@ fn name(bench: &mut Bench) {
         heal(bench);
     }
     if bench.matrix.wants("D19 name") {
-        let elsewhere = bench.pair_of("elsewhere", &[&ca[..], &["--cn", "elsewhere", "--san", "c.nodes.test"]].concat());
+        let elsewhere =
+            bench.pair_of("elsewhere", &[&ca[..], &["--cn", "elsewhere", "--san", "c.nodes.test"]].concat());
         show(bench, &elsewhere.file("combined.pem"));
         let said = ask(bench);
         let words = probe(bench);

@@ -30,7 +30,14 @@ fn encrypted(bench: &mut Bench) {
     }
     let pair = bench.pair("locked", &["--cn", "rabbitmq", "--san", "rabbitmq", "--eku", "server"]);
     let key = crate::support::openssl([
-        "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:Aq7Xw2Lm9Tz4", "-in", &pair.path("key.pem"),
+        "pkcs8",
+        "-topk8",
+        "-v2",
+        "aes-256-cbc",
+        "-passout",
+        "pass:Aq7Xw2Lm9Tz4",
+        "-in",
+        &pair.path("key.pem"),
     ]);
     let combined = std::fs::read_to_string(pair.file("cert.pem")).expect("a certificate") + key.accepted();
     bench.serve(&bench.world.write("made/locked/combined.pem", combined), PAIR);
@@ -82,7 +89,18 @@ pub(super) fn loose(bench: &mut Bench) {
         let [cert, key] = peer.pair.clone().expect("a worker has one");
         let page = bench.host().run(
             "curl",
-            ["-sS", "--cacert", &peer.ca, "--cert", &cert, "--key", &key, "-u", "guest:guest", "https://rabbitmq:15671/api/whoami"],
+            [
+                "-sS",
+                "--cacert",
+                &peer.ca,
+                "--cert",
+                &cert,
+                "--key",
+                &key,
+                "-u",
+                "guest:guest",
+                "https://rabbitmq:15671/api/whoami",
+            ],
         );
         let said = Said { texts: vec![("curl".into(), page.text.trim().into())], log: bench.log() };
         bench.judge("D26", &said, None, Some(&[]));

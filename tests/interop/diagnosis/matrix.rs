@@ -155,7 +155,13 @@ impl Matrix {
 
 impl Bench {
     /// Asks the three commands about the fault of a row.
-    pub(super) fn judge(&mut self, id: &'static str, said: &Said, probe: Option<&[String]>, doctor: Option<&[PathBuf]>) {
+    pub(super) fn judge(
+        &mut self,
+        id: &'static str,
+        said: &Said,
+        probe: Option<&[String]>,
+        doctor: Option<&[PathBuf]>,
+    ) {
         keep(self.version, id, said);
         let row = ROWS.iter().find(|row| row.id == id).unwrap_or_else(|| panic!("{id} is in the table"));
         if let Some(args) = probe {
@@ -188,7 +194,9 @@ impl Bench {
 
 /// Whether one of the words stands in the JSON as a cause.
 fn mentions(json: &str, words: &[&str]) -> bool {
-    words.iter().any(|word| json.contains(&format!("\"cause\": \"{word}\"")) || json.contains(&format!("\"cause\":\"{word}\"")))
+    words
+        .iter()
+        .any(|word| json.contains(&format!("\"cause\": \"{word}\"")) || json.contains(&format!("\"cause\":\"{word}\"")))
 }
 
 /// All the causes in it, for whoever reads the failure.

@@ -61,7 +61,8 @@ fn unknown_authority(bench: &mut Bench) {
 }
 
 fn names(bench: &mut Bench) {
-    let elsewhere = bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server"]);
+    let elsewhere =
+        bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server"]);
     served(bench, "D3 another name", &elsewhere);
     let only = bench.pair("only-cn", &["--cn", "rabbitmq", "--eku", "server"]);
     served(bench, "D3 common name alone", &only);
