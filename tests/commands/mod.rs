@@ -7,6 +7,7 @@ mod crl;
 mod damage;
 mod doctor;
 mod doctor_deploy;
+mod doctor_erlang;
 mod emit;
 mod explain;
 mod export;
