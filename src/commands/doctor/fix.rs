@@ -40,6 +40,8 @@ pub(super) fn fix(case: &Case, findings: &[Finding], dry_run: bool, env: &mut En
             writeln!(env.out(), "{}", step.shown.trim_end())?;
         }
     }
+    // The question stands below what it is about.
+    env.finish()?;
     let question = match steps.len() {
         1 => "Make this change".to_owned(),
         more => format!("Make these {more} changes"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::index::{Index, is_authority};
-use super::{argument, at};
+use super::{argument, at, is_client};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Access, Account, Case, Document, Exhibit, Finding, Fix, Place, Severity};
 use crate::inspect::Thing;
@@ -99,19 +99,18 @@ fn closed_to_broker(case: &Case, account: &Account, index: &Index<'_>, findings:
     for exhibit in case.exhibits.iter().filter(|exhibit| is_for_broker(case, exhibit, index)) {
         let shut = above(case, &exhibit.path).filter(|(_, access)| !account.may(*access, 0o1)).last();
         let who = ui::quote(&account.name);
-        if let Some((directory, access)) = shut {
-            if told.insert(directory.to_owned()) {
+        let finding = match (shut, exhibit.access) {
+            (Some((directory, access)), _) if told.insert(directory.to_owned()) => {
                 let problem = format!("{who} may not enter the directory ({})", owned(access));
-                findings.push(closed(
-                    Finding::new(Severity::Error, "directory-closed", directory, problem),
-                    account,
-                    0o750,
-                ));
+                Finding::new(Severity::Error, "directory-closed", directory, problem)
             }
-        } else if exhibit.access.is_some_and(|access| !account.may(access, 0o4)) {
-            let problem = format!("{who} may not read it ({})", exhibit.access.map(owned).unwrap_or_default());
-            findings.push(closed(Finding::new(Severity::Error, "file-closed", &exhibit.path, problem), account, 0o640));
-        }
+            (None, Some(access)) if !account.may(access, 0o4) => {
+                let problem = format!("{who} may not read it ({})", owned(access));
+                Finding::new(Severity::Error, "file-closed", &exhibit.path, problem)
+            }
+            _ => continue,
+        };
+        findings.push(closed(finding, case, account, exhibit));
     }
 }
 
@@ -119,25 +118,37 @@ fn owned(access: Access) -> String {
     format!("mode {:04o}, owner {}, group {}", access.mode, access.uid, access.gid)
 }
 
-fn closed(finding: Finding, account: &Account, mode: u32) -> Finding {
-    let path = finding.file.clone().unwrap_or_default();
-    let group = account.groups.first().map_or_else(|| account.uid.to_string(), ToString::to_string);
-    finding
-        .cause(CauseId::FileUnreadable)
-        .effect(
+fn closed(finding: Finding, case: &Case, account: &Account, exhibit: &Exhibit) -> Finding {
+    let effect = match exhibit.document {
+        Document::Crypto(_) => {
             "RabbitMQ does not start: \"ssl_options.keyfile invalid, file does not exist or cannot be read by the node\" (4.3: \
-             \"PEM file does not exist, cannot be read, ...\"); 3.8 starts and refuses every client without a word",
-        )
-        .remedy(format!("chgrp {group} {0} && chmod {mode:04o} {0}", argument(&path)))
-        .remedy(format!("or give it away: chown {} {}", account.uid, argument(&path)))
+             \"PEM file does not exist, cannot be read, ...\"); 3.8 starts and refuses every client without a word"
+        }
+        _ => "RabbitMQ does not start, or starts without what is in it",
+    };
+    let path = finding.file.clone().unwrap_or_default();
+    let mode = if path == exhibit.path { 0o640 } else { 0o750 };
+    let group = account.groups.first().map_or_else(|| account.uid.to_string(), ToString::to_string);
+    let finding = finding.cause(CauseId::FileUnreadable).effect(effect);
+    match case.place(&exhibit.path) {
+        Place::Identity(_) | Place::Broker => finding.remedy(format!(
+            "write owner = \"{}:{group}\" below [defaults] in certgen.toml, then: certgen apply",
+            account.uid
+        )),
+        _ => finding.remedy(format!("chgrp {group} {0} && chmod {mode:04o} {0}", argument(&path))).remedy(format!(
+            "or give it away: chown {} {}",
+            account.uid,
+            argument(&path)
+        )),
+    }
 }
 
 /// What a broker has to read: of a PKI the nodes, the servers and its own files; elsewhere every certificate, key and setting but
-/// the keys of authorities.
+/// what is a client's and the keys of authorities.
 fn is_for_broker(case: &Case, exhibit: &Exhibit, index: &Index<'_>) -> bool {
     let is_definitions = exhibit.path.file_name().is_some_and(|name| name == "definitions.json");
     let is_read = match &exhibit.document {
-        Document::Crypto(_) => !(holds_key(exhibit) && is_authority_key(exhibit, index)),
+        Document::Crypto(_) => !is_of_others(exhibit, index),
         Document::Conf(_) | Document::Erlang(_) | Document::Environment(_) => true,
         Document::Json(_) => is_definitions,
         _ => false,
@@ -148,6 +159,19 @@ fn is_for_broker(case: &Case, exhibit: &Exhibit, index: &Index<'_>) -> bool {
             Place::Identity(role) => role != Role::Client,
             Place::Authority | Place::Emitted | Place::History | Place::Bookkeeping => false,
         }
+}
+
+/// The key of an authority, or the certificate or key of a client.
+fn is_of_others(exhibit: &Exhibit, index: &Index<'_>) -> bool {
+    if let Some(leaf) = exhibit.leaf() {
+        return is_client(leaf);
+    }
+    let of_clients = |sha256: &str| {
+        let certificates = index.of_key(sha256);
+        !certificates.is_empty() && certificates.iter().all(|(_, certificate)| is_client(certificate))
+    };
+    let mut keys = exhibit.keys().filter_map(|key| key.public_key.as_ref());
+    is_authority_key(exhibit, index) || keys.any(|key| of_clients(&key.sha256))
 }
 
 impl Account {
@@ -234,6 +258,10 @@ mod tests {
             case.exhibits[0].access = Some(file);
             assert_eq!(codes(&case), wanted.into_iter().collect::<Vec<_>>(), "{directory:?} {file:?}");
         }
+        let mut clients = super::super::testing::case(&[("client.pem", crate::x509::sample::HIERARCHY.client.pem())]);
+        clients.account.clone_from(&case.account);
+        clients.exhibits[0].access = Some(access(0o600, 0, 0));
+        assert_eq!(codes(&clients), Vec::<&str>::new(), "a client's is not for the broker");
         case.account = Some(Account { name: "root".to_owned(), uid: 0, groups: vec![0] });
         case.exhibits[0].access = Some(access(0o000, 999, 0));
         assert_eq!(codes(&case), Vec::<&str>::new());

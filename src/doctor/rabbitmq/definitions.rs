@@ -2,7 +2,7 @@
 //!
 //! 3.10 boots with whatever is wrong in it, and without the users; 4.x does not boot. Both was measured, form by form.
 
-mod entries;
+pub(super) mod entries;
 mod people;
 mod regex;
 mod text;
