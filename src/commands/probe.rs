@@ -8,7 +8,9 @@ mod show;
 
 use std::path::PathBuf;
 
-use crate::commands::{Answer, shared};
+use clap_complete::engine::ArgValueCompleter;
+
+use crate::commands::{Answer, shared, verify};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::probe::{Target, judge, observe};
@@ -30,8 +32,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen probe localhost:5671 --client celery_worker --name rabbit.example.com\n  \
-                        certgen probe localhost:5671 --certificate worker.pem --key worker_key.pem --bundle ca.pem \
-                        --name rabbit.example.com --json"
+                        certgen probe localhost:5671 --certificate worker.pem --key key.pem --name rabbit.example.com"
 )]
 #[command(group = clap::ArgGroup::new("where").required(true).args(["target", "all"]))]
 pub(crate) struct ProbeArgs {
@@ -47,6 +48,9 @@ pub(crate) struct ProbeArgs {
     /// Trust anchors, instead of the PKI's (repeatable)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     bundle: Vec<PathBuf>,
+    /// Judge the server's certificate as these programs do too, as certgen verify --as has them (with commas between them)
+    #[arg(long = "as", value_name = "VERIFIER", value_delimiter = ',', add = ArgValueCompleter::new(verify::complete_verifiers))]
+    judges: Vec<String>,
     /// What is spoken inside TLS: amqp, mqtt, https, stomp, stream or erlang [default: by the port, else it is found out]
     #[arg(long, value_name = "PROTOCOL")]
     protocol: Option<String>,

@@ -151,7 +151,7 @@ fn judge(case: &Case, args: &VerifyArgs, judges: &[Verifier], env: &Env) -> Judg
 }
 
 /// The verifiers that were named, each once.
-fn verifiers(words: &[String]) -> Result<Vec<Verifier>> {
+pub(super) fn verifiers(words: &[String]) -> Result<Vec<Verifier>> {
     let mut found: Vec<Verifier> = Vec::new();
     for word in words {
         let named: Vec<Verifier> = match word.trim() {
@@ -167,7 +167,7 @@ fn verifiers(words: &[String]) -> Result<Vec<Verifier>> {
     Ok(found)
 }
 
-fn complete_verifiers(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
+pub(super) fn complete_verifiers(typed: &std::ffi::OsStr) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let (before, last) = typed.rfind(',').map_or(("", &*typed), |at| typed.split_at(at + 1));
     let words = Verifier::words().chain(["all"]).filter(|word| word.starts_with(last));

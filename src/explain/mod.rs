@@ -75,7 +75,7 @@ pub fn explain(text: &str) -> Vec<Match> {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    let plain = Plain::of(text[..end].as_bytes());
+    let plain = Plain::of(&text.as_bytes()[..end]);
     likelihood::rank(Index::whole().find(&plain, true))
 }
 

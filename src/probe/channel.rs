@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use rustls::ClientConnection;
 
@@ -11,6 +12,9 @@ use super::handshake::{Connection, read, write};
 
 /// More than any first answer of the protocols here.
 const MOST: usize = 256 << 10;
+
+/// A few octets are sent at once or not at all.
+const GOODBYE: Duration = Duration::from_millis(200);
 
 /// Why a conversation has no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,9 +132,10 @@ impl Channel {
         }
     }
 
-    /// Says that nothing more follows. Whether the server hears it changes nothing.
+    /// Says that nothing more follows, also when there was no time for an answer. Whether the server hears it changes
+    /// nothing.
     pub(super) fn close(mut self) {
         self.client.send_close_notify();
-        let _ = write(&mut self.client, &mut self.stream, &self.deadline);
+        let _ = write(&mut self.client, &mut self.stream, &Deadline::after(GOODBYE));
     }
 }

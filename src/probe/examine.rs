@@ -17,7 +17,7 @@ use super::connect::Deadline;
 use super::handshake::{Attempt, Connection, Credentials, Possession, attempt, name_of};
 use super::recognise::{self, Plain};
 use super::{ProbeError, Target, amqp, distribution, http, mqtt, server, stomp, stream};
-use crate::verify::PeerName;
+use crate::verify::{PeerName, Verifier};
 use crate::x509::{Certificate, DistinguishedName, X509Error};
 
 /// How long a protocol may keep silent that was only guessed.
@@ -47,6 +47,8 @@ pub struct Question<'a> {
     pub vhost: &'a str,
     /// What is spoken inside TLS, where it is known.
     pub protocol: Option<Protocol>,
+    /// The programs as which the server is judged too.
+    pub judges: &'a [Verifier],
     /// The moment at which certificates are judged.
     pub now: OffsetDateTime,
 }
@@ -262,7 +264,7 @@ impl Talk<'_> {
         let standard = || Protocol::of_port(self.question.target.port());
         match self.question.protocol.or_else(standard) {
             Some(protocol) => vec![protocol],
-            None => vec![Protocol::Amqp, Protocol::Mqtt, Protocol::Stomp],
+            None => vec![Protocol::Amqp, Protocol::Https, Protocol::Mqtt, Protocol::Stomp],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::diagnosis::CauseId;
 use crate::ui;
-use crate::verify::{self, Check, PeerName, Purpose, Report, verify};
+use crate::verify::{self, Check, Opinion, PeerName, Purpose, Report, verify};
 use crate::x509::{Certificate, PublicKeyAlgorithm};
 
 use super::application::Protocol;
@@ -20,6 +20,10 @@ pub struct ServerVerdict {
     pub report: Option<Report>,
     /// Everything that makes a client refuse it, most important first, each with its evidence in a clause.
     pub causes: Vec<(CauseId, String)>,
+    /// What only some clients refuse it for, or what may be behind it.
+    pub perhaps: Vec<(CauseId, String)>,
+    /// What the programs say as which it was to be judged.
+    pub opinions: Vec<Opinion>,
     /// What speaks against it and is in no catalogue.
     pub others: Vec<String>,
 }
@@ -38,7 +42,13 @@ impl ServerVerdict {
 
 /// Judges what was seen.
 pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdict {
-    let mut verdict = ServerVerdict { report: None, causes: Vec::new(), others: Vec::new() };
+    let mut verdict = ServerVerdict {
+        report: None,
+        causes: Vec::new(),
+        perhaps: Vec::new(),
+        opinions: Vec::new(),
+        others: Vec::new(),
+    };
     let Some(first) = seen.chain.first() else { return verdict };
     let leaf = match first {
         Ok(leaf) => leaf,
@@ -48,7 +58,8 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
         }
     };
     let served = seen.certificates();
-    if seen.possession == Possession::Refuted {
+    // The library has no signatures of short RSA keys: that they are short is said anyway.
+    if seen.possession == Possession::Refuted && !is_short(leaf) {
         verdict
             .causes
             .push((CauseId::KeyMismatch, format!("the server signs with another key than that of {}", named(leaf))));
@@ -59,34 +70,63 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
     asked.name = Some(question.name.clone());
     let between_nodes = is_between_nodes(question);
     asked.purpose = Some(if between_nodes { Purpose::Node } else { Purpose::Server });
+    asked.strict = false;
     let report = verify(&asked);
+    if leaf.version() != 3 {
+        let why = format!("{} is X.509 version {}, which has no names and no purposes", named(leaf), leaf.version());
+        verdict.causes.push((CauseId::FormTooOld, why));
+    }
     if !report.anchored {
-        verdict.causes.push(untrusted(question, &served, &asked, &report));
+        let why = untrusted(question, &served, &asked, &report);
+        if why.0 == CauseId::ServerCaUnknown && served.len() == 1 {
+            let issuer = ui::quote(&leaf.issuer().to_string());
+            let below = format!("so it is if {issuer} stands below an authority of {}", question.bundle);
+            verdict.perhaps.push((CauseId::ServerChainIncomplete, below));
+        }
+        verdict.causes.push(why);
     }
     verdict.causes.extend(found(question, leaf, &report));
-    let known: &[Check] = &[
-        Check::Time,
-        Check::Name,
-        Check::Purpose,
-        Check::KeyUsage,
-        Check::Algorithm,
-        Check::Form,
-        Check::Signature,
-        Check::Chain,
-        Check::Anchor,
-    ];
-    let others = report.problems().filter(|p| !known.contains(&p.check) || (report.anchored && told_nowhere(p.check)));
+    // Most clients overlook what only the strict ones refuse, such as Python since 3.13.
+    let strictly = verify(&verify::Question { strict: true, ..asked.clone() });
+    if let Some(fault) = strictly.problems().find(|problem| problem.check == Check::Form)
+        && leaf.version() == 3
+    {
+        verdict.perhaps.push((CauseId::FormTooOld, fault.sentence()));
+    }
+    let others = report.problems().filter(|p| !is_in_catalogue(p.check, report.anchored));
     verdict.others = others.map(verify::Finding::sentence).collect();
+    verdict.opinions = verify::opinions(&asked, question.judges);
+    as_judged(&mut verdict);
     if between_nodes {
-        verdict.causes = verdict.causes.into_iter().map(|(cause, why)| (between(cause, leaf), why)).collect();
+        verdict.causes = verdict.causes.into_iter().map(|(cause, why)| (between(cause), why)).collect();
     }
     verdict.report = Some(report);
     verdict
 }
 
-/// Checks that have a cause only where the chain does not reach an anchor.
-fn told_nowhere(check: Check) -> bool {
-    matches!(check, Check::Signature | Check::Chain | Check::Anchor)
+/// Checks whose failure has a cause; those of the chain only where it does not reach an anchor.
+fn is_in_catalogue(check: Check, anchored: bool) -> bool {
+    match check {
+        Check::Time | Check::Name | Check::Purpose | Check::KeyUsage | Check::Algorithm | Check::Form => true,
+        Check::Signature | Check::Chain | Check::Anchor => !anchored,
+        _ => false,
+    }
+}
+
+/// A program that was named counts as the client: what it refuses is refused.
+fn as_judged(verdict: &mut ServerVerdict) {
+    let Some(refusal) = verdict.opinions.iter().find(|opinion| !opinion.accepted) else { return };
+    if !verdict.causes.is_empty() {
+        return;
+    }
+    let said = format!("{} says {}", refusal.verifier, refusal.text.as_deref().map(ui::plain).unwrap_or_default());
+    match verdict.perhaps.iter().position(|(cause, _)| *cause == CauseId::FormTooOld) {
+        Some(at) => {
+            let (cause, why) = verdict.perhaps.remove(at);
+            verdict.causes.push((cause, format!("{said}: {why}")));
+        }
+        None => verdict.others.push(said),
+    }
 }
 
 /// Nodes are judged by nodes, with the name and both purposes of a peer.
@@ -95,14 +135,11 @@ pub(super) fn is_between_nodes(question: &Question<'_>) -> bool {
 }
 
 /// What the same fault is called where both ends are nodes.
-fn between(cause: CauseId, leaf: &Certificate) -> CauseId {
+fn between(cause: CauseId) -> CauseId {
     match cause {
         CauseId::ServerCaUnknown | CauseId::ServerSelfSigned => CauseId::NodeCaUnknown,
         CauseId::ServerPurpose => CauseId::NodePurpose,
-        CauseId::ServerNameMismatch | CauseId::ServerNameOnlyInCommonName => {
-            let wildcard = leaf.subject_alt_names().unwrap_or_default().iter().any(|n| n.to_string().contains("*."));
-            if wildcard { CauseId::NodeWildcard } else { CauseId::NodeNameMismatch }
-        }
+        CauseId::ServerNameMismatch | CauseId::ServerNameOnlyInCommonName => CauseId::NodeNameMismatch,
         other => other,
     }
 }
@@ -128,6 +165,10 @@ fn untrusted(
         return (CauseId::ServerSelfSigned, format!("{} is its own issuer", named(leaf)));
     }
     let end = report.chain.last().unwrap_or(leaf);
+    if WEAK_SIGNATURES.contains(&end.signature_algorithm()) {
+        let why = format!("nobody checks the signature of {} any more, so it leads to no authority", named(end));
+        return (CauseId::HashTooWeak, why);
+    }
     let issuer = ui::quote(&end.issuer().to_string());
     let twin = anchors.iter().chain(served).find(|c| {
         c.subject().der() == end.issuer().der() && !end.is_signed_by(c) && c.der() != end.der() && anchors.contains(c)
@@ -147,12 +188,7 @@ fn untrusted(
     }
     let trusted: Vec<String> = anchors.iter().take(5).map(named).collect();
     let trusted = if trusted.is_empty() { "nobody".to_owned() } else { trusted.join(", ") };
-    let alone = if served.len() == 1 && !end.is_self_issued() {
-        "; or that one stands below them, and the server does not send it"
-    } else {
-        ""
-    };
-    (CauseId::ServerCaUnknown, format!("it comes from {issuer}, and {} trusts {trusted}{alone}", question.bundle))
+    (CauseId::ServerCaUnknown, format!("it comes from {issuer}, and {} trusts {trusted}", question.bundle))
 }
 
 /// The faults of a report that have a name.
@@ -186,7 +222,6 @@ fn found(question: &Question<'_>, leaf: &Certificate, report: &Report) -> Vec<(C
                 add(CauseId::HashTooWeak, problem.sentence());
             }
             Check::Algorithm => add(CauseId::KeyTooWeak, problem.sentence()),
-            Check::Form => add(CauseId::FormTooOld, problem.sentence()),
             _ => {}
         }
     }

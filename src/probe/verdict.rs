@@ -62,6 +62,7 @@ pub fn judge(question: &Question<'_>, seen: &Observation) -> Verdict {
     stops.extend(seen.application.as_ref().and_then(|application| of_application(question, seen, application)));
     stops.extend(unanswered(question, seen));
     let stale = stale(question, seen);
+    let optional = optional(seen);
     let mut notes = notes(question, seen, &server);
     let mut stops = stops.into_iter();
     let Some(first) = stops.next() else {
@@ -76,9 +77,15 @@ pub fn judge(question: &Question<'_>, seen: &Observation) -> Verdict {
                 notes: std::iter::once(sentence).chain(notes).collect(),
                 server,
             },
-            None => {
-                Verdict { good: true, cause: None, refused_by: Side::Nobody, sentence, also: Vec::new(), notes, server }
-            }
+            None => Verdict {
+                good: true,
+                cause: None,
+                refused_by: Side::Nobody,
+                sentence,
+                also: server.perhaps.iter().cloned().chain(optional).collect(),
+                notes,
+                server,
+            },
         };
     };
     let mut also = first.also;
@@ -87,7 +94,9 @@ pub fn judge(question: &Question<'_>, seen: &Observation) -> Verdict {
             Some(cause) => also.push((cause, stop.why)),
             None => notes.push(stop.why),
         }
+        also.extend(stop.also);
     }
+    also.extend(server.perhaps.iter().cloned().chain(optional));
     also.extend(stale.map(|why| (CauseId::StaleCertificate, why)));
     let who = match first.refused_by {
         Side::Client => "the client refuses the server",
@@ -232,6 +241,20 @@ fn unanswered(question: &Question<'_>, seen: &Observation) -> Option<Stop> {
     Some(Stop::unknown(Side::Broker, format!("TLS is good, and {expected} is answered with {how}")))
 }
 
+/// Whoever comes without a certificate is let in, and then offered a login that needs one.
+fn optional(seen: &Observation) -> Option<(CauseId, String)> {
+    let application = seen.application.as_ref()?;
+    let external = application.mechanisms.iter().any(|mechanism| mechanism == "EXTERNAL");
+    let without = !seen.presented && application.outcome == Outcome::Seen;
+    (external && without).then(|| {
+        let asked = if seen.client_authorities.is_some() { "and does not demand it" } else { "at no time" };
+        (
+            CauseId::CertificateNotAsked,
+            format!("it asks for a certificate {asked}, and offers EXTERNAL to who has none"),
+        )
+    })
+}
+
 /// The PKI has a newer certificate for the same names than the server shows.
 fn stale(question: &Question<'_>, seen: &Observation) -> Option<String> {
     let served = seen.chain.first()?.as_ref().ok()?;
@@ -317,3 +340,7 @@ fn well(question: &Question<'_>, seen: &Observation, server: &ServerVerdict) -> 
         _ => format!("{speaks}{presented}{status}, {certificate}"),
     }
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -46,6 +46,14 @@ impl<'a> Constraints<'a> {
         (!constraints.permitted.is_empty() || !constraints.excluded.is_empty()).then_some(constraints)
     }
 
+    fn drop_dots(&mut self) {
+        for base in self.permitted.iter_mut().chain(&mut self.excluded) {
+            if let RawName::Dns(text) = base {
+                *text = text.strip_prefix('.').unwrap_or(text);
+            }
+        }
+    }
+
     /// The first base that is not of the right form.
     pub(super) fn malformed(&self) -> Option<String> {
         let bad = self.permitted.iter().chain(&self.excluded).find(|base| !is_valid_base(base))?;
@@ -100,10 +108,29 @@ enum Role {
 
 /// Applies the constraints of every authority of the path to every certificate below it.
 pub(super) fn check(path: &[&Certificate], findings: &mut Findings) {
+    check_as(path, Dots::Wrong, findings);
+}
+
+/// The same, as verifiers do it that read the DNS constraint `.example.com` like `example.com`.
+pub(super) fn check_with_dots(path: &[&Certificate], findings: &mut Findings) {
+    check_as(path, Dots::Ignored, findings);
+}
+
+/// What a leading dot in a DNS constraint is. RFC 5280 has none; nearly everybody lets it pass.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dots {
+    Wrong,
+    Ignored,
+}
+
+fn check_as(path: &[&Certificate], dots: Dots, findings: &mut Findings) {
     let mut budget = COMPARISONS;
     for (upper, authority) in path.iter().enumerate().skip(1) {
         let Some(extension) = authority.extension(oid::NAME_CONSTRAINTS) else { continue };
-        let Some(constraints) = Constraints::read(&extension.value) else { continue };
+        let Some(mut constraints) = Constraints::read(&extension.value) else { continue };
+        if dots == Dots::Ignored {
+            constraints.drop_dots();
+        }
         for (index, certificate) in path[..upper].iter().enumerate() {
             // Section 6.1.3 (b): a self-issued authority in the middle of the path is exempt, the leaf is not.
             if index > 0 && certificate.is_self_issued() {

@@ -13,6 +13,16 @@ const MOST_PATHS: usize = 24;
 /// Authorities that all certify one another make more paths than there are signatures to check.
 const MOST_STEPS: usize = 5_000;
 
+/// Signatures with MD2, MD5 and SHA-1: RSA, OIW's RSA, ECDSA, DSA.
+const OLD_HASHES: [&str; 6] = [
+    "1.2.840.113549.1.1.2",
+    "1.2.840.113549.1.1.4",
+    "1.2.840.113549.1.1.5",
+    "1.3.14.3.2.29",
+    "1.2.840.10045.4.1",
+    "1.2.840.10040.4.3",
+];
+
 /// What the search found.
 #[derive(Default)]
 pub(super) struct Paths<'a> {
@@ -38,17 +48,38 @@ struct Search<'a> {
     steps_left: usize,
     /// (issuer, child) by address: a signature is checked once, whatever the number of paths through it.
     known: std::collections::HashMap<(*const Certificate, *const Certificate), bool>,
+    /// A signature with a hash that we do not check is believed where the names fit: others do check it.
+    old_hashes: bool,
     paths: Paths<'a>,
+}
+
+/// The same for verifiers that know SHA-1: whether they also like it is theirs to say.
+pub(super) fn find_with_old_hashes<'a>(
+    leaf: &'a Certificate,
+    untrusted: &'a [Certificate],
+    anchors: &'a [Certificate],
+) -> Paths<'a> {
+    search(leaf, untrusted, anchors, true)
 }
 
 /// All paths within the bounds, in order of preference: anchors before intermediates, matching key identifiers first.
 pub(super) fn find<'a>(leaf: &'a Certificate, untrusted: &'a [Certificate], anchors: &'a [Certificate]) -> Paths<'a> {
+    search(leaf, untrusted, anchors, false)
+}
+
+fn search<'a>(
+    leaf: &'a Certificate,
+    untrusted: &'a [Certificate],
+    anchors: &'a [Certificate],
+    old_hashes: bool,
+) -> Paths<'a> {
     let mut search = Search {
         anchors,
         untrusted: &untrusted[..untrusted.len().min(MOST_UNTRUSTED)],
         signatures_left: MOST_SIGNATURES,
         steps_left: MOST_STEPS,
         known: Default::default(),
+        old_hashes,
         paths: Paths::default(),
     };
     if untrusted.len() > MOST_UNTRUSTED {
@@ -121,10 +152,20 @@ impl<'a> Search<'a> {
             return *known;
         }
         self.signatures_left = self.signatures_left.saturating_sub(1);
-        let good = child.is_signed_by(issuer);
+        let good =
+            child.is_signed_by(issuer) || (self.old_hashes && has_old_hash(child) && !names_other_key(child, issuer));
         self.known.insert(key, good);
         good
     }
+}
+
+/// MD5 or SHA-1: we do not check such a signature.
+pub(super) fn has_old_hash(certificate: &Certificate) -> bool {
+    OLD_HASHES.contains(&certificate.signature_algorithm())
+}
+
+fn names_other_key(child: &Certificate, issuer: &Certificate) -> bool {
+    matches!((child.authority_key_id(), issuer.subject_key_id()), (Some(named), Some(own)) if named != own)
 }
 
 /// RFC 4158 section 5.2: the same name with the same key is the same authority, however often it was certified. Two

@@ -42,3 +42,45 @@ fn authorities_and_any_path_to_a_certificate_can_be_verified() {
         .success()
         .stdout_has("private key");
 }
+
+/// The table has a line for each verifier, in JSON an object; one refusal is a no although `verify` itself says yes.
+#[test]
+fn other_verifiers_answer_too() {
+    let world = celery();
+    world.certgen(["issue", "server", "w", "--san", "*.example.com"]).run().success();
+    let file = world.pki("server/w/server_certificate.pem").display().to_string();
+    let ask = |verifiers: &str| {
+        let name = ["verify", &file, "--name", "a.example.com", "--purpose", "server", "--as", verifiers];
+        world.certgen(name).run()
+    };
+    ask("openssl,python,go,java,node,rustls,browser").success().stdout_has("VERIFIER").stdout_has("accepts");
+    ask("erlang-29+https-match").success();
+    ask("go,erlang-27").code(3).stdout_has("refuses").stdout_has("hostname_check_failed");
+    let said = world.certgen(["verify", "client/celery_worker", "--as", "all", "--as", "go", "--json"]).run().success();
+    said.stdout_has("\"verifier\": \"erlang-29+https-match\"");
+}
+
+#[test]
+fn an_unknown_verifier_is_told_with_the_nearest_and_all() {
+    let world = celery();
+    for (word, words) in [("pyton", "did you mean python?"), ("", "there is no verifier"), ("go,,java", "erlang-25")] {
+        let said = world.certgen(["verify", "client/celery_worker", "--as", word]).run();
+        said.code(2).stderr_has(words);
+    }
+    world.certgen(["verify", "authority/root", "--as", "go"]).run().code(2).stderr_has("is an authority");
+}
+
+/// A hundred certificates, a megabyte, a circle: an answer each time, and soon.
+#[test]
+fn chains_of_any_size_are_judged() {
+    let world = celery();
+    let own = world.read("pki/client/celery_worker/client_certificate.pem");
+    world.write("long.pem", own.repeat(100));
+    world.write("most.pem", own.repeat((1 << 20) / own.len()));
+    world.write("more.pem", own.repeat(1 + (1 << 20) / own.len()));
+    for file in ["long.pem", "most.pem"] {
+        let said = world.certgen(["verify", file, "--as", "all", "--purpose", "client"]).run();
+        said.success().stdout_has("rustls");
+    }
+    world.certgen(["verify", "more.pem", "--as", "all"]).run().code(1).stderr_has("at most 1048576");
+}

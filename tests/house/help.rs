@@ -172,6 +172,10 @@ fn prepared(command: &str, example: &str) -> Shell {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem server.pem; cp pki/ca/root/ca_certificate.pem ca.pem");
             shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
         }
+        "probe" => {
+            shell.prepare("cp pki/client/celery_worker/client_certificate.pem worker.pem");
+            shell.prepare("cp pki/client/celery_worker/client_key.pem key.pem");
+        }
         "explain" => {
             shell.world.write("rabbit@host.log", "EXTERNAL login refused: user 'ghost' - invalid credentials\n");
         }

@@ -7,14 +7,14 @@ use time::OffsetDateTime;
 
 use super::{ClientArgs, ProbeArgs};
 use crate::apply::{Trust, World};
-use crate::commands::shared;
+use crate::commands::{shared, verify};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::probe::{Credentials, Login, Protocol, Question, Secret, Target};
 use crate::profile::Role;
 use crate::store::{self, Store, layout};
 use crate::ui;
-use crate::verify::PeerName;
+use crate::verify::{PeerName, Verifier};
 use crate::x509::{Certificate, PrivateKey};
 
 /// Everything that a question is made of.
@@ -28,9 +28,10 @@ pub(super) struct Asked {
     current: Vec<(String, Certificate)>,
     credentials: Option<Credentials>,
     login: Login,
-    vhost: String,
+    pub(super) vhost: String,
     name: Option<PeerName>,
     protocol: Option<Protocol>,
+    judges: Vec<Verifier>,
     patience: Duration,
 }
 
@@ -71,6 +72,7 @@ impl Asked {
             vhost,
             name,
             protocol,
+            judges: verify::verifiers(&args.judges)?,
             patience,
         })
     }
@@ -98,6 +100,7 @@ impl Asked {
             login: self.login.clone(),
             vhost: &self.vhost,
             protocol: self.protocol,
+            judges: &self.judges,
             now,
         })
     }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::places::Places;
 use crate::diagnosis::{CauseId, Side};
 use crate::probe::{Application, End, Observation, Outcome, Possession, Protocol, Target, Verdict};
-use crate::verify::ReportFacts;
+use crate::verify::{Opinion, ReportFacts};
 
 /// One server.
 #[derive(Debug, Serialize)]
@@ -30,6 +30,7 @@ pub(super) struct Item<'a> {
     places: &'a [String],
     remedies: &'a [String],
     server: Option<ReportFacts<'a>>,
+    verifiers: &'a [Opinion],
     application: Option<Inside<'a>>,
 }
 
@@ -104,6 +105,7 @@ pub(super) fn unreached<'a>(target: &Target, why: &str) -> Item<'a> {
         places: &[],
         remedies: &[],
         server: None,
+        verifiers: &[],
         application: None,
     }
 }
@@ -139,6 +141,7 @@ pub(super) fn of<'a>(target: &Target, seen: &'a Observation, verdict: &'a Verdic
         places: &places.files,
         remedies: &places.remedies,
         server: verdict.server.report.as_ref().map(crate::verify::Report::facts),
+        verifiers: &verdict.server.opinions,
         application: seen.application.as_ref().map(inside),
         ..unreached(target, "")
     }

@@ -1,5 +1,6 @@
 //! Where a cause is to be changed, when the PKI at hand has the file, and what to type.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::asked::Asked;
@@ -7,6 +8,7 @@ use crate::apply::World;
 use crate::diagnosis::{CauseId, Side};
 use crate::emit::rabbitmq::reload_commands;
 use crate::env::Env;
+use crate::explain::shell_fill;
 use crate::probe::{Observation, Target, Verdict};
 use crate::store::{self, layout};
 use crate::ui;
@@ -46,13 +48,22 @@ pub(super) fn of(verdict: &Verdict, seen: &Observation, asked: &Asked, target: &
             places.files.extend(definitions(world, asked, env));
         }
     }
-    let identity = identity.map(|(role, name)| ui::shell(&format!("{role}/{name}")));
-    places.remedies = own(cause, verdict, asked, identity.as_deref());
+    let served = identity.as_ref().map(|(role, name)| ui::shell(&format!("{role}/{name}")));
+    places.remedies = own(cause, verdict, asked, served.as_deref());
+    // NAME is whose certificate is refused.
+    let ours = asked.identity.as_ref().map(|(_, name)| name);
+    let theirs = identity.as_ref().map(|(_, name)| name);
+    let name = if verdict.refused_by == Side::Broker { ours } else { theirs };
+    let mut known = BTreeMap::from([
+        ("host".to_owned(), target.host().to_owned()),
+        ("port".to_owned(), target.port().to_string()),
+        ("vhost".to_owned(), asked.vhost.clone()),
+    ]);
+    known.extend(name.map(|name| ("name".to_owned(), name.clone())));
     for remedy in &cause.cause().remedy {
-        let said = remedy.replace("HOST", target.host()).replace("PORT", &target.port().to_string());
-        let name = asked.identity.as_ref().map(|(_, name)| ui::shell(name));
-        let said = name.map(|name| said.replace("NAME", &name)).unwrap_or(said);
-        if !places.remedies.contains(&said) {
+        let said = shell_fill(remedy, &known);
+        // That one was just done.
+        if !said.starts_with("certgen probe ") && !places.remedies.contains(&said) {
             places.remedies.push(said);
         }
     }

@@ -62,6 +62,11 @@ fn facts(question: &Question<'_>, seen: &Observation, verdict: &Verdict) -> Vec<
             (Some(_), _) => format!("the roots of {}: not good for {}", question.bundle, question.name),
         };
         facts.push(("judged by", by));
+        for opinion in &verdict.server.opinions {
+            let answer = if opinion.accepted { "accepts" } else { "refuses" };
+            let text = opinion.text.as_deref().map(|text| format!(": {}", ui::plain(text))).unwrap_or_default();
+            facts.push(("as", format!("{} {answer}{text}", opinion.verifier)));
+        }
         facts.push(("client certificate", client_text(seen)));
     }
     if let Some(application) = &seen.application {

@@ -124,8 +124,7 @@ fn unverified(exhibit: &Exhibit, at: &Term, options: &Term, findings: &mut Vec<F
 fn revocation(case: &Case, exhibit: &Exhibit, options: &Term, findings: &mut Vec<Finding>) {
     let Some(check) = options.get("crl_check").filter(|check| check.atom() != Some("false")) else { return };
     let strict = check.atom() != Some("best_effort");
-    let everybody =
-        "every client is refused, good ones too: \"bad certificate\", {bad_cert,revocation_status_undetermined}";
+    let everybody = "every client is refused, good ones too: \"bad certificate\"";
     let unusable = |at: &Term, code, problem: String| {
         finding(exhibit, at, if strict { Severity::Error } else { Severity::Warning }, code, problem)
             .cause(CauseId::RevocationListUnusable)

@@ -9,8 +9,11 @@ mod inter_node;
 mod listeners;
 mod login;
 mod names;
+mod plugins;
 pub(in crate::doctor) mod settings;
+mod upgrade;
 mod user_name;
+mod versions;
 
 use super::Check;
 
@@ -24,4 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     inter_node::check,
     environment::check,
     definitions::check,
+    plugins::check,
+    versions::check,
+    upgrade::check,
 ];

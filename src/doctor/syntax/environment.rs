@@ -1,5 +1,7 @@
 //! Assignments as sh reads them: rabbitmq-env.conf, env files; and as `cmd` does: rabbitmq-env-conf.bat.
 
+use std::collections::HashMap;
+
 /// One file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct File {
@@ -32,11 +34,6 @@ impl File {
             |assignment: &Assignment| assignment.name.contains("ERL_ARGS") || assignment.name.contains("RABBITMQ");
         let sure = file.unclosed.is_none() || file.assignments.iter().any(ours);
         (sure && !file.assignments.is_empty()).then_some(file)
-    }
-
-    /// The last assignment to `name`.
-    pub fn get(&self, name: &str) -> Option<&Assignment> {
-        self.assignments.iter().rev().find(|assignment| assignment.name == name)
     }
 }
 
@@ -78,16 +75,23 @@ fn batch(text: &str) -> Option<File> {
     Some(file)
 }
 
+/// A value that is put in again and again must not grow without end.
+const MOST_PUT_IN: usize = 1 << 20;
+
 struct Reader<'t> {
     text: &'t str,
     at: usize,
     line: usize,
     file: File,
+    /// Where each name was assigned last.
+    known: HashMap<String, usize>,
+    /// How many bytes of values were put in for variables.
+    put_in: usize,
 }
 
 impl<'t> Reader<'t> {
     fn new(text: &'t str) -> Self {
-        Self { text, at: 0, line: 1, file: File::default() }
+        Self { text, at: 0, line: 1, file: File::default(), known: HashMap::new(), put_in: 0 }
     }
 
     fn rest(&self) -> &'t str {
@@ -149,6 +153,7 @@ impl<'t> Reader<'t> {
         if !self.rest().split([' ', '\t', '\n']).next().is_some_and(|word| word.contains('=')) {
             self.skip(|c| c != '\n');
         }
+        self.known.insert(name.clone(), self.file.assignments.len());
         self.file.assignments.push(Assignment { line, name, value, command });
     }
 
@@ -188,26 +193,29 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// `$NAME` and `${NAME}`; other forms stay as they are.
     fn variable(&mut self, value: &mut String) {
         let rest = self.rest();
-        let (name, length) = match rest.strip_prefix('{').and_then(|inner| Some(&inner[..inner.find('}')?])) {
-            Some(name) => (name, name.len() + 2),
-            None => {
-                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-                (&rest[..end], end)
-            }
+        let inner = rest.strip_prefix('{');
+        let text = inner.unwrap_or(rest);
+        let name = &text[..text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())];
+        let length = match inner {
+            None => name.len(),
+            Some(_) if text[name.len()..].starts_with('}') => name.len() + 2,
+            Some(_) => 0,
         };
-        match self.file.get(name).map(|assignment| assignment.value.clone()) {
-            // A value that is put in twice on each of many lines must not grow without end.
-            Some(known) if value.len() + known.len() < 64 * 1024 => value.push_str(&known),
-            _ => {
+        let known = self.known.get(name).map(|index| self.file.assignments[*index].value.as_str());
+        match known.filter(|known| length > 0 && self.put_in + known.len() <= MOST_PUT_IN) {
+            Some(known) => {
+                self.put_in += known.len();
+                value.push_str(known);
+            }
+            None => {
                 value.push('$');
                 value.push_str(&rest[..length]);
             }
         }
-        for _ in 0..rest[..length].chars().count() {
-            self.next();
-        }
+        self.at += length;
     }
 }
 
@@ -290,6 +298,13 @@ mod tests {
     fn values_do_not_grow_without_end() {
         let mut text = String::from("A=xxxxxxxxxxxxxxxx\n");
         text.push_str(&"A=$A$A$A$A$A$A$A$A\n".repeat(100));
-        assert!(file(&text).assignments.iter().all(|a| a.value.len() < 65 * 1024));
+        text.push_str(&"B=$A\n".repeat(50_000));
+        let sum: usize = file(&text).assignments.iter().map(|a| a.value.len()).sum();
+        assert!(sum < 4 * MOST_PUT_IN, "{sum}");
+    }
+
+    #[test]
+    fn other_forms_of_variables_stay() {
+        assert_eq!(values("A=1\nB=\"${A} ${A:-x} ${ $( $A\"\n")[1].2, "1 ${A:-x} ${ $( 1");
     }
 }

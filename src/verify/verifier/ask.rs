@@ -37,8 +37,11 @@ impl<'a> Ask<'a> {
         let between: Vec<_> = question.untrusted.iter().cloned().chain(others).collect();
         answer(&Ask {
             question,
-            to_anchors: Ways::new(question, path::find(question.leaf, question.untrusted, question.anchors)),
-            to_roots: Ways::new(question, path::find(question.leaf, &between, &roots)),
+            to_anchors: Ways::new(
+                question,
+                path::find_with_old_hashes(question.leaf, question.untrusted, question.anchors),
+            ),
+            to_roots: Ways::new(question, path::find_with_old_hashes(question.leaf, &between, &roots)),
         })
     }
 
@@ -140,7 +143,7 @@ impl Chain<'_> {
     pub(super) fn constrained_name(&self, with_anchor: bool) -> Option<Finding> {
         let end = if with_anchor { self.certificates.len() } else { self.last().max(1) };
         let mut findings = Findings::default();
-        name_constraints::check(&self.certificates[..end], &mut findings);
+        name_constraints::check_with_dots(&self.certificates[..end], &mut findings);
         findings.list.into_iter().find(|f| f.check == Check::NameConstraints && f.severity == Severity::Problem)
     }
 
@@ -184,7 +187,7 @@ pub(super) fn rsa_bits(certificate: &Certificate) -> Option<u32> {
 pub(super) fn hash(certificate: &Certificate) -> Hash {
     match certificate.signature_algorithm() {
         "1.2.840.113549.1.1.2" | "1.2.840.113549.1.1.4" => Hash::Md5,
-        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => Hash::Sha1,
+        _ if path::has_old_hash(certificate) => Hash::Sha1,
         _ => Hash::Good,
     }
 }

@@ -76,7 +76,9 @@ fn fault<'a>(ask: &Ask<'a>, release: Release, names: Match) -> Option<(Fault, Ce
 }
 
 fn name_rule(release: Release, names: Match) -> NameRule {
-    let common_name = if release == Release::R25 { CommonName::WithoutNames } else { CommonName::Never };
+    // The common name may have a wildcard whatever the match function is.
+    let loose = |host: &str, pattern: &str| part_of_label(host, pattern, 1);
+    let common_name = if release == Release::R25 { CommonName::WithoutNames(loose) } else { CommonName::Never };
     match names {
         Match::Default => NameRule { common_name, matches: |host, pattern| pattern.eq_ignore_ascii_case(host) },
         Match::Https => NameRule { common_name, matches: |host, pattern| part_of_label(host, pattern, 1) },
@@ -120,7 +122,7 @@ fn usages(ask: &Ask<'_>, chain: &Chain<'_>, index: usize, release: Release) -> O
         if chain.has(Check::PathLength, index) {
             return Some(Fault::PathLength);
         }
-        let fits = serves(certificate, ask.purpose(), release > Release::R25);
+        let fits = serves(certificate, ask.purpose(), false);
         return (!fits).then_some(Fault::PurposeOfAuthority(index));
     }
     let signs_certificates = certificate.key_usage().is_some_and(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN));
@@ -130,9 +132,10 @@ fn usages(ask: &Ask<'_>, chain: &Chain<'_>, index: usize, release: Release) -> O
     if !serves(certificate, ask.purpose(), false) {
         return Some(Fault::Purpose);
     }
-    // With TLS 1.3; measured on the distribution port.
-    let no_signature = ask.purpose() != Purpose::Any && lacks(certificate, &[KeyUsage::DIGITAL_SIGNATURE]);
-    (release > Release::R25 && no_signature).then_some(Fault::KeyUsageMismatch)
+    // With TLS 1.2 nobody, with 1.3 only OTP 25 lets it pass. A key for elliptic curves is not looked at.
+    let is_rsa = rsa_bits(certificate).is_some();
+    let no_signature = is_rsa && ask.purpose() != Purpose::Any && lacks(certificate, &[KeyUsage::DIGITAL_SIGNATURE]);
+    no_signature.then_some(Fault::KeyUsageMismatch)
 }
 
 /// OTP 26 dropped SHA-1, and does not sign a handshake with a short RSA key.
@@ -167,7 +170,6 @@ fn text(ask: &Ask<'_>, release: Release, fault: &Fault, chain: &[&Certificate]) 
         Fault::NameConstraints => ("Bad Certificate", "subject_alt_name_not_permitted".into()),
         Fault::PathLength => ("Handshake Failure", "{bad_cert,max_path_length_reached}".into()),
         Fault::BasicConstraints => ("Handshake Failure", "{bad_cert,missing_basic_constraint}".into()),
-        Fault::KeyUsage if is_old => ("Handshake Failure", "{bad_cert,invalid_key_usage}".into()),
         Fault::KeyUsage => ("Handshake Failure", "{bad_cert,invalid_key_usage}".into()),
         Fault::Purpose | Fault::PurposeOfAuthority(_) if is_old => {
             ("Handshake Failure", "{bad_cert,invalid_ext_key_usage}".into())
@@ -177,9 +179,14 @@ fn text(ask: &Ask<'_>, release: Release, fault: &Fault, chain: &[&Certificate]) 
             let usages = chain.get(*index).map(|ca| usage_list(ca)).unwrap_or_default();
             ("Unsupported Certificate", format!("{{ca_invalid_ext_keyusage,{usages}}}"))
         }
-        Fault::KeyUsageMismatch => ("Handshake Failure", "{bad_cert,key_usage_mismatch}".into()),
-        Fault::Hash => ("Insufficient Security", "no_suitable_signature_algorithm".into()),
-        Fault::ShortKey => ("Handshake Failure", String::new()),
+        // The side that should show it does not get so far.
+        Fault::Hash if ask.purpose() == Purpose::Client => {
+            ("Handshake Failure", "no_client_certificate_provided".into())
+        }
+        Fault::KeyUsageMismatch | Fault::Hash => {
+            return "received SERVER ALERT: Fatal - Insufficient Security".to_owned();
+        }
+        Fault::ShortKey => return "received SERVER ALERT: Fatal - Handshake Failure".to_owned(),
         Fault::Name if is_old => ("Handshake Failure", "{bad_cert,hostname_check_failed}".into()),
         Fault::Name => ("Bad Certificate", name(ask)),
     };

@@ -14,13 +14,13 @@ pub(super) struct NameRule {
 }
 
 /// When the common name counts. It never counts for addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum CommonName {
     Never,
     /// There is no dNSName; other names may be there.
     WithoutDnsName,
-    /// There is no subjectAltName at all.
-    WithoutNames,
+    /// There is no subjectAltName at all. It is compared in a way of its own.
+    WithoutNames(fn(&str, &str) -> bool),
 }
 
 impl NameRule {
@@ -33,13 +33,14 @@ impl NameRule {
                     RawName::Dns(pattern) => Some(*pattern),
                     _ => None,
                 });
-                let falls_back = match self.common_name {
-                    CommonName::Never => false,
-                    CommonName::WithoutDnsName => dns.clone().next().is_none(),
-                    CommonName::WithoutNames => names.is_empty(),
+                let fallback = match self.common_name {
+                    CommonName::Never => None,
+                    CommonName::WithoutDnsName => dns.clone().next().is_none().then_some(self.matches),
+                    CommonName::WithoutNames(matches) => names.is_empty().then_some(matches),
                 };
                 let common_names = ask.leaf().subject().common_names();
-                let by_common_name = falls_back && common_names.iter().any(|name| (self.matches)(host, name));
+                let by_common_name =
+                    fallback.is_some_and(|matches| common_names.iter().any(|name| matches(host, name)));
                 !by_common_name && !dns.any(|pattern| (self.matches)(host, pattern))
             }
             Some(PeerName::Ip(address)) => !addresses(&names).any(|own| own == *address),

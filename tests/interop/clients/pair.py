@@ -83,6 +83,7 @@ private = key.private_bytes(
 given.out.mkdir(parents=True, exist_ok=True)
 for name, content in [("cert.pem", pem), ("chain.pem", chain), ("key.pem", private), ("combined.pem", pem + private)]:
     (given.out / name).write_bytes(content)
+    (given.out / name).chmod(0o600)
 if given.sha1:
     # The library refuses to sign with it; openssl does not.
     request = x509.CertificateSigningRequestBuilder().subject_name(subject)

@@ -89,14 +89,16 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    /// One broker called `rabbitmq` with the profile `celery`.
-    pub(super) fn celery(version: Version, matrix: Matrix) -> Self {
+    /// One broker called `rabbitmq` from a profile, with what is issued on top of it.
+    pub(super) fn boot(version: Version, profile: &str, more: &[&[&str]], matrix: Matrix) -> Self {
         let world = World::new();
-        world.certgen(["init", "--profile", "celery"]).on_host("rabbitmq").run().success();
+        world.certgen(["init", "--profile", profile]).on_host("rabbitmq").run().success();
+        for args in more {
+            world.certgen(args.iter()).run().success();
+        }
         let lab = Lab::single(version, "rabbitmq", &Etc::of_pki(&world.pki(""), &only_node(&world)));
-        let bench = Self { version, world, lab, matrix, read: 0, judged_on: 0 };
-        bench.host().boot_broker();
-        bench
+        lab.host().boot_broker();
+        Self::new(version, world, lab, matrix)
     }
 
     pub(super) fn new(version: Version, world: World, lab: Lab, matrix: Matrix) -> Self {
@@ -136,6 +138,25 @@ impl Bench {
             pair: Some([file("client_certificate.pem"), file("client_key.pem")]),
             vhost: VHOST.into(),
         }
+    }
+
+    /// A project of Celery that connects as this peer.
+    pub(super) fn project(&self, name: &str, peer: &Peer) -> PathBuf {
+        let [cert, key] = peer.pair.as_ref().expect("a project shows a certificate");
+        let file = |name: &str| format!("projects/{name}");
+        for (from, to) in [(&peer.ca, "ca.pem"), (cert, "cert.pem"), (key, "key.pem")] {
+            let bytes = fs::read(from).unwrap_or_else(|e| panic!("reading {from}: {e}"));
+            let to = self.world.write(file(&format!("{name}/{to}")), bytes);
+            fs::set_permissions(to, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("it is ours");
+        }
+        let settings = format!(
+            "import ssl\n\nbroker_url = \"amqps://{0}:{1}/{2}\"\nbroker_login_method = \"EXTERNAL\"\nbroker_use_ssl = {{\n    \
+             \"ca_certs\": \"ca.pem\",\n    \"certfile\": \"cert.pem\",\n    \"keyfile\": \"key.pem\",\n    \
+             \"cert_reqs\": ssl.CERT_REQUIRED,\n    \"server_hostname\": \"{0}\",\n}}\n",
+            peer.host, peer.port, peer.vhost
+        );
+        self.world.write(file(&format!("{name}/celeryconfig.py")), settings);
+        self.world.path(file(name))
     }
 
     /// Puts files into the running broker: the next handshake uses them.
@@ -209,7 +230,7 @@ impl Bench {
     }
 
     fn whole_log(&self) -> String {
-        self.host().shell("cat $(ls /var/log/rabbitmq/rabbit@*.log | grep -v _upgrade)").text
+        self.host().shell("cat $(ls /var/log/rabbitmq/*.log | grep -v _upgrade) /dev/null 2>/dev/null").text
     }
 
     /// What the broker has logged since then.
@@ -331,7 +352,8 @@ impl Said {
     /// The alerts in the log, each as the lines that were logged for it.
     pub(super) fn alerts(&self) -> Vec<String> {
         let lines: Vec<&str> = self.log.lines().collect();
-        let ours = |line: &&str| line.contains("ALERT: Fatal");
+        // Java takes its leave like that when all is well.
+        let ours = |line: &&str| line.contains("ALERT: Fatal") && !line.contains("User Canceled");
         let stamp = |line: &str| line.split("> ").next().map(str::to_owned);
         let begins = lines.iter().enumerate().filter(|(_, line)| ours(line));
         let records = begins.map(|(i, line)| {

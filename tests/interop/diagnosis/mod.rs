@@ -17,7 +17,8 @@ use crate::support::World;
 use crate::support::broker::{Etc, Lab, Version};
 
 fn diagnosis(version: Version) {
-    let mut bench = Bench::celery(version, Matrix::default());
+    let matrix = other_profiles(version, Matrix::default());
+    let mut bench = Bench::boot(version, "celery", &[], matrix);
     if bench.matrix.wants("healthy") {
         let amqp = bench.worker().probe();
         bench.healthy("celery", &[&amqp, &browser(&bench, "ca/root").probe()]);
@@ -38,6 +39,25 @@ fn diagnosis(version: Version) {
 fn browser(bench: &Bench, authority: &str) -> Peer {
     let ca = bench.pki(&format!("{authority}/ca_certificate.pem"));
     Peer { host: bench.host().name().to_owned(), port: 15671, ca, pair: None, vhost: "/".into() }
+}
+
+/// Brokers on which nothing is wrong.
+fn other_profiles(version: Version, mut matrix: Matrix) -> Matrix {
+    if matrix.wants("healthy") || matrix.wants("D13 MQTT") {
+        let mut bench = Bench::boot(version, "mqtt", &[], matrix);
+        let words =
+            |port: &str, client: &str| [format!("rabbitmq:{port}"), "--client".into(), client.to_owned()].to_vec();
+        let [amqp, mqtt] = ["5671", "8883"].map(|port| words(port, "device-1"));
+        bench.healthy("mqtt", &[&amqp, &mqtt, &browser(&bench, "ca/nodes").probe()]);
+        listener::plain_device(&mut bench);
+        matrix = bench.matrix;
+        drop(bench.lab);
+        let reporting: &[&str] = &["issue", "client", "reporting", "--access", "consume:reports"];
+        let mut bench = Bench::boot(version, "rabbitmq", &[reporting], matrix);
+        bench.healthy("rabbitmq", &[&words("5671", "reporting"), &browser(&bench, "ca/root").probe()]);
+        matrix = bench.matrix;
+    }
+    matrix
 }
 
 fn inter_node(version: Version, matrix: Matrix) -> Matrix {

@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, More, PAIR, Pair};
 
-const GOOD: [&str; 6] = ["--cn", "rabbitmq", "--san", "rabbitmq", "--eku", "server"];
+const GOOD: [&str; 6] = ["--cn", "rabbitmq", "--san", "rabbitmq", "--eku", "server,client"];
 
 pub(super) fn all(bench: &mut Bench) {
     unknown_authority(bench);
@@ -25,7 +25,7 @@ fn served_as(bench: &mut Bench, row: &'static str, pair: &Pair, file: &str, args
     bench.serve(&pair.file(file), PAIR);
     let peer = bench.worker();
     let said = bench.provoke(&peer, args, More::Java);
-    let client = [bench.world.pki("client/celery_worker")];
+    let client = [bench.project("worker", &peer)];
     bench.judge(row, &said, Some(&peer.probe()), Some(&client));
 }
 
@@ -62,9 +62,9 @@ fn unknown_authority(bench: &mut Bench) {
 
 fn names(bench: &mut Bench) {
     let elsewhere =
-        bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server"]);
+        bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server,client"]);
     served(bench, "D3 another name", &elsewhere);
-    let only = bench.pair("only-cn", &["--cn", "rabbitmq", "--eku", "server"]);
+    let only = bench.pair("only-cn", &["--cn", "rabbitmq", "--eku", "server,client"]);
     served(bench, "D3 common name alone", &only);
     if bench.matrix.wants("D3 address") {
         let addressless = bench.pair("addressless", &GOOD);
@@ -104,9 +104,7 @@ fn weak(bench: &mut Bench) {
         let mut peer = bench.worker();
         peer.ca = bare_ca.path("cert.pem");
         let said = bench.provoke(&peer, &["--strict", "--with", "ssl12,ssl13,pika"], More::None);
-        let mut probe = peer.probe();
-        probe.extend(["--as".to_owned(), "python-3.13".to_owned()]);
-        bench.judge("D18", &said, Some(&probe), Some(&[bare_ca.file("cert.pem")]));
+        bench.judge("D18", &said, Some(&peer.probe()), Some(&[bare_ca.file("cert.pem")]));
     }
 }
 

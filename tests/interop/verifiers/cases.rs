@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, ExtendedKeyUsagePurpose as Eku,
-    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose as Usage, NameConstraints, PublicKeyData, SanType,
-    SubjectPublicKeyInfo,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose as Usage, NameConstraints, PublicKeyData, RsaKeySize,
+    SanType, SubjectPublicKeyInfo,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -238,6 +238,11 @@ fn usages(ca: &Authority) -> Vec<Case> {
         key_usage("key-usage-none", &[]),
         key_usage("key-usage-without-signature", &[Usage::KeyEncipherment]),
         key_usage("key-usage-with-certificate-signing", &[Usage::DigitalSignature, Usage::KeyCertSign]),
+        {
+            let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).expect("a key");
+            let leaf = ca.sign(&changed(|p| p.key_usages = vec![Usage::KeyEncipherment]), &key);
+            Case { key: key.serialize_pem(), ..Case::of("rsa-key-usage-without-signature", ca, leaf) }
+        },
         Case::new("usage-of-issuer-other", &narrow, changed(|_| {})),
         Case::new("usage-of-issuer-same", &same, changed(|_| {})),
         Case::new("usage-of-issuer-any", &any, changed(|_| {})),
@@ -398,13 +403,15 @@ fn by_openssl(ca: &Authority) -> Vec<Case> {
         "subjectAltName=DNS:{HOST}\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n\
          extendedKeyUsage=serverAuth\nsubjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n"
     );
-    fs::write(path("leaf.ext"), extensions).expect("a temporary directory is writable");
+    fs::write(path("leaf.ext"), &extensions).expect("a temporary directory is writable");
     run(&["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:1024", "-out", "short.key"]);
     run(&["pkey", "-in", "short.key", "-pubout", "-out", "short.pub"]);
     run(&["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", "leaf.key"]);
     run(&["req", "-new", "-key", "leaf.key", "-subj", "/CN=server", "-out", "leaf.csr"]);
     let sign = ["x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial", "4711"];
     run(&[&sign[..], &["-sha1", "-extfile", "leaf.ext", "-out", "sha1.pem"]].concat());
+    fs::write(path("client.ext"), extensions.replace("serverAuth", "clientAuth")).expect("a directory of ours");
+    run(&[&sign[..], &["-sha1", "-extfile", "client.ext", "-out", "client.pem"]].concat());
     run(&["req", "-new", "-key", "leaf.key", "-subj", &format!("/CN={}", HOST.replace('.', "-")), "-out", "v1.csr"]);
     run(&[&sign[..], &["-out", "v1.pem"]].concat());
     let short = SubjectPublicKeyInfo::from_pem(&read("short.pub")).expect("openssl wrote a key");
@@ -416,6 +423,7 @@ fn by_openssl(ca: &Authority) -> Vec<Case> {
     vec![
         with("rsa-of-1024-bits", ca.sign(&changed(|_| {}), &short), "short.key"),
         with("signed-with-sha-1", read("sha1.pem"), "leaf.key"),
+        with("signed-with-sha-1-for-client", read("client.pem"), "leaf.key").client(),
         with("version-1", read("v1.pem"), "leaf.key").host("server"),
     ]
 }

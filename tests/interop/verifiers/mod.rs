@@ -18,7 +18,18 @@ use crate::support::cache;
 use cases::Case;
 
 /// Where a program says otherwise than we, and why we do not follow it: (program, case, reason). `*` is every program.
-const DISAGREEMENTS: &[(&str, &str, &str)] = &[];
+const DISAGREEMENTS: &[(&str, &str, &str)] = &[
+    (
+        "python",
+        "wildcard-after-letters",
+        "an old Python is answered by openssl, and no Python lets a wildcard be a part",
+    ),
+    (
+        "rustls",
+        "rsa-of-1024-bits",
+        "its verifier of chains lets it pass, its handshake does not: every RSA scheme has 2048 bits",
+    ),
+];
 
 #[test]
 #[ignore = "needs openssl, python3, node, java, go, erl and Debian 13"]
@@ -43,7 +54,12 @@ fn verifiers_judge_as_the_programs_do() {
             let Some(real) = program.verdicts.get(case.name) else { continue };
             let own = &ours.iter().find(|(verifier, _)| *verifier == program.verifier).expect("it was asked").1;
             compared += 1;
-            if agree(real.as_deref(), own.as_deref()) {
+            let same = if program.other_words {
+                real.is_none() == own.is_none()
+            } else {
+                agree(real.as_deref(), own.as_deref())
+            };
+            if same {
                 continue;
             }
             let known = DISAGREEMENTS

@@ -27,6 +27,8 @@ pub(super) struct Program {
     /// The verifier of certgen that must agree with it.
     pub(super) verifier: &'static str,
     pub(super) verdicts: Verdicts,
+    /// The verifier speaks for a newer version: the same answer, in other words.
+    pub(super) other_words: bool,
 }
 
 const HERE: &str = "tests/interop/verifiers";
@@ -46,7 +48,10 @@ pub(super) fn all(cases: &[Case], directory: &Path, new: Option<&Path>) -> (Vec<
     let (mut found, mut absent) = (vec![], vec![]);
     let mut add = |verifier, name: &'static str, version: Option<String>, verdicts: &dyn Fn() -> Verdicts| match version
     {
-        Some(version) => found.push(Program { title: format!("{name} {version}"), verifier, verdicts: verdicts() }),
+        Some(version) => {
+            let (title, verdicts) = (format!("{name} {version}"), verdicts());
+            found.push(Program { title, verifier, verdicts, other_words: verifier == "openssl" && name == "python" });
+        }
         None => absent.push(name),
     };
     let (python, node, java, erl) =
@@ -127,7 +132,7 @@ fn ask(command: &mut Command) -> Verdicts {
 fn openssl(cases: &[Case], directory: &Path, root: Option<&Path>) -> Verdicts {
     let ask = |case: &Case| {
         let mut command = match root {
-            Some(root) => Command::new("chroot"),
+            Some(_) => Command::new("chroot"),
             None => Command::new("openssl"),
         };
         if let Some(root) = root {

@@ -175,6 +175,18 @@ mod tests {
         let variable =
             "    image: rabbitmq:3.12\n    hostname: mq\n    environment:\n      RABBITMQ_SSL_CERTFILE: /x\n";
         assert_eq!(found(variable, &[]), ["6 variable-removed"]);
+        let file = "    image: rabbitmq:3.12\n    hostname: mq\n    env_file: [.env]\n";
+        assert_eq!(found(file, &[("p/.env", "A=b\nRABBITMQ_SSL_CERTFILE=/x\n")]), ["2 variable-removed"]);
+        assert_eq!(found(file, &[("p/.env", "A=b\nRABBITMQ_SSL_CERTFILE=\n")]), nothing);
+        let user = "    image: rabbitmq:4\n    hostname: mq\n    environment: {RABBITMQ_DEFAULT_USER: a}\n";
+        assert_eq!(found(user, &[("p/rabbitmq.conf", CONF)]), ["5 default-user-ignored"]);
+        assert_eq!(found(user, &[("p/rabbitmq.conf", "ssl_options.verify = verify_peer\n")]), nothing);
+        let ports = "    image: rabbitmq:4\n    hostname: mq\n    ports: ['5671:5671', '127.0.0.1:5672:5672']\n";
+        assert_eq!(found(ports, &[("p/rabbitmq.conf", CONF)]), nothing);
+        assert_eq!(found(ports, &[("p/rabbitmq.conf", "a.tcp = none\n")]), ["5 port-without-listener"]);
+        let alone = format!("{CONF}listeners.tcp = none\n");
+        assert_eq!(found(ports, &[("p/rabbitmq.conf", &alone)]), ["5 port-without-listener"]);
+        assert_eq!(found(ports, &[]), nothing);
         let client = |url: &str| {
             format!(
                 "    image: rabbitmq:4\n    hostname: rabbit.example.com\n    volumes: [\"./certs:/etc/rabbitmq/certs\"]\n  \

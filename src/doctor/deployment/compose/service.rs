@@ -2,6 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use crate::doctor::deployment::is_carried;
 use crate::doctor::syntax::yaml::Node;
 use crate::doctor::{Case, Exhibit};
 
@@ -184,7 +185,8 @@ fn handed<'a>(node: &'a Node, project: &'a Node, key: &'a str, directory: &Path)
 
 /// The files of the case at or below a path.
 fn within<'a>(case: &'a Case, source: &Path) -> Vec<&'a Exhibit> {
-    case.exhibits.iter().filter(|exhibit| normal(&exhibit.path).starts_with(source)).collect()
+    let is_within = |exhibit: &&Exhibit| normal(&exhibit.path).starts_with(source) && !is_carried(&exhibit.path);
+    case.exhibits.iter().filter(is_within).collect()
 }
 
 /// A path without `.` and, as far as its text allows, without `..`.

@@ -7,6 +7,7 @@ use super::service::{Kind, Mount, Service};
 use super::{at, is_configuration, named_files};
 use crate::diagnosis::CauseId;
 use crate::doctor::case::is_authority;
+use crate::doctor::deployment::is_carried;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity};
 use crate::ui;
 use crate::x509::{Certificate, ExtendedKeyUsage};
@@ -190,7 +191,7 @@ fn not_there(case: &Case, broker: &Service<'_>, findings: &mut Vec<Finding>) {
 
 /// The rabbitmq.conf of a broker: what is mounted into it; else the only one there is.
 pub(super) fn configurations<'a>(case: &'a Case, broker: &Service<'a>) -> Vec<&'a Exhibit> {
-    let is_conf = |exhibit: &&Exhibit| is_configuration(exhibit);
+    let is_conf = |exhibit: &&Exhibit| is_configuration(exhibit) && !is_carried(&exhibit.path);
     let mounted: Vec<_> = broker.files().map(|(_, exhibit, _)| exhibit).filter(is_conf).collect();
     if !mounted.is_empty() {
         return mounted;

@@ -6,10 +6,10 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 /// Entries with the lines on which they begin.
-pub(super) type Entries = Vec<(usize, Value)>;
+pub(in crate::doctor::rabbitmq) type Entries = Vec<(usize, Value)>;
 
 /// The list under `name` in the object that `text` is.
-pub(super) fn read(text: &str, name: &str) -> Entries {
+pub(in crate::doctor::rabbitmq) fn read(text: &str, name: &str) -> Entries {
     let members: HashMap<String, &RawValue> = serde_json::from_str(text).unwrap_or_default();
     let list = members.get(name).map(|raw| raw.get()).unwrap_or("[]");
     let entries: Vec<&RawValue> = serde_json::from_str(list).unwrap_or_default();

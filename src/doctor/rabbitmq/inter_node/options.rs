@@ -1,5 +1,7 @@
 //! Each option for itself: does it exist, may it stand in this section, with these versions of TLS, with this value?
 
+use std::collections::HashSet;
+
 use super::edit;
 use super::known::{self, Known, Needs};
 use super::{Erlang, Section, sections};
@@ -9,18 +11,27 @@ use crate::ui;
 
 const VERSIONS: [&str; 4] = ["tlsv1.3", "tlsv1.2", "tlsv1.1", "tlsv1"];
 
+/// More mistakes in one section are no news.
+const MOST: usize = 50;
+
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
     let erlang = Erlang::of(case);
     for section in sections(case) {
+        let mut seen = HashSet::new();
+        let mut told = Vec::new();
         for member in section.options.members() {
             let Some(name) = member.atom().or_else(|| member.elements().first()?.atom()) else { continue };
-            let found = match known::option(name) {
+            // Of several of one name Erlang takes the first.
+            if told.len() == MOST || !seen.insert((name, member.atom().is_some())) {
+                continue;
+            }
+            told.extend(match known::option(name) {
                 Some(option) => known(&section, member, option, erlang),
                 None if known::is_of_sockets(name) => None,
                 None => Some(unknown(&section, member, name)),
-            };
-            findings.extend(found);
+            });
         }
+        findings.append(&mut told);
     }
 }
 

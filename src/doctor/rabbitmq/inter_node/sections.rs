@@ -2,6 +2,7 @@
 
 use super::{Erlang, Section, files, sections};
 use crate::diagnosis::CauseId;
+use crate::doctor::syntax::erlang::File;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity};
 use crate::ui;
 
@@ -9,8 +10,12 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
     let erlang = Erlang::of(case);
     for (exhibit, file) in files(case) {
         for name in ["server", "client"] {
-            if file.get(name).is_none() && (name == "client" || serves(case, exhibit)) {
-                findings.push(missing(exhibit, name));
+            match file.get(name) {
+                None if name == "client" || serves(case, exhibit) => {
+                    findings.push(missing(exhibit, file, name, erlang))
+                }
+                Some(_) => findings.extend(twice(exhibit, file, name)),
+                None => {}
             }
         }
     }
@@ -45,12 +50,23 @@ fn serves(case: &Case, exhibit: &Exhibit) -> bool {
     !tools
 }
 
-fn missing(exhibit: &Exhibit, name: &str) -> Finding {
+fn missing(exhibit: &Exhibit, file: &File, name: &str, erlang: Erlang) -> Finding {
     let problem = format!("the section {name} is missing, and every node is server and client");
-    let line = Finding::new(Severity::Error, "section-missing", &exhibit.path, problem).line(1);
-    line.cause(CauseId::NodeOptionsSilent)
-        .effect(super::PANG)
-        .remedy(format!("add {{{name}, [..]}} with cacertfile, certfile, keyfile and verify_peer"))
+    let demands = Section::of(exhibit, file, "server").is_some_and(|server| server.is("fail_if_no_peer_cert", "true"));
+    // Tried: OTP 25 links without a section for clients where no certificate is demanded of them, and verifies nobody.
+    let severity = if erlang.new || demands || name == "server" { Severity::Error } else { Severity::Warning };
+    let remedy = format!("add {{{name}, [..]}} with cacertfile, certfile, keyfile and verify_peer");
+    let finding = Finding::new(severity, "section-missing", &exhibit.path, problem).line(1);
+    finding.cause(CauseId::NodeOptionsSilent).effect(super::PANG).remedy(remedy)
+}
+
+/// Two sections of one name.
+fn twice(exhibit: &Exhibit, file: &File, name: &str) -> Option<Finding> {
+    let members = file.term.as_ref()?.members();
+    let again = members.iter().filter(|member| member.pair().is_some_and(|(other, _)| other == name)).nth(1)?;
+    let problem = format!("the section {name} is there twice");
+    let finding = Finding::new(Severity::Warning, "section-twice", &exhibit.path, problem).line(again.line);
+    Some(finding.effect("Erlang takes the last one alone").remedy("make one section of the two"))
 }
 
 fn has_authority(section: &Section<'_>) -> bool {
@@ -170,6 +186,9 @@ mod tests {
     fn a_section_that_is_missing_is_told_unless_the_host_has_tools_alone() {
         let only = format!("[{{client, [{PATHS}, {{verify, verify_peer}}]}}].");
         assert_eq!(codes(check, &only), ["section-missing"]);
+        let good = format!("{PATHS}, {{verify, verify_peer}}, {{fail_if_no_peer_cert, true}}");
+        let twice = of(&good, &good).replace("].\n", format!(", {{server, [{good}]}}].\n").as_str());
+        assert_eq!(codes(check, &twice), ["section-twice"]);
         let with = |environment: &str| {
             let mut findings = Vec::new();
             let files = [("e/inter_node_tls.config", only.as_str()), ("e/rabbitmq-env.conf", environment)];
