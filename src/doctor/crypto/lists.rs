@@ -1,6 +1,6 @@
 //! Revocation lists: does the broker find them, are they current, and whom do they name?
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::index::{Index, can_check};
