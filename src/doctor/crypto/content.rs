@@ -3,13 +3,14 @@
 use super::index::Index;
 use super::{argument, at, line_of};
 use crate::diagnosis::CauseId;
-use crate::doctor::{Case, Exhibit, Finding, Fix, Severity};
+use crate::doctor::{Case, Document, Exhibit, Finding, Fix, Severity};
 use crate::inspect::{Foreign, Thing};
 use crate::ui;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-pub(super) fn check(_: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
+    case.exhibits.iter().for_each(|exhibit| without_content(exhibit, findings));
     for exhibit in &index.exhibits {
         byte_order_mark(exhibit, findings);
         damaged(exhibit, findings);
@@ -31,6 +32,24 @@ fn byte_order_mark(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
             )
             .remedy(format!("certgen doctor --fix {}", argument(&exhibit.path)))
             .fix(Fix::Content(rest.to_vec())),
+    );
+}
+
+/// Nothing is where a certificate or a key should be: what a failed command with `>` leaves behind.
+fn without_content(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
+    let is_pem = exhibit.path.extension().is_some_and(|extension| extension == "pem" || extension == "crt");
+    if !is_pem || !matches!(exhibit.document, Document::Other) {
+        return;
+    }
+    let problem = match exhibit.bytes.trim_ascii().is_empty() {
+        true => "the file is empty",
+        false => "the name says PEM, and there is no block of PEM in the file",
+    };
+    findings.push(
+        Finding::new(Severity::Warning, "no-pem", &exhibit.path, problem)
+            .cause(CauseId::FileUnreadable)
+            .effect("RabbitMQ does not start or refuses every handshake; clients cannot load the file")
+            .remedy("copy the file again from where it was made, whole"),
     );
 }
 
@@ -126,7 +145,6 @@ fn several_keys(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
 mod tests {
     use super::super::testing::{findings, healthy, said};
     use super::*;
-    use crate::doctor::Document;
     use crate::x509::KeyType;
     use crate::x509::sample::HIERARCHY;
     use crate::x509::test_support::key;
@@ -168,6 +186,8 @@ mod tests {
             ("a.pem", format!("\u{feff}{certificate}"), (Severity::Error, "byte-order-mark")),
             ("a.pem", cut, (Severity::Error, "damaged")),
             ("a.pem", "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n".to_owned(), (Severity::Error, "damaged")),
+            ("a.pem", "\n".to_owned(), (Severity::Warning, "no-pem")),
+            ("a.crt", "x".to_owned(), (Severity::Warning, "no-pem")),
             ("a.pem", secret() + &secret(), (Severity::Error, "several-keys")),
         ] {
             assert_eq!(codes(path, &text), [wanted], "{path}");

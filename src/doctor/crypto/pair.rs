@@ -44,13 +44,14 @@ pub(in crate::doctor) fn pair(certificate: &Exhibit, key: &Exhibit) -> Option<Fi
         true => "the key in this file does not belong to the certificate in it".to_owned(),
         false => format!("the key does not belong to the certificate in {}", shown(certificate)),
     };
+    let both = if certificate.path == key.path { String::new() } else { argument(&certificate.path) + " " };
     let finding = Finding::new(Severity::Error, "key-of-another-certificate", &key.path, problem)
         .cause(CauseId::KeyMismatch)
         .effect(
             "every handshake fails: a Python client says BAD_SIGNATURE, RabbitMQ logs \"Fatal - Decrypt Error\" with TLS 1.2 and \
              \"Bad Record MAC\" with TLS 1.3",
         )
-        .remedy(format!("certgen inspect {} {}", argument(&certificate.path), argument(&key.path)))
+        .remedy(format!("certgen inspect {both}{}", argument(&key.path)))
         .remedy("put the key and the certificate of one issue side by side; a renewal replaces both");
     Some(at(finding, key, |thing| matches!(thing, Thing::PrivateKey(_))))
 }

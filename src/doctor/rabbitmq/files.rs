@@ -33,7 +33,9 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
             let (certificate, key) =
                 (certificate.and_then(|c| c.1), key.and_then(|(line, key)| key.map(|key| (line, key))));
             if let (Some(certificate), Some((line, key))) = (certificate, key) {
-                findings.extend(crypto::pair(certificate, key).map(|found| found.file(line)));
+                // Of a file that is both, it is told without any setting.
+                let wrong = crypto::pair(certificate, key).filter(|_| certificate.path != key.path);
+                findings.extend(wrong.map(|found| found.file(line)));
             }
             if let (Some(certificate), Some(line)) = (certificate, line("certfile")) {
                 let found = crypto::chain(certificate, None, Purpose::Server, case);
