@@ -62,11 +62,7 @@ fn unknown_authority(bench: &mut Bench) {
 
 fn names(bench: &mut Bench) {
     let elsewhere =
-<<<<<<< HEAD
         bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server,client"]);
-=======
-        bench.pair("elsewhere", &["--cn", "elsewhere", "--san", "elsewhere.example.com", "--eku", "server"]);
->>>>>>> doctor
     served(bench, "D3 another name", &elsewhere);
     let only = bench.pair("only-cn", &["--cn", "rabbitmq", "--eku", "server,client"]);
     served(bench, "D3 common name alone", &only);
