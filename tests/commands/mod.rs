@@ -6,6 +6,7 @@ mod bulk;
 mod crl;
 mod damage;
 mod doctor;
+mod doctor_settings;
 mod doctor_deploy;
 mod doctor_erlang;
 mod emit;

@@ -33,6 +33,7 @@ mod revocation;
 mod rotate;
 mod rotate_below;
 mod sealing;
+mod settings;
 mod sites;
 mod units;
 mod vault;

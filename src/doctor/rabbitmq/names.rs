@@ -72,6 +72,7 @@ fn value(line: Line<'_>) -> Option<Finding> {
     }
     let shown = ui::quote(value);
     let words = known.values.join(", ").replace("INTEGER", "a whole number");
+    let words = words.replace("NUMBER", "a number").replace("ADDRESS", "a port, or an address, a colon and a port");
     let problem = format!("{} cannot be {shown}", ui::plain(line.key()));
     let finding = line
         .finding(Severity::Error, "setting-value", problem)

@@ -73,7 +73,8 @@ fn unknown(exhibit: &Exhibit, term: &Term) -> Option<Finding> {
     let name = term.atom().filter(|name| !KNOWN.contains(name) && !STRANGERS.contains(name))?;
     // Every name begins alike: the slip is looked for in what follows.
     let rest = name.strip_prefix("rabbitmq_").or_else(|| name.strip_prefix("rabbit_")).unwrap_or(name);
-    let right = nearest(rest, KNOWN.iter().filter_map(|known| known.strip_prefix("rabbitmq_")))?;
+    let begins_alike = |known: &&str| known.as_bytes().get(..3) == rest.as_bytes().get(..3);
+    let right = nearest(rest, KNOWN.iter().filter_map(|known| known.strip_prefix("rabbitmq_")).filter(begins_alike))?;
     let problem = format!("RabbitMQ comes with no plugin {}", ui::quote(name));
     let finding = Finding::new(Severity::Note, "unknown-plugin", &exhibit.path, problem).line(term.line);
     Some(

@@ -1,6 +1,7 @@
 //! Which settings RabbitMQ has, in which releases, with which values; and what people write in their place.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 
 /// The table, with its own header.
@@ -33,6 +34,12 @@ impl Known {
             "INTEGER" => {
                 value.strip_prefix('-').unwrap_or(value).bytes().all(|b| b.is_ascii_digit()) && !value.is_empty()
             }
+            "NUMBER" => value.parse::<f64>().is_ok_and(f64::is_finite),
+            // The port stands behind the last colon; brackets and names of hosts are not known.
+            "ADDRESS" => value.rsplit_once(':').map_or_else(
+                || value.parse::<i64>().is_ok(),
+                |(address, port)| address.parse::<IpAddr>().is_ok() && port.parse::<u16>().is_ok(),
+            ),
             word => word == value,
         };
         self.values.is_empty() || self.values.iter().any(|word| fits(&word))
@@ -177,6 +184,18 @@ mod tests {
         assert!(verify.takes("verify_peer") && !verify.takes("peer"));
         let depth = find("ssl_options.depth").unwrap();
         assert!(depth.takes("3") && !depth.takes("three") && !depth.takes(""));
+        for (value, fits) in [
+            ("5671", true),
+            ("127.0.0.1:5671", true),
+            (":::5671", true),
+            ("[::1]:5671", false),
+            ("localhost:5671", false),
+            ("none", false),
+        ] {
+            assert_eq!(listener.takes(value), fits, "{value}");
+        }
+        let mark = find("vm_memory_high_watermark.relative").unwrap();
+        assert!(mark.takes("0.4") && !mark.takes("zz"));
         let anonymous = find("anonymous_login_user").unwrap();
         assert!(anonymous.is_in((4, 0)) && !anonymous.is_in((3, 13)));
         assert!(find("mqtt.default_user").unwrap().until < (4, 0));

@@ -38,10 +38,11 @@ impl File {
         let mut file = Self::default();
         for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
             let (content, comment) = line.split_once('#').map_or((line, None), |(a, b)| (a, Some(b)));
-            if content.trim().is_empty() {
+            // An `include` of another file is no setting, and allowed.
+            if content.trim().is_empty() || content.trim_start().starts_with("include ") {
                 continue;
             }
-            match content.split_once('=').filter(|(key, _)| is_key(key.trim())) {
+            match content.split_once('=').filter(|(key, value)| is_key(key.trim()) && !value.trim().is_empty()) {
                 Some((key, value)) => file.settings.push(Setting {
                     line: number,
                     key: key.trim().to_owned(),
@@ -83,6 +84,7 @@ mod tests {
         let settings: Vec<_> = file.settings.iter().map(|s| (s.line, &*s.key, &*s.value, s.cut.as_deref())).collect();
         assert_eq!(settings, [(2, "listeners.ssl.default", "5671", None), (4, "ssl_options.password", "a", Some("b"))]);
         assert_eq!(file.stray, [5, 6]);
+        assert_eq!(File::read("include other.conf\nheartbeat =\n\u{feff}heartbeat = 1\n").stray, [2, 3]);
         assert_eq!(file.below("listeners").count(), 1);
         assert_eq!(file.below("listener").count(), 0);
     }
