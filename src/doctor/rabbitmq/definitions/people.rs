@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{Definitions, shown};
 use crate::diagnosis::CauseId;
+use crate::doctor::crypto::revoked_serials;
 use crate::doctor::rabbitmq::user_name::Login;
 use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
 use crate::profile::Role;
@@ -124,8 +125,13 @@ fn clients(case: &Case) -> impl Iterator<Item = (&Exhibit, &Certificate)> {
     let candidates = case.exhibits.iter().filter(|exhibit| {
         matches!(case.place(&exhibit.path), Place::Elsewhere | Place::Identity(Role::Client) | Place::Emitted)
     });
-    candidates.filter_map(|exhibit| {
+    // Who is revoked has no user any more, and needs none.
+    let revoked = revoked_serials(case);
+    candidates.filter_map(move |exhibit| {
         let leaf = exhibit.leaf()?;
+        if revoked.contains(&(leaf.issuer().der(), leaf.serial().clone())) {
+            return None;
+        }
         let usages = leaf.extended_key_usage()?;
         let client = usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth);
         client.then_some((exhibit, leaf))
