@@ -98,7 +98,7 @@ pub(super) fn judge(question: &Question<'_>, seen: &Observation) -> ServerVerdic
     verdict.opinions = verify::opinions(&asked, question.judges);
     as_judged(&mut verdict);
     if between_nodes {
-        verdict.causes = verdict.causes.into_iter().map(|(cause, why)| (between(cause, leaf), why)).collect();
+        verdict.causes = verdict.causes.into_iter().map(|(cause, why)| (between(cause), why)).collect();
     }
     verdict.report = Some(report);
     verdict
@@ -135,14 +135,11 @@ pub(super) fn is_between_nodes(question: &Question<'_>) -> bool {
 }
 
 /// What the same fault is called where both ends are nodes.
-fn between(cause: CauseId, leaf: &Certificate) -> CauseId {
+fn between(cause: CauseId) -> CauseId {
     match cause {
         CauseId::ServerCaUnknown | CauseId::ServerSelfSigned => CauseId::NodeCaUnknown,
         CauseId::ServerPurpose => CauseId::NodePurpose,
-        CauseId::ServerNameMismatch | CauseId::ServerNameOnlyInCommonName => {
-            let wildcard = leaf.subject_alt_names().unwrap_or_default().iter().any(|n| n.to_string().contains("*."));
-            if wildcard { CauseId::NodeWildcard } else { CauseId::NodeNameMismatch }
-        }
+        CauseId::ServerNameMismatch | CauseId::ServerNameOnlyInCommonName => CauseId::NodeNameMismatch,
         other => other,
     }
 }
@@ -161,7 +158,7 @@ fn untrusted(
     let completed = verify(&verify::Question { untrusted: &together, ..asked.clone() });
     if completed.anchored {
         let missing = completed.chain.iter().find(|c| !served.contains(c) && !anchors.contains(c));
-        let missing = missing.map(|c| named(c)).unwrap_or_default();
+        let missing = missing.map(named).unwrap_or_default();
         return (CauseId::ServerChainIncomplete, format!("it does not send {missing}"));
     }
     if leaf.is_self_issued() && leaf.is_signed_by(leaf) {

@@ -340,3 +340,7 @@ fn well(question: &Question<'_>, seen: &Observation, server: &ServerVerdict) -> 
         _ => format!("{speaks}{presented}{status}, {certificate}"),
     }
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

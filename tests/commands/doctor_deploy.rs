@@ -152,6 +152,21 @@ fn a_manifest_is_looked_into() {
     assert!(!Path::new(&world.path("p/secrets.yaml#secret")).exists());
 }
 
+/// What a manifest carries is for a pod: a directory here that has the name of one there proves nothing.
+#[test]
+fn settings_in_a_manifest_are_judged_without_the_directories_of_this_machine() {
+    let world = World::new();
+    world.write("p/rabbitmq/README", "about the broker\n");
+    world.write(
+        "p/cluster.yaml",
+        "apiVersion: rabbitmq.com/v1beta1\nkind: RabbitmqCluster\nmetadata: {name: mq}\nspec:\n  rabbitmq:\n    additionalConfig: |\n      \
+         load_definitions = /etc/rabbitmq/definitions.json\n      ssl_verify = verify_peer\n",
+    );
+    let found = found(&world);
+    // The text itself is read: the second line is no setting.
+    assert_eq!(found, ["p/cluster.yaml#rabbitmqcluster/mq/rabbitmq.conf:2 setting-unknown"]);
+}
+
 /// Nothing that somebody writes into such files makes the doctor stop.
 #[test]
 fn hostile_files_are_survived() {

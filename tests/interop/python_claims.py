@@ -44,13 +44,21 @@ def serve():
 threading.Thread(target=serve, daemon=True).start()
 
 
-def say(name, call):
-    seen.pop("last", None)
+def answer(call):
     try:
         call()
-        said = "returned"
+        return "returned"
     except Exception as e:  # whatever it is, it is the answer
-        said = f"{type(e).__name__}: {e}"
+        return f"{type(e).__name__}: {e}"
+
+
+def say(name, call):
+    print(f"{name}: {answer(call)}", flush=True)
+
+
+def meet(name, call):
+    seen.pop("last", None)
+    said = answer(call)
     for _ in range(40):
         if "last" in seen:
             break
@@ -65,13 +73,13 @@ def name_error():
 
 def with_kombu(host="127.0.0.1", login_method=None, **options):
     connection = kombu.Connection(
-        hostname=host, port=PORT, transport="pyamqp", login_method=login_method, ssl=options, connect_timeout=3
+        hostname=host, port=PORT, transport="pyamqp", login_method=login_method, ssl=options, connect_timeout=20
     )
     connection.connect()
 
 
 def with_aio_pika(**options):
-    asyncio.run(aio_pika.connect(host="localhost", port=PORT, timeout=3, **options))
+    asyncio.run(aio_pika.connect(host="localhost", port=PORT, timeout=20, **options))
 
 
 def with_paho(insecure=False, **options):
@@ -100,18 +108,18 @@ say("pika context of a mapping", lambda: pika.SSLOptions({}))
 say("pika options of a mapping", lambda: pika.ConnectionParameters(ssl_options={"a": 1}))
 say("pika options of a context", lambda: pika.ConnectionParameters(ssl_options=trusting))
 say("pika ssl", lambda: pika.ConnectionParameters(ssl=True))
-say("pika checks the host", lambda: with_pika(ssl_options=pika.SSLOptions(trusting)))
-say("pika plain", with_pika)
+meet("pika checks the host", lambda: with_pika(ssl_options=pika.SSLOptions(trusting)))
+meet("pika plain", with_pika)
 print("pika port with tls:", pika.ConnectionParameters(ssl_options=pika.SSLOptions(trusting)).port)
 
-say("kombu without server_hostname", lambda: with_kombu(**verified))
-say("kombu PROTOCOL_TLS_CLIENT", lambda: with_kombu(**verified, ssl_version=ssl.PROTOCOL_TLS_CLIENT))
-say("kombu server_hostname", lambda: with_kombu(**verified, server_hostname="elsewhere.example.org"))
-say("kombu localhost and None", lambda: with_kombu(host="localhost", **verified, server_hostname=None))
-say("kombu localhost and its name", lambda: with_kombu(host="localhost", **verified, server_hostname="localhost"))
-say("kombu no options", with_kombu)
-say("kombu without cert_reqs", lambda: with_kombu(ca_certs=CERTIFICATE))
-say("kombu another version without cert_reqs", lambda: with_kombu(ssl_version=ssl.PROTOCOL_TLSv1_2))
+meet("kombu without server_hostname", lambda: with_kombu(**verified))
+meet("kombu PROTOCOL_TLS_CLIENT", lambda: with_kombu(**verified, ssl_version=ssl.PROTOCOL_TLS_CLIENT))
+meet("kombu server_hostname", lambda: with_kombu(**verified, server_hostname="elsewhere.example.org"))
+meet("kombu localhost and None", lambda: with_kombu(host="localhost", **verified, server_hostname=None))
+meet("kombu localhost and its name", lambda: with_kombu(host="localhost", **verified, server_hostname="localhost"))
+meet("kombu no options", with_kombu)
+meet("kombu without cert_reqs", lambda: with_kombu(ca_certs=CERTIFICATE))
+meet("kombu another version without cert_reqs", lambda: with_kombu(ssl_version=ssl.PROTOCOL_TLSv1_2))
 say("kombu cafile", lambda: with_kombu(**verified, cafile=CA))
 say("kombu cert_reqs of a text", lambda: with_kombu(ca_certs=CA, cert_reqs="CERT_REQUIRED"))
 say("kombu lower case", lambda: with_kombu(**verified, login_method="external"))
@@ -119,22 +127,22 @@ say("kombu no key", lambda: with_kombu(**verified, certfile=CERTIFICATE))
 print("kombu default login method:", kombu.Connection("amqps://h").transport.default_connection_params["login_method"])
 print("kombu default user:", kombu.Connection("amqps://h").transport.default_connection_params["userid"])
 
-say("aio-pika ca_certs", lambda: with_aio_pika(ssl=True, ssl_options={"ca_certs": CA}))
-say("aio-pika cafile", lambda: with_aio_pika(ssl=True, ssl_options={"cafile": CA}))
-say("aio-pika no_verify_ssl", lambda: with_aio_pika(ssl=True, ssl_options={"no_verify_ssl": 1}))
-say("aio-pika context without ssl", lambda: with_aio_pika(ssl_context=trusting))
-say("aio-pika options without ssl", lambda: with_aio_pika(ssl_options={"cafile": CA}))
+meet("aio-pika ca_certs", lambda: with_aio_pika(ssl=True, ssl_options={"ca_certs": CA}))
+meet("aio-pika cafile", lambda: with_aio_pika(ssl=True, ssl_options={"cafile": CA}))
+meet("aio-pika no_verify_ssl", lambda: with_aio_pika(ssl=True, ssl_options={"no_verify_ssl": 1}))
+meet("aio-pika context without ssl", lambda: with_aio_pika(ssl_context=trusting))
+meet("aio-pika options without ssl", lambda: with_aio_pika(ssl_options={"cafile": CA}))
 print("aio-pika url with tls:", aio_pika.connection.make_url(host="h", ssl=True))
 
-say("paho another name", lambda: with_paho(ca_certs=CA))
-say("paho insecure", lambda: with_paho(ca_certs=CA, insecure=True))
-say("paho CERT_NONE", lambda: with_paho(cert_reqs=ssl.CERT_NONE))
+meet("paho another name", lambda: with_paho(ca_certs=CA))
+meet("paho insecure", lambda: with_paho(ca_certs=CA, insecure=True))
+meet("paho CERT_NONE", lambda: with_paho(cert_reqs=ssl.CERT_NONE))
 say("paho cafile", lambda: with_paho(cafile=CA))
 print("paho default port:", mqtt.Client.connect.__defaults__[0])
 
-say("ssl CLIENT_AUTH", lambda: with_context(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)))
-say("ssl PROTOCOL_TLS", lambda: with_context(ssl.SSLContext(ssl.PROTOCOL_TLS)))
-say("ssl PROTOCOL_TLS_CLIENT", lambda: with_context(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
-say("ssl own authority unknown", lambda: with_context(ssl.create_default_context()))
+meet("ssl CLIENT_AUTH", lambda: with_context(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)))
+meet("ssl PROTOCOL_TLS", lambda: with_context(ssl.SSLContext(ssl.PROTOCOL_TLS)))
+meet("ssl PROTOCOL_TLS_CLIENT", lambda: with_context(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)))
+meet("ssl own authority unknown", lambda: with_context(ssl.create_default_context()))
 say("ssl PROTOCOL_SSLv3", lambda: ssl.PROTOCOL_SSLv3)
 say("misspelt name", name_error)

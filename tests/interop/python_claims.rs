@@ -68,7 +68,7 @@ fn the_libraries_do_what_doctor_says() {
     let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
     // Not for 127.0.0.1, to which the clients connect.
     world.certgen(["issue", "server", "elsewhere.example.com", "--san", "localhost"]).run().success();
-    let file = |name: &str| world.pki(&format!("server/elsewhere.example.com/{name}"));
+    let file = |name: &str| world.pki(format!("server/elsewhere.example.com/{name}"));
     let files = [file("server_certificate.pem"), file("server_key.pem"), file("ca_certificate.pem")];
     let verdict = judge::python("interop/python_claims.py", files);
     let text = verdict.accepted();

@@ -54,11 +54,9 @@ impl<'c> Definitions<'c> {
     fn of(exhibit: &'c Exhibit) -> Option<Self> {
         let Document::Json(value) = &exhibit.document else { return None };
         let list = |name: &str| value.get(name).is_some_and(Value::is_array);
-        let is_definitions =
-            list("users") && (list("permissions") || list("vhosts")) || list("vhosts") && list("permissions");
-        if !is_definitions
-            && !(list("users") && value["users"].as_array()?.iter().all(|user| user.get("name").is_some()))
-        {
+        // A list of users alone could be anybody's; RabbitMQ's have names.
+        let users = list("users") && value["users"].as_array()?.iter().all(|user| user.get("name").is_some());
+        if !users && !(list("permissions") && (list("users") || list("vhosts"))) {
             return None;
         }
         let text = std::str::from_utf8(exhibit.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&exhibit.bytes)).ok()?;

@@ -1,13 +1,15 @@
 //! rabbitmq-env.conf: what the node and the command line tools are started with.
 
-use std::path::{Path, PathBuf};
+mod flags;
+mod names;
+
+use std::path::Path;
 
 use crate::diagnosis::CauseId;
 use crate::doctor::syntax::environment::{Assignment, File};
 use crate::doctor::syntax::erlang;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity};
 use crate::ui;
-use crate::x509::{Certificate, GeneralName};
 
 /// Arguments of the node; RabbitMQ takes each name with `RABBITMQ_` before it too.
 const SERVER: [&str; 2] = ["SERVER_ADDITIONAL_ERL_ARGS", "SERVER_ERL_ARGS"];
@@ -25,10 +27,10 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
         tools(case, exhibit, file, findings);
         for assignment in arguments(file) {
             option_file(case, exhibit, assignment, findings);
-            flags(case, exhibit, assignment, findings);
+            flags::check(case, exhibit, assignment, findings);
             code_path(exhibit, assignment, findings);
         }
-        findings.extend(node_name(case, exhibit, file));
+        findings.extend(names::check(case, exhibit, file));
     }
 }
 
@@ -193,98 +195,6 @@ fn is_gone(case: &Case, path: &Path) -> bool {
     looked && !case.exhibits.iter().any(|exhibit| exhibit.path == path)
 }
 
-/// `-ssl_dist_opt NAME VALUE...`: what RabbitMQ's documentation calls strategy one.
-fn flags(case: &Case, exhibit: &Exhibit, assignment: &Assignment, findings: &mut Vec<Finding>) {
-    const FLAGS: [&str; 15] = [
-        "cacertfile",
-        "certfile",
-        "ciphers",
-        "crl_cache",
-        "crl_check",
-        "depth",
-        "dhfile",
-        "fail_if_no_peer_cert",
-        "hibernate_after",
-        "keyfile",
-        "ktls",
-        "password",
-        "reuse_sessions",
-        "secure_renegotiate",
-        "verify",
-    ];
-    let given = flag_pairs(&assignment.value);
-    let get = |name: &str| given.iter().find(|(flag, _)| *flag == name).map(|(_, value)| *value);
-    if given.is_empty() || !is_tls(assignment) {
-        return;
-    }
-    let line = assignment.line;
-    for (flag, _) in &given {
-        let known = flag.split_once('_').is_some_and(|(side, name)| {
-            let any = FLAGS.contains(&name) || matches!(name, "versions" | "verify_fun");
-            any && (side == "server" || side == "client" && !matches!(name, "dhfile" | "fail_if_no_peer_cert"))
-        });
-        if !known {
-            let problem = format!("-ssl_dist_opt knows no {}", ui::quote(flag));
-            let finding = at(exhibit, line, Severity::Error, "flag-unknown", problem).cause(CauseId::NodeOptionsSilent);
-            findings.push(
-                finding.effect("no link is made: Erlang ends it with malformed_ssl_dist_opt").remedy("take it out"),
-            );
-        }
-    }
-    let needed = ["server_certfile", "server_cacertfile", "server_verify", "client_cacertfile", "client_verify"];
-    let missing: Vec<&str> = needed.into_iter().filter(|name| get(name).is_none()).collect();
-    if !missing.is_empty() {
-        let problem = format!("{} has -ssl_dist_opt without {}", assignment.name, missing.join(", "));
-        findings.push(
-            at(exhibit, line, Severity::Error, "flags-incomplete", problem)
-                .cause(CauseId::NodeOptionsSilent)
-                .effect("Erlang/OTP 25 verifies nobody; with 26 and later no node links, no tool connects, and nothing is logged")
-                .remedy("use an option file in place of the flags: certgen emit rabbitmq")
-                .remedy("or add them: -ssl_dist_opt client_cacertfile FILE, client_verify verify_peer and the same for server"),
-        );
-    }
-    let certificate = get("server_certfile").and_then(|path| case.named(Path::new(path))).and_then(Exhibit::leaf);
-    if certificate.is_some_and(only_wildcards) {
-        let problem =
-            "the certificate has only wildcards for names, and -ssl_dist_opt cannot tell Erlang to match them";
-        findings.push(
-            at(exhibit, line, Severity::Error, "wildcard-not-matched", problem)
-                .cause(CauseId::NodeWildcard)
-                .effect("the nodes do not link: \"CLIENT ALERT: Fatal - Bad Certificate\", {bad_cert,{hostname_check_failed,..}}")
-                .remedy("use an option file, which can: certgen emit rabbitmq")
-                .remedy("or name every node in the certificate: certgen issue node HOST"),
-        );
-    }
-}
-
-/// Names and values of all `-ssl_dist_opt`.
-fn flag_pairs(arguments: &str) -> Vec<(&str, &str)> {
-    let words: Vec<&str> = arguments.split_whitespace().collect();
-    let mut pairs = Vec::new();
-    let mut inside = false;
-    let mut at = 0;
-    while at < words.len() {
-        if words[at].starts_with('-') {
-            inside = words[at] == "-ssl_dist_opt";
-            at += 1;
-        } else if inside {
-            pairs.push((words[at], words.get(at + 1).copied().unwrap_or_default()));
-            at += 2;
-        } else {
-            at += 1;
-        }
-    }
-    pairs
-}
-
-fn only_wildcards(certificate: &Certificate) -> bool {
-    let mut hosts = certificate.subject_alt_names().unwrap_or_default().iter().filter_map(|name| match name {
-        GeneralName::Dns(host) => Some(host.is_wildcard()),
-        _ => None,
-    });
-    hosts.next().is_some_and(|first| first && hosts.all(|wildcard| wildcard))
-}
-
 /// `-pa .../ssl-9.4/ebin`, as a page of documentation had it.
 fn code_path(exhibit: &Exhibit, assignment: &Assignment, findings: &mut Vec<Finding>) {
     let versioned = |word: &str| {
@@ -300,92 +210,6 @@ fn code_path(exhibit: &Exhibit, assignment: &Assignment, findings: &mut Vec<Find
             .effect("after an upgrade of Erlang the directory is gone; with the packages of Debian neither -pa nor the path is needed")
             .remedy("take -pa and the path out"),
     );
-}
-
-/// The name that peers and tools look for in the node's certificate.
-fn node_name(case: &Case, exhibit: &Exhibit, file: &File) -> Option<Finding> {
-    let server = variable(file, &SERVER).filter(|server| is_tls(server))?;
-    let (certificate, matches_wildcards) = node_certificate(case, server)?;
-    let leaf = certificate.leaf()?;
-    let names = leaf.subject_alt_names()?;
-    let long = variable(file, &["USE_LONGNAME"]).is_some_and(|assignment| assignment.value == "true");
-    let given = variable(file, &["NODENAME"]).or_else(|| variable(file, &["HOSTNAME"]));
-    let carries = |host: &str| {
-        names.iter().any(|name| match name {
-            GeneralName::Dns(dns) => dns.covers(host) && (matches_wildcards || !dns.is_wildcard()),
-            GeneralName::Ip(address) => address.to_string() == host,
-            _ => false,
-        })
-    };
-    let shown = ui::path(&certificate.path);
-    match given {
-        Some(given) => {
-            let host = given.value.rsplit('@').next().unwrap_or_default();
-            let host = if long { host } else { host.split('.').next().unwrap_or(host) };
-            if host.is_empty() || host.contains('$') || carries(host) {
-                return None;
-            }
-            let problem = format!(
-                "the node is called {}, and the certificate in {shown} does not carry that name",
-                ui::quote(host)
-            );
-            let finding = at(exhibit, given.line, Severity::Error, "node-name-not-in-certificate", problem);
-            let effect = format!(
-                "peers and tools refuse the node: {{bad_cert,{{hostname_check_failed,{{requested,{:?}}},..}}}}",
-                ui::plain(host)
-            );
-            Some(
-                finding
-                    .cause(CauseId::NodeNameMismatch)
-                    .effect(effect)
-                    .remedy(format!("certgen issue node NAME --san {}", ui::shell(host))),
-            )
-        }
-        None if !long && !speaks_of_long_names(case) => {
-            let hosts = names.iter().filter_map(|name| match name {
-                GeneralName::Dns(host) => Some(host.as_str()),
-                _ => None,
-            });
-            let hosts: Vec<&str> = hosts.collect();
-            if hosts.is_empty() || hosts.iter().any(|host| !host.contains('.')) {
-                return None;
-            }
-            let problem =
-                format!("nodes have short names unless USE_LONGNAME=true, and the certificate in {shown} carries none");
-            let finding = at(exhibit, server.line, Severity::Warning, "short-name-not-in-certificate", problem);
-            Some(
-                finding
-                    .cause(CauseId::NodeNameMismatch)
-                    .effect("peers and tools refuse the node: {bad_cert,{hostname_check_failed,..}} with the short name as the requested one")
-                    .remedy("USE_LONGNAME=true, for a new cluster")
-                    .remedy("or put the short name into the certificate: certgen issue node HOST.DOMAIN does"),
-            )
-        }
-        None => None,
-    }
-}
-
-/// The certificate that the node shows to its peers, and whether they match wildcards.
-fn node_certificate<'c>(case: &'c Case, server: &Assignment) -> Option<(&'c Exhibit, bool)> {
-    if let Some(path) =
-        flag_pairs(&server.value).into_iter().find(|(flag, _)| *flag == "server_certfile").map(|(_, path)| path)
-    {
-        return case.named(Path::new(path)).map(|exhibit| (exhibit, false));
-    }
-    let path = PathBuf::from(option_file_path(server)?);
-    let Document::Erlang(file) = &case.named(&path)?.document else { return None };
-    let certificate = file.get("server")?.get("certfile")?.text()?;
-    let matches = file.get("client").is_some_and(|client| client.member("customize_hostname_check").is_some());
-    Some((case.named(Path::new(certificate))?, matches))
-}
-
-/// A manifest or a Compose file may set the variable.
-fn speaks_of_long_names(case: &Case) -> bool {
-    let word = b"USE_LONGNAME";
-    case.exhibits.iter().any(|exhibit| {
-        !matches!(exhibit.document, Document::Crypto(_))
-            && exhibit.bytes.windows(word.len()).any(|window| window == word)
-    })
 }
 
 #[cfg(test)]

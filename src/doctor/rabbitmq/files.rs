@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::broker::{Broker, Line, is_root};
 use crate::diagnosis::CauseId;
+use crate::doctor::deployment::is_carried;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity, crypto};
 use crate::ui;
 use crate::verify::Purpose;
@@ -69,6 +70,10 @@ impl Finding {
 /// Not there, where its directory is: a directory of which nothing is here proves nothing.
 fn missing(case: &Case, line: Line<'_>, found: Option<&Exhibit>, findings: &mut Vec<Finding>) {
     let path = Path::new(line.value());
+    // What a manifest carries lies in a pod, whose directories are not here.
+    if is_carried(&line.exhibit.path) {
+        return;
+    }
     if found.is_some_and(|exhibit| exhibit.path.file_name() == path.file_name()) || line.value().contains('$') {
         return;
     }

@@ -16,10 +16,10 @@ pub(super) struct Login {
 }
 
 pub(super) enum Source {
-    CommonName,
-    DistinguishedName,
+    Common,
+    Distinguished,
     /// The name of that kind and number, counted from 0.
-    AlternativeName(String, usize),
+    Alternative(String, usize),
 }
 
 impl Login {
@@ -35,13 +35,13 @@ impl Login {
                 return None;
             }
             let source = match get("ssl_cert_login_from").map(|setting| setting.value.as_str()) {
-                Some("common_name") => Source::CommonName,
+                Some("common_name") => Source::Common,
                 Some("subject_alternative_name" | "subject_alt_name") => {
                     let kind = get("ssl_cert_login_san_type").map_or("dns", |setting| setting.value.as_str());
                     let index = get("ssl_cert_login_san_index").and_then(|setting| setting.value.parse().ok());
-                    Source::AlternativeName(kind.to_owned(), index.unwrap_or(0))
+                    Source::Alternative(kind.to_owned(), index.unwrap_or(0))
                 }
-                _ => Source::DistinguishedName,
+                _ => Source::Distinguished,
             };
             Some(Self { file: exhibit.path.clone(), line, source })
         });
@@ -52,12 +52,12 @@ impl Login {
     pub(super) fn name(&self, certificate: &Certificate) -> Option<String> {
         match &self.source {
             // Of several common names RabbitMQ makes one with commas.
-            Source::CommonName => {
+            Source::Common => {
                 let names = certificate.subject().common_names();
                 (!names.is_empty()).then(|| names.join(","))
             }
-            Source::DistinguishedName => Some(certificate.subject().to_string()),
-            Source::AlternativeName(kind, index) => {
+            Source::Distinguished => Some(certificate.subject().to_string()),
+            Source::Alternative(kind, index) => {
                 let names = certificate.subject_alt_names().unwrap_or_default().iter();
                 let mut fitting = names.filter_map(|name| match (kind.as_str(), name) {
                     ("dns", GeneralName::Dns(name)) => Some(name.as_str().to_owned()),
@@ -74,12 +74,12 @@ impl Source {
     /// For people.
     pub(super) fn describe(&self) -> String {
         match self {
-            Self::CommonName => "the common name".to_owned(),
-            Self::DistinguishedName => "the whole subject".to_owned(),
-            Self::AlternativeName(kind, 0) => {
+            Self::Common => "the common name".to_owned(),
+            Self::Distinguished => "the whole subject".to_owned(),
+            Self::Alternative(kind, 0) => {
                 format!("a subject alternative name of the kind {}", crate::ui::plain(kind))
             }
-            Self::AlternativeName(kind, index) => {
+            Self::Alternative(kind, index) => {
                 format!(
                     "subject alternative name number {index}, counted from 0, of the kind {}",
                     crate::ui::plain(kind)

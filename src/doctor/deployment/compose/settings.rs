@@ -107,7 +107,7 @@ fn ports(broker: &Service<'_>, confs: &[&Exhibit]) -> Option<Finding> {
 
 /// The last value of a setting.
 fn value(confs: &[&Exhibit], key: &str) -> Option<String> {
-    confs.iter().flat_map(|conf| settings(conf)).filter(|(known, _)| known == key).map(|(_, value)| value).last()
+    confs.iter().flat_map(|conf| settings(conf)).filter(|(known, _)| known == key).map(|(_, value)| value).next_back()
 }
 
 /// Keys and values of a rabbitmq.conf.
