@@ -44,6 +44,11 @@ pub(crate) fn run(args: &ExplainArgs, env: &mut Env) -> Result<Answer> {
     }
     let text = args.text.join(" ");
     let matches = explain::explain(&text);
+    let harmless = explain::harmless(&text);
+    if matches.is_empty() && !harmless.is_empty() {
+        tell::harmless(&harmless, env)?;
+        return Ok(Answer::Yes);
+    }
     if matches.is_empty() {
         if env.json {
             ui::items::<()>(env, &[])?;

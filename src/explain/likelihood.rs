@@ -2,7 +2,7 @@
 //!
 //! Each text that was found is a witness: it gives every cause that prints it the share of its weight. A cause that a witness does
 //! not know loses almost everything by it, so the cause that all of them know wins, and two texts that have nothing in common
-//! leave both their causes standing.
+//! leave both their causes standing. A witness that knows all that another knows, and more, is not heard.
 
 use std::collections::BTreeMap;
 
@@ -45,8 +45,10 @@ pub(super) fn rank(hits: Vec<Hit>) -> Vec<Match> {
             }
         }
     }
+    let told: Vec<&Hit> =
+        witnesses.iter().enumerate().filter(|(at, _)| counts(*at, &witnesses)).map(|(_, hit)| *hit).collect();
     for (at, one) in causes.iter().enumerate() {
-        scores.insert(at, witnesses.iter().map(|hit| share(hit, one)).product());
+        scores.insert(at, told.iter().map(|hit| share(hit, one)).product());
     }
     let whole: f64 = scores.values().sum();
     let mut ranked: Vec<(f64, Match)> =
@@ -62,6 +64,19 @@ pub(super) fn rank(hits: Vec<Hit>) -> Vec<Match> {
         _ => Likelihood::Possible,
     };
     ranked.into_iter().map(|(score, one)| Match { likelihood: named(score), ..one }).collect()
+}
+
+/// Whether a witness says something of its own. `certificate verify failed` knows every cause of the reason that stands
+/// behind it, and the reason has weighed them already; of two that know the same, the first is heard.
+fn counts(at: usize, witnesses: &[&Hit]) -> bool {
+    let knows = |wide: &Hit, narrow: &Hit| {
+        narrow.text.said.iter().all(|(cause, _)| wide.text.said.iter().any(|(other, _)| other.id == cause.id))
+    };
+    let own = witnesses[at];
+    let echoes = |(other_at, other): (usize, &&Hit)| {
+        other_at != at && knows(own, other) && (other_at < at || !knows(other, own))
+    };
+    !witnesses.iter().enumerate().any(echoes)
 }
 
 /// What one witness says about a cause.

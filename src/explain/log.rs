@@ -14,7 +14,7 @@ use memchr::{memchr, memchr_iter, memrchr};
 
 use super::index::{Index, automaton, traces};
 use super::plain::Plain;
-use super::{Match, likelihood, moment, named};
+use super::{Match, harmless_in, likelihood, moment, named};
 use crate::diagnosis::CauseId;
 
 /// How much is read at once.
@@ -163,7 +163,7 @@ impl Log {
         let plain = Plain::of(text);
         let matches = likelihood::rank(Index::whole().find(&plain, false));
         let Some(first) = matches.first() else {
-            if suspects().is_match(text) {
+            if suspects().is_match(text) && harmless_in(&plain).is_empty() {
                 self.unknown.count += 1;
                 if self.unknown.samples.len() < MOST_SAMPLES {
                     self.unknown.samples.push((spot(), plain.readable().trim().to_owned()));

@@ -93,6 +93,24 @@ pub fn notes(matches: &[Match]) -> Vec<&'static str> {
     diagnosis::notes().iter().filter(applies).map(|note| note.note.as_str()).collect()
 }
 
+/// What has to be known about a text that looks like trouble and is none.
+pub fn harmless(text: &str) -> Vec<&'static str> {
+    let mut end = text.len().min(LONGEST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    harmless_in(&Plain::of(&text.as_bytes()[..end]))
+}
+
+fn harmless_in(plain: &Plain) -> Vec<&'static str> {
+    let stands = |text: &String| {
+        let wanted = Plain::of(text.as_bytes()).squeezed;
+        memchr::memmem::find(&plain.squeezed, &wanted).is_some()
+    };
+    let notes = diagnosis::notes().iter().filter(|note| note.harmless && note.texts.iter().any(stands));
+    notes.map(|note| note.note.as_str()).collect()
+}
+
 /// The texts of the catalogue that share most words with `text`, best first: what somebody who got no answer may have meant.
 pub fn nearest(text: &str) -> Vec<(CauseId, &'static str)> {
     let words = |text: &str| -> Vec<String> {

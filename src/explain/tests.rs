@@ -132,6 +132,117 @@ fn a_text_that_names_the_cause_settles_a_vague_one() {
     assert_eq!(ids(two), ["user-unknown", "setting-unknown"]);
 }
 
+/// What RabbitMQ 3.10.8 (Erlang 25), 4.0 (Erlang 27) and clients printed when the fault was made on purpose: the fault is
+/// among the answers, and what is more frequent stays before it.
+#[test]
+fn what_brokers_and_clients_printed_leads_to_the_fault() {
+    let general = "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed";
+    let tools = " * TCP connection succeeded but Erlang distribution failed";
+    for (who, text, first, fault) in [
+        ("python 3.11", &*format!("{general}: certificate is not yet valid (_ssl.c:1006)"), "", "server-not-yet-valid"),
+        ("python 3.11", &format!("{general}: EE certificate key too weak (_ssl.c:1006)"), "", "key-too-weak"),
+        (
+            "python 3.11",
+            &format!("{general}: unable to get local issuer certificate (_ssl.c:1006)"),
+            "server-ca-unknown",
+            "authority-same-name",
+        ),
+        (
+            "3.10, 4.0",
+            "TLS server: In state wait_cert received CLIENT ALERT: Fatal - Certificate Unknown",
+            "server-ca-unknown",
+            "server-expired",
+        ),
+        (
+            "java",
+            "PKIX path validation failed: java.security.cert.CertPathValidatorException: Path does not chain with any of the trust anchors",
+            "",
+            "authority-same-name",
+        ),
+        (
+            "3.10",
+            "TLS server: In state certify at ssl_handshake.erl:2109 generated SERVER ALERT: Fatal - Bad Certificate",
+            "",
+            "client-ca-unknown",
+        ),
+        (
+            "4.0",
+            "TLS server: In state certify at ssl_handshake.erl:2173 generated SERVER ALERT: Fatal - Bad Certificate\n - selfsigned_peer",
+            "",
+            "client-ca-unknown",
+        ),
+        (
+            "pika, 3.10",
+            "pika.exceptions.IncompatibleProtocolError: StreamLostError: (\"Stream connection lost: SSLError(1, '[SSL: SSLV3_ALERT_CERTIFICATE_EXPIRED] sslv3 alert certificate expired (_ssl.c:2580)')\",)",
+            "client-expired",
+            "client-not-yet-valid",
+        ),
+        (
+            "kombu, 3.10",
+            "amqp.exceptions.AccessRefused: (0, 0): (403) ACCESS_REFUSED - Login was refused using authentication mechanism EXTERNAL. For details see the broker logfile.",
+            "user-unknown",
+            "certificate-not-asked",
+        ),
+        ("pika", "pika.exceptions.AuthenticationError: PLAIN", "", "mechanism-not-chosen"),
+        ("pika", "pika.exceptions.AuthenticationError: EXTERNAL", "", "mechanism-not-offered"),
+        ("node", "Error: read ECONNRESET code: 'ECONNRESET'", "plain-client-on-tls", "key-password-wrong"),
+        ("java", "javax.net.ssl.SSLHandshakeException: Invalid ECDH ServerKeyExchange signature", "", "key-mismatch"),
+        (
+            "3.10, 4.0",
+            "TLS server: In state wait_cert received CLIENT ALERT: Fatal - Handshake Failure",
+            "",
+            "key-mismatch",
+        ),
+        (
+            "3.10",
+            "TLS server: In state start at tls_handshake_1_3.erl:2989 generated SERVER ALERT: Fatal - Handshake Failure\n - unable_to_supply_acceptable_cert",
+            "",
+            "hash-too-weak",
+        ),
+        (
+            "python 3.11",
+            "ssl.SSLError: [SSL: SSLV3_ALERT_HANDSHAKE_FAILURE] sslv3 alert handshake failure (_ssl.c:1006)",
+            "client-missing",
+            "hash-too-weak",
+        ),
+        ("rabbitmqctl, 4.0", tools, "node-tools-plain", "node-ca-unknown"),
+        (
+            "4.0",
+            "TLS server: In state hello at tls_record.erl:532 generated SERVER ALERT: Fatal - Unexpected Message\n - {unsupported_record_type,0}",
+            "",
+            "node-tools-plain",
+        ),
+        ("curl, 3.10", "curl: (1) Received HTTP/0.9 when not allowed", "", "plain-client-on-tls"),
+        (
+            "curl, 3.10",
+            "curl: (56) OpenSSL SSL_read: OpenSSL/3.0.19: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0",
+            "client-missing",
+            "management-asks-certificate",
+        ),
+    ] {
+        let found = ids(text);
+        let first = if first.is_empty() { fault } else { first };
+        assert_eq!(found.first().map(String::as_str), Some(first), "{who}: {text} gives {found:?}");
+        assert!(found.iter().any(|id| id == fault), "{who}: {text} gives {found:?}");
+    }
+}
+
+/// 3.10 logs it as fatal, 4.0 as a warning, when a Java client closes its connection.
+#[test]
+fn a_client_that_takes_its_leave_is_no_trouble() {
+    let leave = "\
+2026-11-28 16:13:52.211684+00:00 [notice] <0.1300.0> TLS server: In state connection received CLIENT ALERT: Fatal - User Canceled
+2026-11-28 16:13:52.211700+00:00 [error] <0.1300.0> closing AMQP connection <0.1300.0> (127.0.0.1:41154 -> 127.0.0.1:5671):
+2026-11-28 16:13:52.211700+00:00 [error] <0.1300.0> {inet_error,{tls_alert,{user_canceled,\"TLS server: In state connection received CLIENT ALERT: Warning - User Canceled\\n\"}}}
+";
+    let found = summary(leave);
+    assert!(found.groups.is_empty() && found.unknown.count == 0, "{found:?}");
+    assert!(explain(leave).is_empty() && harmless(leave)[0].contains("It is no cause"), "{:?}", ids(leave));
+    assert!(harmless("ALERT: Fatal - Unknown CA").is_empty());
+    let beside = summary([leave, BROKER].concat());
+    assert_eq!((beside.groups.len(), beside.unknown.count), (4, 1));
+}
+
 #[test]
 fn other_words_are_not_known() {
     for text in [

@@ -119,6 +119,19 @@ fn an_unknown_text_is_said_to_be_unknown() {
     assert!(!hostile.stderr.contains(['\u{1b}', '\u{202e}']));
 }
 
+/// It is explained, and it is no cause.
+#[test]
+fn what_only_looks_like_trouble_is_told_as_such() {
+    let world = World::new();
+    let text = "TLS server: In state connection received CLIENT ALERT: Warning - User Canceled";
+    let said = world.certgen(["explain", text]).run().success().stdout_has("It is no cause");
+    assert_eq!(said.stderr, "");
+    let json = world.certgen(["explain", "--json", text]).run().success().json();
+    assert_eq!(json["items"].as_array().map(Vec::len), Some(0));
+    let both = format!("{text}\n{text}: Fatal - Unknown CA");
+    world.certgen(["explain", &both]).run().success().stdout_has("server-ca-unknown");
+}
+
 /// A worker's whole traceback, as it is copied from a terminal.
 #[test]
 fn a_traceback_of_many_lines_is_explained() {

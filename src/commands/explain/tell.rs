@@ -61,6 +61,14 @@ pub(super) fn causes(matches: &[Match], env: &mut Env) -> Result<()> {
     people(matches, env)
 }
 
+/// Tells that the text means nothing by itself.
+pub(super) fn harmless(notes: &[&str], env: &mut Env) -> Result<()> {
+    if env.json {
+        return ui::items::<()>(env, &[]);
+    }
+    notes.iter().try_for_each(|note| prose(env, "", note))
+}
+
 /// What people read: what misleads, the likely causes, the others by title.
 pub(super) fn people(matches: &[Match], env: &mut Env) -> Result<()> {
     for note in explain::notes(matches) {
