@@ -45,6 +45,7 @@ const ROWS: &[Row] = &[
     // Nobody who sees the leaf alone can tell.
     row("D1 no intermediate", ALL, &["server-chain-incomplete", "server-ca-unknown"]),
     row("D1 same name", ALL, &["authority-same-name"]),
+    row("D1 device", &[Explain], &["server-ca-unknown"]),
     row("D2 another authority", ALL, &["client-ca-unknown"]),
     row("D2 no intermediate", ALL, &["client-chain-incomplete", "client-ca-unknown"]),
     row("D2 self-signed", ALL, &["client-ca-unknown"]),
@@ -72,7 +73,6 @@ const ROWS: &[Row] = &[
     row("D12", WIRE, &["client-missing"]),
     row("D13 AMQP", &[Explain], &["plain-client-on-tls"]),
     row("D13 HTTP", &[Explain], &["plain-client-on-tls"]),
-    row("D13 MQTT", &[Explain], &["plain-client-on-tls"]),
     row("D14", WIRE, &["tls-client-on-plain"]),
     row("D15", &[Explain], &["version-too-old"]),
     row("D16", ALL, &["hash-too-weak"]),
