@@ -31,17 +31,19 @@ impl Document {
         if is_binary && let Ok(things) = inspect::read_with_password(bytes, password) {
             return Self::Crypto(things);
         }
+        let text = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)).ok();
+        // A program may carry PEM in a text of its own.
+        if let Some(program) = text.and_then(python::File::recognise) {
+            return Self::Python(program);
+        }
         if let Some(label) = first_block(bytes) {
             return Self::Crypto(blocks(bytes, label, password));
         }
-        let Ok(text) = std::str::from_utf8(bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)) else {
-            return Self::Other;
-        };
+        let Some(text) = text else { return Self::Other };
         if let Some(value) = Some(text.trim_start()).filter(|t| t.starts_with('{')).and_then(json) {
             return Self::Json(value);
         }
         None.or_else(|| erlang::File::recognise(text).map(Self::Erlang))
-            .or_else(|| python::File::recognise(text).map(Self::Python))
             .or_else(|| environment::File::recognise(text).map(Self::Environment))
             .or_else(|| conf::File::recognise(text).map(Self::Conf))
             .or_else(|| yaml::File::recognise(text).map(Self::Yaml))

@@ -23,7 +23,7 @@ impl Target {
             Self::RabbitMq(..=2, _) | Self::RabbitMq(3, ..=9) => 23,
             Self::RabbitMq(3, 10) => 24,
             Self::RabbitMq(3, 11 | 12) => 25,
-            Self::RabbitMq(3, _) | Self::RabbitMq(4, ..=2) => 26,
+            Self::RabbitMq(3, _) | Self::RabbitMq(4, ..=1) => 26,
             Self::RabbitMq(..) => 27,
         }
     }

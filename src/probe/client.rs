@@ -77,7 +77,7 @@ fn because(question: &Question<'_>, seen: &Observation, alert: Option<&str>, sai
             ),
         ),
         Some("certificate_required") => by_broker(CauseId::ClientMissing, format!("{said} though {whom} was sent")),
-        Some(alert) if matches!(alert, "decrypt_error" | "decode_error") => {
+        Some("decrypt_error" | "decode_error") => {
             Stop::unknown(Side::Broker, format!("{said} to the signature of {whom}"))
         }
         _ => Stop::unknown(Side::Broker, format!("{said} to {whom}, and nothing here speaks against that certificate")),

@@ -158,7 +158,7 @@ fn untrusted(
     let completed = verify(&verify::Question { untrusted: &together, ..asked.clone() });
     if completed.anchored {
         let missing = completed.chain.iter().find(|c| !served.contains(c) && !anchors.contains(c));
-        let missing = missing.map(|c| named(c)).unwrap_or_default();
+        let missing = missing.map(named).unwrap_or_default();
         return (CauseId::ServerChainIncomplete, format!("it does not send {missing}"));
     }
     if leaf.is_self_issued() && leaf.is_signed_by(leaf) {

@@ -78,7 +78,7 @@ fn celery(version: Version) {
     bad(&mut checks, &at(5671, &["--client", "expired"]), "client-expired", "broker");
     bad(&mut checks, &at(5671, &["--client", "early"]), "client-not-yet-valid", "broker");
     bad(&mut checks, &at(5671, &["--client", "server/impostor.example.com"]), "client-purpose", "broker");
-    let foreign = |file: &str| stranger.pki(&format!("client/celery_worker/{file}")).display().to_string();
+    let foreign = |file: &str| stranger.pki(format!("client/celery_worker/{file}")).display().to_string();
     let (certificate, key) = (foreign("client_certificate.pem"), foreign("client_key.pem"));
     let pair = ["--certificate", &certificate, "--key", &key];
     bad(&mut checks, &at(5671, &pair), "client-ca-unknown", "broker");

@@ -73,13 +73,13 @@ def name_error():
 
 def with_kombu(host="127.0.0.1", login_method=None, **options):
     connection = kombu.Connection(
-        hostname=host, port=PORT, transport="pyamqp", login_method=login_method, ssl=options, connect_timeout=3
+        hostname=host, port=PORT, transport="pyamqp", login_method=login_method, ssl=options, connect_timeout=20
     )
     connection.connect()
 
 
 def with_aio_pika(**options):
-    asyncio.run(aio_pika.connect(host="localhost", port=PORT, timeout=3, **options))
+    asyncio.run(aio_pika.connect(host="localhost", port=PORT, timeout=20, **options))
 
 
 def with_paho(insecure=False, **options):

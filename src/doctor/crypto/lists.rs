@@ -1,6 +1,6 @@
 //! Revocation lists: does the broker find them, are they current, and whom do they name?
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use super::index::{Index, can_check};
@@ -158,12 +158,6 @@ fn gaps(directory: &Path, names: &BTreeSet<(String, u32)>, findings: &mut Vec<Fi
         );
         return;
     }
-}
-
-/// The serial numbers on the lists of a case, each with its issuer's name.
-pub(in crate::doctor) fn revoked_serials(case: &Case) -> HashSet<(&[u8], SerialNumber)> {
-    let lists = case.exhibits.iter().flat_map(crls);
-    lists.flat_map(|crl| crl.revoked().map(|entry| (crl.issuer().der(), entry.serial))).collect()
 }
 
 /// Certificates that are in use here and on a list. What a PKI of certgen's revoked itself, `certgen list` tells.

@@ -30,7 +30,6 @@ use crate::x509::{Certificate, ExtendedKeyUsage};
 use index::Index;
 
 pub(super) use chain::chain;
-pub(super) use lists::revoked_serials;
 pub(super) use pair::pair;
 
 /// The checks of this room. They share an index of all certificates, so they are one to those outside.

@@ -74,7 +74,7 @@ const BRINGS: &[(&str, &str)] = &[
 pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
     for broker in Broker::all(case) {
         for protocol in PROTOCOLS {
-            without_certificate(&broker, protocol, findings);
+            without_certificate(case, &broker, protocol, findings);
             without_plugin(&broker, protocol, findings);
             plain_on_tls_port(&broker, protocol, findings);
         }
@@ -95,7 +95,7 @@ fn ports<'c>(broker: &'c Broker<'_>, prefix: &'c str) -> impl Iterator<Item = (u
     listeners.filter_map(|line| Some((line.value().rsplit(':').next()?.parse().ok()?, line)))
 }
 
-fn without_certificate(broker: &Broker<'_>, protocol: &Protocol, findings: &mut Vec<Finding>) {
+fn without_certificate(case: &Case, broker: &Broker<'_>, protocol: &Protocol, findings: &mut Vec<Finding>) {
     let Some((_, line)) = ports(broker, protocol.tls).next() else { return };
     let is_shared = protocol.options == "ssl_options";
     if is_shared && broker.options_are_replaced() {
@@ -107,9 +107,13 @@ fn without_certificate(broker: &Broker<'_>, protocol: &Protocol, findings: &mut 
     };
     // 4.x takes certificate and key from inside the file too.
     let inline = |option: &str| broker.below(protocol.options).any(|line| line.key().contains(option));
+    // Without a keyfile the key is read from the certfile: 3.10 and 4.0 listen with combined_keys.pem alone.
+    let certificate =
+        broker.value(&format!("{}.certfile", protocol.options)).and_then(|path| case.named(path.as_ref()));
+    let combined = certificate.is_some_and(|exhibit| exhibit.keys().next().is_some());
     let missing: Vec<String> = [("certfile", ".cert"), ("keyfile", ".key.")]
         .iter()
-        .filter(|(file, inside)| !has(file) && !inline(inside))
+        .filter(|(file, inside)| !(has(file) || inline(inside) || combined && *file == "keyfile"))
         .map(|(file, _)| format!("{}.{file}", protocol.options))
         .collect();
     if missing.is_empty() {
@@ -215,6 +219,9 @@ fn lists(broker: &Broker<'_>, findings: &mut Vec<Finding>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::KeyType;
+    use crate::x509::sample::HIERARCHY;
+    use crate::x509::test_support::key;
 
     fn codes(conf: &str, plugins: &str) -> Vec<(usize, &'static str)> {
         let case = Case::of(&[("etc/enabled_plugins", plugins), ("etc/rabbitmq.conf", conf)]);
@@ -234,6 +241,19 @@ mod tests {
             [(2, "listener-without-certificate")]
         );
         assert_eq!(codes(&format!("{PAIR}management.ssl.port = 15671\n"), ALL), [(3, "listener-without-certificate")]);
+    }
+
+    #[test]
+    fn one_file_may_hold_certificate_and_key() {
+        let certificate = HIERARCHY.server.pem();
+        let both = certificate.clone() + &key(KeyType::EcdsaP256, 0).to_pem();
+        let conf = "listeners.tcp = none\nlisteners.ssl.default = 5671\nssl_options.certfile = /etc/certs/both.pem\n";
+        for (text, told) in [(&both, 0), (&certificate, 1)] {
+            let case = Case::of(&[("etc/certs/both.pem", text), ("etc/rabbitmq.conf", conf)]);
+            let mut findings = Vec::new();
+            check(&case, &mut findings);
+            assert_eq!(findings.len(), told, "{findings:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Options of a listener that Erlang's TLS refuses although rabbitmq.conf may hold them: asked of OTP 25 and 27.
+//! Options of a listener that Erlang's TLS refuses although rabbitmq.conf may hold them: asked of OTP 25 and 27. RabbitMQ 4.0 says
+//! that it is complete, and the port stays closed.
 
 use super::broker::{Broker, Line};
 use crate::diagnosis::CauseId;
@@ -21,14 +22,13 @@ pub(super) fn check(case: &Case, findings: &mut Vec<Finding>) {
             let lines: Vec<Line<'_>> = broker.below(&group).collect();
             findings.extend(lines.iter().filter_map(|line| unknown(*line)));
             findings.extend(gap(prefix, &lines).or_else(|| old(&lines)));
-            findings.extend(renegotiation(&broker, prefix, &lines));
             findings.extend(nobody_to_trust(&broker, prefix));
         }
     }
 }
 
 fn dead(line: Line<'_>, code: &'static str, problem: String, says: &str) -> Finding {
-    let effect = format!("Erlang refuses the options, and the listener does not come up: \"{says}\"");
+    let effect = format!("the broker starts, Erlang refuses the options, and the port stays closed: \"{says}\"");
     line.finding(Severity::Error, code, problem).cause(CauseId::ListenerDead).effect(effect)
 }
 
@@ -77,15 +77,6 @@ fn old(lines: &[Line<'_>]) -> Option<Finding> {
     )
 }
 
-/// There is no renegotiation in TLS 1.3. `ssl_options` is another matter: RabbitMQ starts with it, and clients connect.
-fn renegotiation(broker: &Broker<'_>, prefix: &str, lines: &[Line<'_>]) -> Option<Finding> {
-    let alone = prefix != "ssl_options" && !lines.is_empty() && lines.iter().all(|line| line.value() == "tlsv1.3");
-    let line = broker.get(&format!("{prefix}.client_renegotiation")).filter(|_| alone)?;
-    let problem = format!("{} has no meaning with TLS 1.3 alone", line.key());
-    let says = "{options,incompatible,[client_renegotiation,{versions,['tlsv1.3']}]}";
-    Some(dead(line, "option-of-another-version", problem, says).remedy("take the line out"))
-}
-
 /// Clients are to be verified, and against nobody.
 fn nobody_to_trust(broker: &Broker<'_>, prefix: &str) -> Option<Finding> {
     let line = broker.get(&format!("{prefix}.verify")).filter(|line| line.value() == "verify_peer")?;
@@ -128,13 +119,6 @@ mod tests {
         assert_eq!(codes(&versions(&["tlsv1.3", "tlsv1.1"])), [(2, "tls-version-gap", Severity::Error)]);
         assert_eq!(codes(&versions(&["tlsv1.2", "tlsv1.1"])), [(2, "tls-version-old", Severity::Warning)]);
         assert_eq!(codes(&versions(&["tlsv1.1"])), [(1, "tls-version-old", Severity::Error)]);
-    }
-
-    #[test]
-    fn renegotiation_and_tls_1_3_alone_exclude_each_other_but_for_amqp() {
-        let conf = |prefix: &str| format!("{prefix}.versions.1 = tlsv1.3\n{prefix}.client_renegotiation = false\n");
-        assert_eq!(codes(&conf("management.ssl")), [(2, "option-of-another-version", Severity::Error)]);
-        assert_eq!(codes(&conf("ssl_options")), []);
     }
 
     #[test]

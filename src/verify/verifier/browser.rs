@@ -24,7 +24,7 @@ pub(super) fn refusal(ask: &Ask<'_>) -> Option<String> {
 
 fn in_chain(ask: &Ask<'_>, chain: &Chain<'_>) -> Option<&'static str> {
     let all = 0..chain.certificates.len();
-    let purpose = if ask.purpose() == Purpose::Any { Purpose::Any } else { ask.purpose() };
+    let purpose = ask.purpose();
     if all.clone().any(|index| chain.is_expired(index) || chain.is_early(index)) {
         return Some("ERR_CERT_DATE_INVALID");
     }

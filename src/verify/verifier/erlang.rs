@@ -66,7 +66,10 @@ fn fault<'a>(ask: &Ask<'a>, release: Release, names: Match) -> Option<(Fault, Ce
     }
     let verdict =
         ask.to_roots.judge(|chain| in_chain(ask, chain, release).map(|fault| (fault, chain.certificates.clone())));
-    let name = || name_rule(release, names).misses(ask).then(|| (Fault::Name, vec![ask.leaf()]));
+    // Measured on the distribution port: OTP 25 does not take the address of a node for an address.
+    let is_address = matches!(ask.name(), Some(PeerName::Ip(_)));
+    let unread = release == Release::R25 && is_address && ask.purpose() == Purpose::Node;
+    let name = || (unread || name_rule(release, names).misses(ask)).then(|| (Fault::Name, vec![ask.leaf()]));
     match verdict {
         Some(verdict) => verdict.err().or_else(name),
         None => {
@@ -242,7 +245,7 @@ pub fn erlang_refuses(
     let question = Question { untrusted: &presented[1..], purpose: Some(purpose), ..Question::new(leaf, bundle, now) };
     let found = Ask::with(&question, |ask| {
         let (fault, chain) = fault(ask, Release::R29, Match::Default)?;
-        Some(in_words(&fault, &chain))
+        in_words(&fault, &chain)
     });
     // A client sends its chain only to a server that names the issuer of the chain's end among its authorities.
     let is_named = bundle.iter().any(|ca| ca.subject().der() == end.issuer().der());
@@ -255,25 +258,22 @@ pub fn erlang_refuses(
     found.or_else(unsent)
 }
 
-/// The word of the log, and what is meant.
-fn in_words(fault: &Fault, chain: &[&Certificate]) -> String {
+/// The word of the log, and what is meant. `None`: it is about the key of the leaf or its name, not about its authorities.
+fn in_words(fault: &Fault, chain: &[&Certificate]) -> Option<String> {
     let issuer = chain.last().map(|last| ui::quote(&last.issuer().to_string())).unwrap_or_default();
-    match fault {
+    Some(match fault {
+        Fault::KeyUsageMismatch | Fault::Hash | Fault::ShortKey | Fault::Name => return None,
         Fault::UnknownCa => format!("unknown_ca: nobody trusts {issuer}"),
         Fault::SelfSigned => "selfsigned_peer: the certificate signed itself".to_owned(),
         Fault::Expired => "certificate_expired: a certificate of the chain is not valid at this time".to_owned(),
         Fault::Purpose => "invalid_ext_keyusage: the certificate is for another purpose".to_owned(),
         Fault::PurposeOfAuthority(_) => "ca_invalid_ext_keyusage: an authority is for another purpose".to_owned(),
-        Fault::KeyUsageMismatch => "key_usage_mismatch: the key may not sign a handshake".to_owned(),
         Fault::CriticalExtension => "unknown_critical_extension: nobody knows a critical extension".to_owned(),
         Fault::NameConstraints => "subject_alt_name_not_permitted: a name is outside the constraints".to_owned(),
         Fault::PathLength => "max_path_length_reached: there are too many intermediates".to_owned(),
         Fault::BasicConstraints => "missing_basic_constraint: an issuer is no authority".to_owned(),
         Fault::KeyUsage => "invalid_key_usage: an issuer may not sign certificates".to_owned(),
-        Fault::Hash => "no_suitable_signature_algorithm: a signature with SHA-1 or weaker".to_owned(),
-        Fault::ShortKey => "handshake_failure: an RSA key of less than 2048 bits".to_owned(),
-        Fault::Name => "hostname_check_failed: the certificate is for another name".to_owned(),
-    }
+    })
 }
 
 #[cfg(test)]

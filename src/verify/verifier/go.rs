@@ -21,7 +21,8 @@ pub(super) fn refusal(ask: &Ask<'_>) -> Option<String> {
         Some(verdict) => verdict.err(),
         // Read: a leaf that stands in the pool is its own chain.
         None if ask.is_pinned() => NAMES.misses(ask).then(|| name(ask)),
-        None => Some(NAMES.misses(ask).then(|| name(ask)).unwrap_or_else(|| unknown(&ask.to_anchors))),
+        None if NAMES.misses(ask) => Some(name(ask)),
+        None => Some(unknown(&ask.to_anchors)),
     };
     fault.map(|text| format!("x509: {text}"))
 }

@@ -135,10 +135,8 @@ fn extensions(ask: &Ask<'_>, chain: &Chain<'_>, index: usize, manner: &Manner) -
             return Some(Fault::NotAnAuthority);
         }
     }
-    if manner.strict {
-        if let Some(text) = strict(chain, index) {
-            return Some(Fault::Strict(text));
-        }
+    if let Some(text) = strict(chain, index).filter(|_| manner.strict) {
+        return Some(Fault::Strict(text));
     }
     if !serves(certificate, ask.purpose(), false) || (index == 0 && !may_shake_hands(certificate, ask.purpose())) {
         return Some(Fault::Purpose);

@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::{Definitions, shown};
 use crate::diagnosis::CauseId;
-use crate::doctor::crypto::revoked_serials;
 use crate::doctor::rabbitmq::user_name::Login;
 use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
+use crate::inspect::Thing;
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{Certificate, ExtendedKeyUsage};
+use crate::x509::{Certificate, Crl, ExtendedKeyUsage};
 
 fn tags(user: &Value) -> Vec<&str> {
     match &user["tags"] {
@@ -120,21 +120,25 @@ pub(super) fn certificates(case: &Case, all: &[Definitions<'_>], findings: &mut 
     }
 }
 
-/// Certificates that log in: for clients, and neither an authority nor a server.
+/// Certificates that log in: for clients, and neither an authority nor a server. Who is revoked has no user, and rightly so.
 fn clients(case: &Case) -> impl Iterator<Item = (&Exhibit, &Certificate)> {
+    let lists: Vec<&Crl> = case
+        .exhibits
+        .iter()
+        .flat_map(Exhibit::things)
+        .filter_map(|thing| if let Thing::Crl(crl) = thing { Some(&**crl) } else { None })
+        .collect();
+    let revoked = move |certificate: &Certificate| {
+        lists.iter().any(|crl| crl.issuer() == certificate.issuer() && crl.find(certificate.serial()).is_some())
+    };
     let candidates = case.exhibits.iter().filter(|exhibit| {
         matches!(case.place(&exhibit.path), Place::Elsewhere | Place::Identity(Role::Client) | Place::Emitted)
     });
-    // Who is revoked has no user any more, and needs none.
-    let revoked = revoked_serials(case);
     candidates.filter_map(move |exhibit| {
         let leaf = exhibit.leaf()?;
-        if revoked.contains(&(leaf.issuer().der(), leaf.serial().clone())) {
-            return None;
-        }
         let usages = leaf.extended_key_usage()?;
         let client = usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth);
-        client.then_some((exhibit, leaf))
+        (client && !revoked(leaf)).then_some((exhibit, leaf))
     })
 }
 

@@ -58,6 +58,10 @@ pub(super) fn purpose(text: &str) -> Option<super::Kind> {
     if text.strip_prefix('[').is_some_and(|rest| word(rest).starts_with("rabbitmq_")) {
         return Some(super::Kind::Plugins);
     }
+    // `[section]` on a line of its own, as INI files begin.
+    if text.lines().next().is_some_and(|line| line.trim_end().ends_with(']') && !line.contains(['{', ','])) {
+        return None;
+    }
     text.match_indices('{').take(16).find_map(|(at, _)| {
         let rest = text[at + 1..].trim_start();
         let word = word(rest);
