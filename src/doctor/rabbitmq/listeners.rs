@@ -113,7 +113,7 @@ fn without_certificate(case: &Case, broker: &Broker<'_>, protocol: &Protocol, fi
     let combined = certificate.is_some_and(|exhibit| exhibit.keys().next().is_some());
     let missing: Vec<String> = [("certfile", ".cert"), ("keyfile", ".key.")]
         .iter()
-        .filter(|(file, inside)| !has(file) && !inline(inside) && !(combined && *file == "keyfile"))
+        .filter(|(file, inside)| !(has(file) || inline(inside) || combined && *file == "keyfile"))
         .map(|(file, _)| format!("{}.{file}", protocol.options))
         .collect();
     if missing.is_empty() {

@@ -42,7 +42,7 @@ impl Known {
             ),
             word => word == value,
         };
-        self.values.is_empty() || self.values.iter().any(|word| fits(word))
+        self.values.is_empty() || self.values.iter().any(fits)
     }
 
     /// Whether that release has it.
