@@ -2,6 +2,7 @@
 
 mod advanced;
 mod broker;
+mod clients;
 mod definitions;
 mod environment;
 mod files;
@@ -27,6 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
     inter_node::check,
     environment::check,
     definitions::check,
+    clients::check,
     plugins::check,
     versions::check,
     upgrade::check,

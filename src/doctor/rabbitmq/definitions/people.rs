@@ -7,12 +7,10 @@ use serde_json::Value;
 
 use super::{Definitions, shown};
 use crate::diagnosis::CauseId;
+use crate::doctor::rabbitmq::clients::clients;
 use crate::doctor::rabbitmq::user_name::Login;
-use crate::doctor::{Case, Exhibit, Finding, Place, Severity};
-use crate::inspect::Thing;
-use crate::profile::Role;
+use crate::doctor::{Case, Exhibit, Finding, Severity};
 use crate::ui;
-use crate::x509::{Certificate, Crl, ExtendedKeyUsage};
 
 fn tags(user: &Value) -> Vec<&str> {
     match &user["tags"] {
@@ -118,28 +116,6 @@ pub(super) fn certificates(case: &Case, all: &[Definitions<'_>], findings: &mut 
         };
         findings.extend(finding.filter(|finding| told.insert((finding.code, finding.problem.clone()))));
     }
-}
-
-/// Certificates that log in: for clients, and neither an authority nor a server. Who is revoked has no user, and rightly so.
-fn clients(case: &Case) -> impl Iterator<Item = (&Exhibit, &Certificate)> {
-    let lists: Vec<&Crl> = case
-        .exhibits
-        .iter()
-        .flat_map(Exhibit::things)
-        .filter_map(|thing| if let Thing::Crl(crl) = thing { Some(&**crl) } else { None })
-        .collect();
-    let revoked = move |certificate: &Certificate| {
-        lists.iter().any(|crl| crl.issuer() == certificate.issuer() && crl.find(certificate.serial()).is_some())
-    };
-    let candidates = case.exhibits.iter().filter(|exhibit| {
-        matches!(case.place(&exhibit.path), Place::Elsewhere | Place::Identity(Role::Client) | Place::Emitted)
-    });
-    candidates.filter_map(move |exhibit| {
-        let leaf = exhibit.leaf()?;
-        let usages = leaf.extended_key_usage()?;
-        let client = usages.contains(&ExtendedKeyUsage::ClientAuth) && !usages.contains(&ExtendedKeyUsage::ServerAuth);
-        (client && !revoked(leaf)).then_some((exhibit, leaf))
-    })
 }
 
 fn unknown(definitions: &Definitions<'_>, name: &str, exhibit: &Exhibit) -> Finding {
