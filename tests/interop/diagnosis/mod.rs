@@ -43,13 +43,13 @@ fn browser(bench: &Bench, authority: &str) -> Peer {
 
 /// Brokers on which nothing is wrong.
 fn other_profiles(version: Version, mut matrix: Matrix) -> Matrix {
-    if matrix.wants("healthy") || matrix.wants("D13 MQTT") {
+    if matrix.wants("healthy") || matrix.wants("D1 device") {
         let mut bench = Bench::boot(version, "mqtt", &[], matrix);
         let words =
             |port: &str, client: &str| [format!("rabbitmq:{port}"), "--client".into(), client.to_owned()].to_vec();
         let [amqp, mqtt] = ["5671", "8883"].map(|port| words(port, "device-1"));
         bench.healthy("mqtt", &[&amqp, &mqtt, &browser(&bench, "ca/nodes").probe()]);
-        listener::plain_device(&mut bench);
+        listener::trusting_device(&mut bench);
         matrix = bench.matrix;
         drop(bench.lab);
         let reporting: &[&str] = &["issue", "client", "reporting", "--access", "consume:reports"];
