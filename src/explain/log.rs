@@ -4,9 +4,10 @@
 //! The stream is searched for the marks of all texts at once; only around a mark are lines put together to the event they
 //! belong to, and read closely.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
@@ -25,6 +26,9 @@ const LONGEST_EVENT: usize = 64 * 1024;
 const MOST_GROUPS: usize = 1000;
 /// How many addresses a group remembers.
 const MOST_PEERS: usize = 100;
+/// How many answers are remembered for events that say the same again, and how long such an event may be.
+const MOST_ANSWERS: usize = 512;
+const LONGEST_REMEMBERED: usize = 2048;
 /// How many lines that are not understood are shown.
 const MOST_SAMPLES: usize = 3;
 
@@ -102,6 +106,27 @@ pub struct Log {
     lines: u64,
     groups: BTreeMap<(Vec<CauseId>, BTreeMap<String, String>), Group>,
     unknown: Unknown,
+    answers: HashMap<Vec<u8>, Rc<Answer>>,
+}
+
+/// What an event means, whenever it happens.
+struct Answer {
+    /// Its causes, most likely first.
+    matches: Vec<Match>,
+    /// The address that it names.
+    peer: Option<IpAddr>,
+    /// The text, where it looks like trouble and has no cause.
+    unknown: Option<String>,
+}
+
+impl Answer {
+    fn of(text: &[u8]) -> Self {
+        let plain = Plain::of(text);
+        let matches = likelihood::rank(Index::whole().find(&plain, false));
+        let strange = matches.is_empty() && suspects().is_match(text) && harmless_in(&plain).is_empty();
+        let unknown = strange.then(|| plain.readable().trim().to_owned());
+        Self { matches, peer: named::peer(plain.readable()), unknown }
+    }
 }
 
 impl Log {
@@ -160,18 +185,17 @@ impl Log {
             let time = moment::head(text).time.map(|time| String::from_utf8_lossy(time).into_owned());
             Spot { line, time }
         };
-        let plain = Plain::of(text);
-        let matches = likelihood::rank(Index::whole().find(&plain, false));
-        let Some(first) = matches.first() else {
-            if suspects().is_match(text) && harmless_in(&plain).is_empty() {
+        let answer = self.answer(text);
+        let Some(first) = answer.matches.first() else {
+            if let Some(strange) = &answer.unknown {
                 self.unknown.count += 1;
                 if self.unknown.samples.len() < MOST_SAMPLES {
-                    self.unknown.samples.push((spot(), plain.readable().trim().to_owned()));
+                    self.unknown.samples.push((spot(), strange.clone()));
                 }
             }
             return;
         };
-        let causes: Vec<CauseId> = matches.iter().map(|one| one.cause.id).collect();
+        let causes: Vec<CauseId> = answer.matches.iter().map(|one| one.cause.id).collect();
         let mut key = (causes, first.captures.clone());
         let mixed = self.groups.len() >= MOST_GROUPS && !self.groups.contains_key(&key);
         if mixed {
@@ -180,7 +204,7 @@ impl Log {
         }
         let group = self.groups.entry(key).or_insert_with(|| Group {
             count: 0,
-            matches,
+            matches: answer.matches.clone(),
             first: spot(),
             last: spot(),
             peers: BTreeSet::new(),
@@ -188,11 +212,28 @@ impl Log {
         });
         group.count += 1;
         group.last = spot();
-        if let Some(peer) = named::peer(plain.readable())
+        if let Some(peer) = answer.peer
             && group.peers.len() < MOST_PEERS
         {
             group.peers.insert(peer);
         }
+    }
+
+    /// A log of failures says the same again and again: it is understood once.
+    fn answer(&mut self, text: &[u8]) -> Rc<Answer> {
+        if text.len() > LONGEST_REMEMBERED {
+            return Rc::new(Answer::of(text));
+        }
+        let said = moment::said(text);
+        if let Some(known) = self.answers.get(&said) {
+            return Rc::clone(known);
+        }
+        if self.answers.len() >= MOST_ANSWERS {
+            self.answers.clear();
+        }
+        let answer = Rc::new(Answer::of(text));
+        self.answers.insert(said, Rc::clone(&answer));
+        answer
     }
 
     fn summary(self) -> Summary {

@@ -44,6 +44,37 @@ pub(super) fn joins(before: &[u8], line: &[u8]) -> bool {
         || (indented(before) && !before.trim_ascii().is_empty())
 }
 
+/// An event without the times, levels and processes of its lines: what events that say the same have in common.
+pub(super) fn said(event: &[u8]) -> Vec<u8> {
+    let mut said = Vec::with_capacity(event.len());
+    for line in event.split(|byte| *byte == b'\n') {
+        let start = &line[..line.len().min(HEAD)];
+        let (from, to) = time_in(start).map_or((0, 0), |(from, length)| {
+            let time_ends = from + length;
+            (from, process_ends(&start[time_ends..]).map_or(time_ends, |ends| time_ends + ends))
+        });
+        said.extend_from_slice(&line[..from]);
+        // Where it was taken out counts too.
+        said.push(0);
+        said.extend_from_slice(&line[to..]);
+        said.push(b'\n');
+    }
+    said
+}
+
+/// Where the process ends in `.123456+00:00 [notice] <0.812.0> `, if nothing else stands before it.
+fn process_ends(behind_time: &[u8]) -> Option<usize> {
+    let level = memchr::memchr(b'[', behind_time)?;
+    let process = level + memchr::memmem::find(&behind_time[level..], b"] <0.")?;
+    let end = process + memchr::memchr(b'>', &behind_time[process..])?;
+    let of_time = |byte: &u8| byte.is_ascii_digit() || b".+-: TZ".contains(byte);
+    let alone = behind_time[..level].iter().all(of_time)
+        && behind_time[level + 1..process].iter().all(u8::is_ascii_lowercase)
+        && process - level <= b"[emergency".len()
+        && behind_time[process + 3..end].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    alone.then_some(end + 1)
+}
+
 /// The line behind `rabbitmq-1  | `, which Compose writes in front.
 fn without_service(line: &[u8]) -> &[u8] {
     let start = &line[..line.len().min(40)];
@@ -96,6 +127,24 @@ mod tests {
         }
         assert_eq!(time("Traceback (most recent call last):"), None);
         assert_eq!(time(""), None);
+    }
+
+    #[test]
+    fn what_is_said_is_what_stands_around_time_and_process() {
+        let at = |time: &str, process: &str, text: &str| {
+            said(format!("rabbit | 2026-11-22 10:15:{time}+00:00 [notice] <0.{process}.0> {text}").as_bytes())
+        };
+        assert_eq!(at("31.123456", "812", "Unknown CA"), at("59.000001", "9", "Unknown CA"));
+        assert_ne!(at("31.123456", "812", "Unknown CA"), at("31.123456", "812", "Bad Certificate"));
+        // A text in the place of the level, or before the time, is part of it.
+        for (one, other) in [
+            ("2026-11-22 10:15:31 unknown ca] <0.1.0> x", "2026-11-22 10:15:31 bad certificate] <0.1.0> x"),
+            ("2026-11-22 10:15:31 [unknown ca] <0.1.0> x", "2026-11-22 10:15:31 [bad ca] <0.1.0> x"),
+            ("ghost 2026-11-22 10:15:31 x", "other 2026-11-22 10:15:31 x"),
+            ("a 2026-11-22 10:15:31 b", "a b2026-11-22 10:15:31 "),
+        ] {
+            assert_ne!(said(one.as_bytes()), said(other.as_bytes()), "{one}");
+        }
     }
 
     #[test]
