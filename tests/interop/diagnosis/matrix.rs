@@ -202,7 +202,10 @@ impl Bench {
         if row.by.contains(&Explain) && speaks(&said.log) && !mentions(&log, row.causes) {
             deaf.push(format!("the log\n{}\n  -> {}", said.log, causes(&log)));
         }
-        self.matrix.add(id, Explain, deaf);
+        // Nobody said a word: there is nothing to explain.
+        if !said.texts.is_empty() || speaks(&said.log) {
+            self.matrix.add(id, Explain, deaf);
+        }
         println!("{id} is done");
     }
 }
