@@ -35,7 +35,16 @@ fn shown(bench: &mut Bench, row: &'static str, pair: &Pair) {
     }
     let peer = bench.worker().with(pair.path("cert.pem"), pair.path("key.pem"));
     let said = bench.provoke(&peer, &[], More::Node);
-    let client =
-        [bench.world.pki("client/celery_worker/ca_certificate.pem"), pair.file("cert.pem"), pair.file("key.pem")];
+    // Which pair a project uses stands in its settings.
+    let (bundle, settings) = (bench.world.pki("client/celery_worker/ca_certificate.pem"), pair.file("celeryconfig.py"));
+    let certificate = pair.file("cert.pem");
+    let text = format!(
+        "import ssl\nbroker_url = \"amqps://rabbitmq:5671/\"\nbroker_login_method = \"EXTERNAL\"\nbroker_use_ssl = {{\n\
+         \"ca_certs\": {bundle:?}, \"certfile\": {certificate:?}, \"keyfile\": {:?},\n\
+         \"cert_reqs\": ssl.CERT_REQUIRED, \"server_hostname\": \"rabbitmq\"}}\n",
+        pair.file("key.pem")
+    );
+    std::fs::write(&settings, text).expect("a world is writable");
+    let client = [bundle, certificate, pair.file("key.pem"), settings];
     bench.judge(row, &said, Some(&peer.probe()), Some(&client));
 }
