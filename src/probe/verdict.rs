@@ -269,7 +269,7 @@ fn stale(question: &Question<'_>, seen: &Observation) -> Option<String> {
         return None;
     }
     let newer = question.current.iter().find(|(_, current)| {
-        current.validity().not_before > served.validity().not_before
+        current.validity().not_before >= served.validity().not_before
             && names(current) == names(served)
             && current.subject().common_name() == served.subject().common_name()
     });
