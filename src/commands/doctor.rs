@@ -41,7 +41,7 @@ pub(crate) struct DoctorArgs {
     /// Directories and files; - for standard input [default: the PKI directory]
     #[arg(value_name = "DIR|FILE", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// Who the broker runs as: what it cannot read is told. A name or a number, with a group if need be
+    /// Who the broker runs as: what it cannot read is told, below what was named. A name or a number, with a group if need be
     #[arg(long, value_name = "USER[:GROUP]", value_hint = clap::ValueHint::Username)]
     user: Option<String>,
     /// The release that the files are for: rabbitmq-4.3 or otp-27
