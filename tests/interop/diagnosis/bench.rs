@@ -1,5 +1,6 @@
 //! A broker on which one fault after the other is provoked, and what its clients and its log say about each.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -226,7 +227,21 @@ impl Bench {
 
     /// Everything that is in the log from now on belongs to the next fault.
     pub(super) fn mark(&mut self) {
-        self.read = self.whole_log().len();
+        self.read = self.settled_log().len();
+    }
+
+    /// The log once nothing comes any more: what a busy broker says late belongs to what was before.
+    fn settled_log(&self) -> String {
+        let mut log = self.whole_log();
+        for _ in 0..10 {
+            std::thread::sleep(Duration::from_millis(400));
+            let now = self.whole_log();
+            if now.len() == log.len() {
+                break;
+            }
+            log = now;
+        }
+        log
     }
 
     fn whole_log(&self) -> String {
@@ -235,9 +250,8 @@ impl Bench {
 
     /// What the broker has logged since then.
     pub(super) fn log(&mut self) -> String {
-        std::thread::sleep(Duration::from_millis(400));
-        let whole = self.whole_log();
-        let new = whole.get(self.read..).unwrap_or_default().to_owned();
+        let whole = self.settled_log();
+        let new = without_timeouts(whole.get(self.read..).unwrap_or_default());
         self.read = whole.len();
         new
     }
@@ -368,6 +382,14 @@ impl Said {
         all.dedup();
         all
     }
+}
+
+/// A connection of an earlier row that never came to its handshake is given up ten seconds later.
+fn without_timeouts(log: &str) -> String {
+    let process = |line: &str| line.split(['<', '>']).nth(1).map(str::to_owned);
+    let gone: BTreeSet<_> = log.lines().filter(|line| line.contains("handshake_timeout")).filter_map(process).collect();
+    let stays = |line: &&str| process(line).is_none_or(|process| !gone.contains(&process));
+    log.lines().filter(stays).map(|line| format!("{line}\n")).collect()
 }
 
 fn script(name: &str) -> String {
