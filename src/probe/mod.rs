@@ -7,7 +7,7 @@
 //! Which authorities a server trusts stands in its CertificateRequest (RFC 5246 7.4.4; RFC 8446 4.3.2, 4.2.4): a list in
 //! every one of TLS 1.2, an extension that may be missing in TLS 1.3. Where it is missing the server is asked once more,
 //! in TLS 1.2. Measured: Erlang/OTP 25 and 27 send it in both versions, RabbitMQ 3.10 and 4.0 on listeners and between
-//! nodes, and a wider bundle shows in it as soon as both caches are emptied and not before. OTP's documentation has an option
+//! nodes, and a wider bundle shows in it as soon as both caches are emptied, seldom before. OTP's documentation has an option
 //! that leaves it out of TLS 1.3 (certificate_authorities), and openssl without a CA file has no names in any version.
 //!
 //! The look ends where the client's part of the handshake does. A server that insists on a client certificate refuses
