@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Serialize, Serializer};
 
+use super::Exhibit;
 use crate::diagnosis::CauseId;
 
 /// How bad it is.
@@ -67,6 +68,17 @@ impl Severity {
             Self::Note => "note",
         }
     }
+}
+
+/// A finding at a line of a file.
+pub(super) fn at(
+    severity: Severity,
+    code: &'static str,
+    exhibit: &Exhibit,
+    line: usize,
+    problem: impl Into<String>,
+) -> Finding {
+    Finding::new(severity, code, &exhibit.path, problem).line(line)
 }
 
 impl Finding {

@@ -31,13 +31,7 @@ pub(super) fn talk(channel: &mut Channel, login: &Login, vhost: &str) -> Result<
     let (method, arguments) = frame(channel)?;
     let mut seen =
         (method == START).then(|| start(&arguments)).flatten().ok_or_else(|| unreadable("connection.start"))?;
-    if let Some((mechanism, response)) = login.sasl() {
-        seen.outcome = if seen.mechanisms.iter().any(|offered| offered == mechanism) {
-            log_in(channel, mechanism, &response, vhost)?
-        } else {
-            Outcome::NotOffered(mechanism)
-        };
-    }
+    seen.by_sasl(login, |mechanism, response| log_in(channel, mechanism, response, vhost))?;
     Ok(seen)
 }
 

@@ -7,6 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use super::channel::Break;
 use crate::ui;
 
 /// The protocols that a broker speaks over TLS.
@@ -172,6 +173,19 @@ pub struct Application {
 }
 
 impl Application {
+    /// Logs in with `log_in`, which takes the mechanism and its response, if somebody is to be logged in and may.
+    pub(super) fn by_sasl(
+        &mut self,
+        login: &Login,
+        log_in: impl FnOnce(&'static str, &[u8]) -> Result<Outcome, Break>,
+    ) -> Result<(), Break> {
+        if let Some((mechanism, response)) = login.sasl() {
+            let is_offered = self.mechanisms.iter().any(|offered| offered == mechanism);
+            self.outcome = if is_offered { log_in(mechanism, &response)? } else { Outcome::NotOffered(mechanism) };
+        }
+        Ok(())
+    }
+
     /// Recognised, and nothing more is known.
     pub(super) fn seen(protocol: Protocol) -> Self {
         Self {

@@ -46,13 +46,7 @@ pub(super) fn talk(channel: &mut Channel, login: &Login, vhost: &str) -> Result<
         let Some(mechanism) = octets.text() else { break };
         seen.mechanisms.push(mechanism);
     }
-    if let Some((mechanism, response)) = login.sasl() {
-        seen.outcome = if seen.mechanisms.iter().any(|offered| offered == mechanism) {
-            log_in(channel, mechanism, &response, vhost)?
-        } else {
-            Outcome::NotOffered(mechanism)
-        };
-    }
+    seen.by_sasl(login, |mechanism, response| log_in(channel, mechanism, response, vhost))?;
     Ok(seen)
 }
 

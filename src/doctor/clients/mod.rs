@@ -12,6 +12,7 @@ mod pika;
 mod servers;
 mod tls;
 
+use super::finding::at;
 use super::syntax::python;
 use super::{Case, Check, Document, Exhibit, Finding, Severity};
 use crate::diagnosis::CauseId;
@@ -29,11 +30,6 @@ fn programs(case: &Case) -> impl Iterator<Item = (&Exhibit, &python::File)> {
         Document::Python(file) => Some((exhibit, file)),
         _ => None,
     })
-}
-
-/// A finding at a line of a Python file.
-fn at(severity: Severity, code: &'static str, exhibit: &Exhibit, line: usize, problem: impl Into<String>) -> Finding {
-    Finding::new(severity, code, &exhibit.path, problem).line(line)
 }
 
 /// Some words, quoted: `"a", "b"`.

@@ -7,8 +7,9 @@ mod compose;
 mod dockerfile;
 mod kubernetes;
 
+use super::finding::at;
 use super::syntax::yaml;
-use super::{Case, Check, Document, Exhibit, Finding, Severity};
+use super::{Case, Check, Document, Exhibit};
 
 pub(super) use kubernetes::is_carried;
 pub use kubernetes::unfolded;
@@ -22,11 +23,6 @@ fn manifests(case: &Case) -> impl Iterator<Item = (&Exhibit, &yaml::File)> {
         Document::Yaml(file) => Some((exhibit, file)),
         _ => None,
     })
-}
-
-/// A finding at a line of a file.
-fn at(severity: Severity, code: &'static str, exhibit: &Exhibit, line: usize, problem: impl Into<String>) -> Finding {
-    Finding::new(severity, code, &exhibit.path, problem).line(line)
 }
 
 /// It is a rabbitmq.conf with TLS, or a part of one, perhaps one that is not well formed.

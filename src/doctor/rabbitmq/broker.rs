@@ -89,7 +89,9 @@ impl<'c> Broker<'c> {
 
     /// The lines below a name, that of the name itself left out.
     pub(super) fn below<'b>(&'b self, prefix: &'b str) -> impl Iterator<Item = Line<'c>> + 'b {
-        self.lines().filter(move |line| line.key().strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.')))
+        self.confs
+            .iter()
+            .flat_map(move |&(exhibit, file)| file.below(prefix).map(move |setting| Line { exhibit, setting }))
     }
 
     /// Whether a plugin is on; `None` where its list is not at hand.

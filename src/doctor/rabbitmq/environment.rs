@@ -6,6 +6,7 @@ mod names;
 use std::path::Path;
 
 use crate::diagnosis::CauseId;
+use crate::doctor::finding::at;
 use crate::doctor::syntax::environment::{Assignment, File};
 use crate::doctor::syntax::erlang;
 use crate::doctor::{Case, Document, Exhibit, Finding, Severity};
@@ -48,14 +49,10 @@ fn arguments(file: &File) -> impl Iterator<Item = &Assignment> {
     [variable(file, &SERVER), variable(file, &TOOLS)].into_iter().flatten()
 }
 
-fn at(exhibit: &Exhibit, line: usize, severity: Severity, code: &'static str, problem: impl Into<String>) -> Finding {
-    Finding::new(severity, code, &exhibit.path, problem).line(line)
-}
-
 fn syntax(exhibit: &Exhibit, file: &File, findings: &mut Vec<Finding>) {
     if let Some(line) = file.unclosed {
         let problem = "a quotation mark is opened here and never closed";
-        let finding = at(exhibit, line, Severity::Error, "quote-not-closed", problem);
+        let finding = at(Severity::Error, "quote-not-closed", exhibit, line, problem);
         findings.push(
             finding
                 .effect("the shell refuses the whole file (\"Unterminated quoted string\"), and the node does not start with it")
@@ -69,7 +66,7 @@ fn syntax(exhibit: &Exhibit, file: &File, findings: &mut Vec<Finding>) {
             continue;
         };
         let problem = format!("the value of {} has spaces and no quotation marks", assignment.name);
-        let finding = at(exhibit, assignment.line, Severity::Error, "value-not-quoted", problem);
+        let finding = at(Severity::Error, "value-not-quoted", exhibit, assignment.line, problem);
         let word = ui::plain(command.split_whitespace().next().unwrap_or_default());
         findings.push(
             finding
@@ -107,13 +104,13 @@ fn tools(case: &Case, exhibit: &Exhibit, file: &File, findings: &mut Vec<Finding
         (Some(server), _) if node && !ctl => {
             let line = tools.unwrap_or(server).line;
             let problem = "the node speaks TLS with its peers, and the command line tools do not: RABBITMQ_CTL_ERL_ARGS lacks the arguments";
-            at(exhibit, line, Severity::Error, "tools-without-tls", problem)
+            at(Severity::Error, "tools-without-tls", exhibit, line, problem)
                 .remedy(format!("RABBITMQ_CTL_ERL_ARGS=\"{}\"", one_line(server)))
         }
         (_, Some(tools)) if ctl && !node && (server.is_some() || is_of_a_node(case, exhibit)) => {
             let problem = "the command line tools speak TLS, and the node does not: SERVER_ADDITIONAL_ERL_ARGS lacks the arguments";
             let remedy = format!("SERVER_ADDITIONAL_ERL_ARGS=\"{}\"", one_line(tools));
-            at(exhibit, server.unwrap_or(tools).line, Severity::Error, "node-without-tls", problem).remedy(remedy)
+            at(Severity::Error, "node-without-tls", exhibit, server.unwrap_or(tools).line, problem).remedy(remedy)
         }
         _ => return,
     };
@@ -154,7 +151,7 @@ fn option_file(case: &Case, exhibit: &Exhibit, assignment: &Assignment, findings
     let path = words.next().unwrap_or("-");
     let next = words.next().unwrap_or("-");
     let unusable = |code, problem: String| {
-        at(exhibit, assignment.line, Severity::Error, code, problem).cause(CauseId::NodeOptionsUnreadable)
+        at(Severity::Error, code, exhibit, assignment.line, problem).cause(CauseId::NodeOptionsUnreadable)
     };
     if path.starts_with('-') {
         let problem = format!("-ssl_dist_optfile in {} names no file", assignment.name);
@@ -180,7 +177,7 @@ fn option_file(case: &Case, exhibit: &Exhibit, assignment: &Assignment, findings
     }
     if !is_tls(assignment) && !is_unknown(assignment) {
         let problem = format!("{} names an option file for TLS without -proto_dist inet_tls", assignment.name);
-        let finding = at(exhibit, assignment.line, Severity::Error, "tls-not-switched-on", problem);
+        let finding = at(Severity::Error, "tls-not-switched-on", exhibit, assignment.line, problem);
         findings.push(
             finding
                 .effect("Erlang does not read the file, and nothing between the nodes is encrypted")
@@ -206,7 +203,7 @@ fn code_path(exhibit: &Exhibit, assignment: &Assignment, findings: &mut Vec<Find
     let Some(path) = assignment.value.split_whitespace().find(|word| versioned(word)) else { return };
     let problem = format!("{} names one release of Erlang's ssl: {}", assignment.name, ui::plain(path));
     findings.push(
-        at(exhibit, assignment.line, Severity::Note, "code-path-of-one-release", problem)
+        at(Severity::Note, "code-path-of-one-release", exhibit, assignment.line, problem)
             .effect("after an upgrade of Erlang the directory is gone; with the packages of Debian neither -pa nor the path is needed")
             .remedy("take -pa and the path out"),
     );

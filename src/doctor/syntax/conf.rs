@@ -61,7 +61,7 @@ impl File {
     }
 
     /// The settings below a name: `listeners.ssl` gives `listeners.ssl.default`.
-    pub fn below<'f>(&'f self, prefix: &'f str) -> impl Iterator<Item = &'f Setting> {
+    pub fn below<'f>(&'f self, prefix: &str) -> impl Iterator<Item = &'f Setting> {
         let is_below = move |key: &str| key.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('.'));
         self.settings.iter().filter(move |setting| is_below(&setting.key))
     }

@@ -41,7 +41,7 @@ pub(super) fn check(case: &Case, exhibit: &Exhibit, assignment: &Assignment, fin
         });
         if !known {
             let problem = format!("-ssl_dist_opt knows no {}", ui::quote(flag));
-            let finding = at(exhibit, line, Severity::Error, "flag-unknown", problem).cause(CauseId::NodeOptionsSilent);
+            let finding = at(Severity::Error, "flag-unknown", exhibit, line, problem).cause(CauseId::NodeOptionsSilent);
             findings.push(
                 finding.effect("no link is made: Erlang ends it with malformed_ssl_dist_opt").remedy("take it out"),
             );
@@ -52,7 +52,7 @@ pub(super) fn check(case: &Case, exhibit: &Exhibit, assignment: &Assignment, fin
     if !missing.is_empty() {
         let problem = format!("{} has -ssl_dist_opt without {}", assignment.name, missing.join(", "));
         findings.push(
-            at(exhibit, line, Severity::Error, "flags-incomplete", problem)
+            at(Severity::Error, "flags-incomplete", exhibit, line, problem)
                 .cause(CauseId::NodeOptionsSilent)
                 .effect("Erlang/OTP 25 verifies nobody; with 26 and later no node links, no tool connects, and nothing is logged")
                 .remedy("use an option file in place of the flags: certgen emit rabbitmq")
@@ -64,7 +64,7 @@ pub(super) fn check(case: &Case, exhibit: &Exhibit, assignment: &Assignment, fin
         let problem =
             "the certificate has only wildcards for names, and -ssl_dist_opt cannot tell Erlang to match them";
         findings.push(
-            at(exhibit, line, Severity::Error, "wildcard-not-matched", problem)
+            at(Severity::Error, "wildcard-not-matched", exhibit, line, problem)
                 .cause(CauseId::NodeWildcard)
                 .effect("the nodes do not link: \"CLIENT ALERT: Fatal - Bad Certificate\", {bad_cert,{hostname_check_failed,..}}")
                 .remedy("use an option file, which can: certgen emit rabbitmq")

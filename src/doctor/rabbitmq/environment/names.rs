@@ -36,7 +36,7 @@ pub(super) fn check(case: &Case, exhibit: &Exhibit, file: &File) -> Option<Findi
                 "the node is called {}, and the certificate in {shown} does not carry that name",
                 ui::quote(host)
             );
-            let finding = at(exhibit, given.line, Severity::Error, "node-name-not-in-certificate", problem);
+            let finding = at(Severity::Error, "node-name-not-in-certificate", exhibit, given.line, problem);
             let effect = format!(
                 "peers and tools refuse the node: {{bad_cert,{{hostname_check_failed,{{requested,{:?}}},..}}}}",
                 ui::plain(host)
@@ -59,7 +59,7 @@ pub(super) fn check(case: &Case, exhibit: &Exhibit, file: &File) -> Option<Findi
             }
             let problem =
                 format!("nodes have short names unless USE_LONGNAME=true, and the certificate in {shown} carries none");
-            let finding = at(exhibit, server.line, Severity::Warning, "short-name-not-in-certificate", problem);
+            let finding = at(Severity::Warning, "short-name-not-in-certificate", exhibit, server.line, problem);
             Some(
                 finding
                     .cause(CauseId::NodeNameMismatch)
