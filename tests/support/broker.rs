@@ -96,6 +96,13 @@ impl Lab {
         &self.hosts
     }
 
+    /// Starts the brokers on the first hosts, one after the other: 3.10 sometimes hangs in its boot where several form a
+    /// cluster at the same moment.
+    #[track_caller]
+    pub(crate) fn form_cluster(&self, brokers: usize) {
+        self.hosts[..brokers].iter().for_each(Host::boot_broker);
+    }
+
     /// The only host, or the first.
     pub(crate) fn host(&self) -> &Host {
         &self.hosts[0]
