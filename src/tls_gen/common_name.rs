@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn the_common_name_comes_first_and_everything_in_it_survives() {
-        for text in ["localhost", "a b", "it's", "say \"hi\"", "O=x,CN=y+z", "#1", r"a\b", "$HOME", "ü", "*.a.b"]
-        {
+        for text in ["localhost", "a b", "it's", "say \"hi\"", "O=x,CN=y+z", "#1", r"a\b", "$HOME", "ü", "*.a.b"] {
             let name = CommonName::new(text).unwrap();
             let subject = name.subject("client").unwrap();
             let found: Vec<_> = subject.attributes().map(|a| (&*a.short_name, a.value.as_str())).collect();

@@ -76,3 +76,8 @@ pub fn common_names<'n>(stem: &str, results: impl IntoIterator<Item = &'n str>) 
     names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
     names
 }
+
+/// A Makefile for a profile's directory, with tls-gen's targets and variables.
+pub fn makefile(profile: Profile) -> String {
+    include_str!("makefile.mk").replace("PROFILE", profile.as_str())
+}

@@ -1,15 +1,20 @@
 //! The pairs of a tree: what is asked of their issuers, and the files that they become.
 
 use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
 
 use super::authorities::key_pem;
 use super::common_name::without_common_name;
 use super::{Authorities, CommonName, File, Pair, Profile, Settings};
 use crate::error::{Error, Result};
 use crate::issuer::{Issuer, PreparedRequest};
+use crate::keystore::{self, Entry, Pkcs12Form, Store};
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{BasicConstraints, Certificate, KeyType, KeyUsage, PrivateKey, Validity};
+use crate::x509::{BasicConstraints, Certificate, PrivateKey, Validity, fill_random};
+
+/// As many as tls-gen's openssl writes. The file's mode protects it; the password is often one that everybody knows.
+const PKCS12_ITERATIONS: u32 = 2048;
 
 /// A pair that was just made.
 pub struct NewPair {
@@ -78,11 +83,11 @@ impl NewPair {
         Ok(Self { pair, certificate, key, issuer: issuer.certificate().clone(), notes })
     }
 
-    /// Certificate and key, as tls-gen calls them and by the names without a host.
+    /// Certificate, key and PKCS#12, as tls-gen calls them, and the first two by the names without a host.
     ///
     /// # Errors
-    /// The crypto library fails.
-    pub fn pem_files(&self, profile: Profile, settings: &Settings, aliases: bool) -> Result<Vec<File>> {
+    /// The crypto library fails, or a password that PKCS#12 cannot have.
+    pub fn files(&self, profile: Profile, settings: &Settings, aliases: bool) -> Result<Vec<File>> {
         let names = self.pair.files(profile, &settings.cn);
         let (certificate, key) = (self.certificate.pem().into_bytes(), key_pem(&self.key, settings)?);
         let mut files = Vec::new();
@@ -92,7 +97,19 @@ impl NewPair {
         }
         files.push(File::public(names.certificate, certificate));
         files.push(File::secret(names.key, key));
+        files.push(File::secret(names.pkcs12, self.pkcs12(settings)?));
         Ok(files)
+    }
+
+    /// Key, certificate and who signed it, without the rest of the chain and without a friendly name.
+    fn pkcs12(&self, settings: &Settings) -> Result<Zeroizing<Vec<u8>>> {
+        let chain = vec![self.certificate.clone(), self.issuer.clone()];
+        let key = Zeroizing::new(self.key.pkcs8_der().to_vec());
+        let store = Store { entries: vec![Entry::Pair { alias: None, key, chain }] };
+        let password = settings.password.as_ref().map_or("", |password| password.as_str());
+        let form = Pkcs12Form::Modern { iterations: PKCS12_ITERATIONS };
+        let written = keystore::write_pkcs12(&store, password, form, &mut fill_random);
+        written.map_err(|e| Error::from(e).context(format!("writing the PKCS#12 of {}", self.pair.stem)))
     }
 }
 
@@ -119,18 +136,13 @@ fn request(
         subject: if in_names_alone { without_common_name(pair.stem)? } else { cn.subject(pair.stem)? },
         subject_alt_names: if serves { settings.server_names.clone() } else { settings.client_names.clone() },
         validity,
-        key_usage: key_usage(pair.role, key.key_type()),
+        key_usage: pair.role.key_usage(key.key_type()),
         extended_key_usage: pair.role.extended_key_usage(),
         basic_constraints: BasicConstraints { ca: false, path_length: None },
         name_constraints: None,
         public_key: key.public_key().clone(),
         csr: None,
     })
-}
-
-/// As for every certificate of ours: a client deciphers no keys (RFC 5280 section 4.2.1.12, clientAuth).
-fn key_usage(role: Role, key_type: KeyType) -> KeyUsage {
-    role.key_usage(key_type)
 }
 
 /// The days that were asked for, and no more than the issuer has left.
@@ -156,7 +168,8 @@ fn validity(
         .hint("make everything anew with the target regen"));
     }
     let not_after = wanted.not_after.min(above.not_after);
-    if not_after < wanted.not_after {
+    // A pair that is made minutes after its authority, with the same days, is what everybody expects.
+    if not_after + Duration::DAY <= wanted.not_after {
         let end = ui::date(not_after);
         notes.push(format!("{}: it ends on {end}, when its authority does, and not later", pair.stem));
     }
