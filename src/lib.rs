@@ -39,6 +39,8 @@ pub mod emit;
 
 pub mod store;
 
+pub mod takeover;
+
 pub mod verify;
 
 pub mod inspect;
