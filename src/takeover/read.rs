@@ -225,7 +225,10 @@ impl<'a> Reading<'a> {
         match foreign {
             Foreign::Age => self.pool.leave(path, "it is encrypted with age"),
             Foreign::OpenSsh => self.pool.leave(path, "it is a key for SSH"),
-            _ => self.pool.leave_with_hint(
+            Foreign::Pkcs12 | Foreign::Jks | Foreign::Jceks => {
+                self.pool.leave(path, "it looks like a key store, and is damaged");
+            }
+            Foreign::Pkcs7 => self.pool.leave_with_hint(
                 path,
                 "it is PKCS#7, which is not read here",
                 format!("openssl pkcs7 -print_certs -in {} -out new.pem", ui::shell(&path.to_string_lossy())),
