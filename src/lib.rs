@@ -43,6 +43,8 @@ pub mod emit;
 
 pub mod store;
 
+pub mod takeover;
+
 pub mod verify;
 
 pub mod inspect;

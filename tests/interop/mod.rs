@@ -36,6 +36,7 @@ mod rotate_below;
 mod sealing;
 mod settings;
 mod sites;
+mod takeover;
 mod tls_gen;
 mod units;
 mod vault;
