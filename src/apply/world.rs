@@ -10,10 +10,10 @@ use crate::emit::{RABBITMQ, Target};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec, Manifest};
-use crate::plan::{self, Key, Pair, Reason};
+use crate::plan::{self, Key, Pair, Reason, Wishes};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
+use crate::store::{self, Action, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -314,7 +314,26 @@ impl World {
             return Ok((self.reasons_without_pair(entry, env)?, None));
         };
         let revoked = pair.certificate.as_ref().is_ok_and(|c| self.is_revoked(c));
-        Ok((plan::reasons(entry, Some(&pair), revoked, env.now), pair.certificate.ok()))
+        let mut reasons = plan::reasons(entry, Some(&pair), revoked, env.now);
+        let certificate = pair.certificate.ok();
+        if reasons.iter().any(Reason::is_about_form)
+            && certificate.as_ref().is_some_and(|certificate| {
+                self.is_as_taken(entry.role.as_str(), &entry.name, certificate, &plan::wishes(entry))
+            })
+        {
+            reasons.retain(|reason| !reason.is_about_form());
+        }
+        Ok((reasons, certificate))
+    }
+
+    /// Whether a certificate was taken over from elsewhere, and its entry asks for what it asked for then.
+    pub(super) fn is_as_taken(&self, role: &str, name: &str, certificate: &Certificate, wishes: &Wishes) -> bool {
+        let event = self.inventory.current(role, name).and_then(|issued| self.inventory.event(issued.event));
+        event.is_some_and(|event| {
+            event.action == Action::Imported
+                && event.certificate.as_deref() == Some(&*certificate.sha256_hex())
+                && event.settings == *wishes
+        })
     }
 
     /// Written to another place, nothing of it lies here to compare, and it is not missing.
