@@ -188,7 +188,7 @@ impl Change<'_> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let definitions = definitions_of(broker)?;
-        let existing = self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
+        let existing = self.read(&definitions, DEFINITIONS_LIMIT)?;
         let users = self.world.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
         let facts = self.broker_facts(broker, &dir, &users)?;
         let foreign = foreign_files(broker, &facts, &users)?;
@@ -309,7 +309,7 @@ impl Change<'_> {
     }
 
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) {
-        self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
+        self.stage_file(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
     pub(super) fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) -> Result<()> {

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use crate::apply::change::owner;
 use crate::apply::taking::authority::Placed;
-use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, spec};
+use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, kept, spec};
 use crate::apply::{Change, NameRefusals, identity};
 use crate::error::{Context, Error, Result};
 use crate::issuer::Issued;
@@ -15,7 +17,6 @@ use crate::store::{Action, Location, layout};
 use crate::takeover::{FoundAuthority, FoundPair, Left};
 use crate::ui;
 use crate::x509::Certificate;
-use zeroize::Zeroizing;
 
 /// What becomes of a pair that was found.
 pub(super) enum Wanted {
