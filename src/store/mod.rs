@@ -70,8 +70,8 @@ pub use account::account;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
-    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, replace, set_mode,
-    write_stream,
+    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, place_outside, read_limited, read_passphrase,
+    read_password, replace, set_mode, write_stream,
 };
 pub use fold::Moment;
 pub use growing::GrowingFile;
