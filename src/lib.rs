@@ -16,7 +16,7 @@
 //! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain` and `x509` are pure: same input, same output. `store` alone writes
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore` and `x509` are pure: same input, same output. `store` alone writes
 //! files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
@@ -32,6 +32,8 @@ pub mod apply;
 pub mod issuer;
 
 pub mod x509;
+
+pub mod keystore;
 
 pub mod lint;
 
