@@ -239,7 +239,7 @@ impl Change<'_> {
             self.note_dates("authority", &authority.name, None, &notes);
             return LocalIssuer::self_signed(&request, key);
         };
-        self.world.refuse_revoked_authority(parent)?;
+        self.world.refuse_unfit_authority(parent)?;
         // Below an authority that is being replaced, its successor signs successors.
         let above = Ca::new(parent, generation);
         let above = if self.world.authority(above).is_some() { above } else { Ca::from(parent) };

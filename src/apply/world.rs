@@ -81,16 +81,31 @@ impl World {
         Ok((world, locked))
     }
 
-    /// A PKI that is about to be made: nothing exists but the text of its manifest.
+    /// A PKI that is about to be made: nothing exists but the text of its manifest. `command` tells others who wait what we
+    /// do.
     ///
     /// # Errors
     /// The directory cannot be made or written.
-    pub fn create(mut manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+    pub fn create(
+        command: &str,
+        manifest: Manifest,
+        manifest_text: String,
+        env: &mut Env,
+    ) -> Result<(Self, Locked)> {
+        let world = Self::blank(manifest, manifest_text, env)?;
+        let locked = lock(&world.store, command, true, env)?;
+        Ok((world, locked))
+    }
+
+    /// The same in thought: nothing is made or locked.
+    ///
+    /// # Errors
+    /// The manifest cannot be followed.
+    pub fn blank(mut manifest: Manifest, manifest_text: String, env: &Env) -> Result<Self> {
         refuse_unfollowed(&manifest)?;
         let store = Store::open(&env.pki);
         add_lists(&mut manifest, &store)?;
-        let locked = lock(&store, "init", true, env)?;
-        let world = Self {
+        Ok(Self {
             store,
             manifest,
             manifest_text,
@@ -98,8 +113,7 @@ impl World {
             authorities: BTreeMap::new(),
             on_disk: Vec::new(),
             unmanaged: Vec::new(),
-        };
-        Ok((world, locked))
+        })
     }
 
     fn load(store: Store, env: &mut Env) -> Result<Self> {
@@ -121,7 +135,8 @@ impl World {
                     continue;
                 }
                 let certificate = read_certificate(&store, &path).map_err(|e| e.hint(restore))?;
-                if !certificate.is_ca() {
+                // Roots of old makers do not say that they are authorities. They are here to be replaced.
+                if !certificate.is_ca() && !certificate.is_self_issued() {
                     return Err(Error::failed(format!(
                         "reading {}: this certificate is not an authority's",
                         ui::path(env.shown(&store.path(&path)))
@@ -324,6 +339,12 @@ impl World {
             reasons.retain(|reason| !reason.is_about_form());
         }
         Ok((reasons, certificate))
+    }
+
+    /// Whether the certificate of an authority was taken over from elsewhere.
+    pub(super) fn is_taken_over(&self, name: &str) -> bool {
+        let event = self.inventory.current(layout::AUTHORITY, name).and_then(|issued| self.inventory.event(issued.event));
+        event.is_some_and(|event| event.action == Action::Imported)
     }
 
     /// Whether a certificate was taken over from elsewhere, and its entry asks for what it asked for then.

@@ -13,8 +13,10 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn check(context: &Context<'_>) -> Outcome {
-    let names = [context.certificate.subject(), context.certificate.issuer()];
-    for attribute in names.into_iter().flat_map(DistinguishedName::attributes) {
+    // Whoever has the issuer at hand judges its name there: what it signs has to repeat it, octet for octet.
+    let issuer = context.issuer.is_none().then(|| context.certificate.issuer());
+    let names = [Some(context.certificate.subject()), issuer];
+    for attribute in names.into_iter().flatten().flat_map(DistinguishedName::attributes) {
         if let Some(hidden) = attribute.hidden_character() {
             let message =
                 format!("{} holds the character U+{:04X}, which nobody sees", attribute.short_name, u32::from(hidden));
