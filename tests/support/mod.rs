@@ -11,6 +11,7 @@ pub(crate) mod judge;
 pub(crate) mod redact;
 pub(crate) mod temp;
 pub(crate) mod tls;
+pub(crate) mod trees;
 pub(crate) mod world;
 
 pub(crate) use self::judge::{openssl, python};
