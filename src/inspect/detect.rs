@@ -121,31 +121,30 @@ fn private_key(block: &PemBlock, in_front: &[PemBlock], password: Option<&[u8]>)
 }
 
 fn read_der(bytes: &[u8], password: Option<&[u8]>) -> Result<Thing> {
-    let shape = shape(bytes).unwrap_or_default();
-    let key = |label| private_key(&PemBlock::plain(label, bytes), &[], password);
-    let thing = match shape.as_slice() {
-        [0x02, 0x30, 0x04, ..] => key(Label::PrivateKey),
-        [0x02, 0x04, ..] => key(Label::EcPrivateKey),
-        [0x02, 0x02, ..] => key(Label::RsaPrivateKey),
-        [0x30, 0x04] => key(Label::EncryptedPrivateKey),
-        [0x30, 0x03] => PublicKey::from_spki_der(bytes).map(Thing::PublicKey),
-        [0x30, 0x30, 0x03] => signed(bytes),
-        _ => return Err(unknown(bytes)),
-    };
-    thing.map_err(|reason| Error::failed(reason.to_string()))
+    let label = label_of_der(bytes).ok_or_else(|| unknown(bytes))?;
+    read_block(&PemBlock::plain(label, bytes), &[], password).map_err(|reason| Error::failed(reason.to_string()))
+}
+
+/// What a PEM block with these bytes in it would be called.
+pub(crate) fn label_of_der(bytes: &[u8]) -> Option<Label> {
+    match shape(bytes)?.as_slice() {
+        [0x02, 0x30, 0x04, ..] => Some(Label::PrivateKey),
+        [0x02, 0x04, ..] => Some(Label::EcPrivateKey),
+        [0x02, 0x02, ..] => Some(Label::RsaPrivateKey),
+        [0x30, 0x04] => Some(Label::EncryptedPrivateKey),
+        [0x30, 0x03] => Some(Label::Other("PUBLIC KEY".to_owned())),
+        [0x30, 0x30, 0x03] => Some(label_of_signed(bytes)),
+        _ => None,
+    }
 }
 
 /// Certificate, request and list share one outer shape; the fields inside tell them apart.
-fn signed(bytes: &[u8]) -> Result<Thing, X509Error> {
+fn label_of_signed(bytes: &[u8]) -> Label {
     let inner = first_inside(bytes).and_then(shape).unwrap_or_default();
     match inner.as_slice() {
-        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => {
-            Csr::from_der(bytes).map(|c| Thing::CertificateRequest(Box::new(c)))
-        }
-        [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => {
-            Crl::from_der(bytes).map(|c| Thing::Crl(Box::new(c)))
-        }
-        _ => Certificate::from_der(bytes).map(|c| Thing::Certificate(Box::new(c))),
+        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => Label::CertificateRequest,
+        [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => Label::Crl,
+        _ => Label::Certificate,
     }
 }
 
@@ -185,7 +184,7 @@ fn first_inside(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Tag, content and what follows.
-pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     let (length, rest) = match *first {
         short @ 0..=0x7f => (usize::from(short), rest),
@@ -221,7 +220,7 @@ impl Foreign {
         }
     }
 
-    fn of_label(label: &str) -> Option<Self> {
+    pub(crate) fn of_label(label: &str) -> Option<Self> {
         match label {
             "AGE ENCRYPTED FILE" => Some(Self::Age),
             "OPENSSH PRIVATE KEY" => Some(Self::OpenSsh),

@@ -13,6 +13,7 @@ mod tests;
 
 pub use describe::{Description, describe};
 pub use detect::{LARGEST, read, read_with_password};
+pub(crate) use detect::{label_of_der, value};
 pub use facts::{
     BasicConstraintsFacts, CertificateFacts, CrlFacts, Facts, NameConstraintsFacts, PrivateKeyFacts, PublicKeyFacts,
     REVOKED_SHOWN, RequestFacts, RevokedFacts, ServerFacts,

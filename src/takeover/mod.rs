@@ -8,7 +8,18 @@
 //!
 //! Nothing here is an error. A tree is hostile input: whatever cannot be read is [`Left`] with its reason.
 
+mod authorities;
 mod config;
+mod containers;
+mod database;
+mod links;
+mod maker;
+mod names;
+mod pairs;
+mod pool;
+mod read;
+mod revocations;
+mod verdict;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +28,10 @@ use time::OffsetDateTime;
 
 pub use config::{Kept, KeptUser};
 
+use pool::Pool;
+
 use crate::profile::Role;
+use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, RevokedCertificate};
 
 /// A file larger than this is not read at all: the largest revocation lists are smaller.
@@ -153,6 +167,36 @@ pub struct Left {
 
 /// Everything in `tree` that can be taken over.
 pub fn take(tree: &Tree, asked: &Asked<'_>) -> Taken {
-    let _ = asked;
-    Taken { left: tree.unread.clone(), ..Taken::default() }
+    let mut pool = read::read(tree, asked);
+    let links = links::find(&pool);
+    let kinds = maker::kinds(tree);
+    let mut authorities = authorities::find(&mut pool, &links, asked);
+    revocations::collect(&mut pool, &links, &mut authorities);
+    let pairs = pairs::find(&mut pool, &links, &authorities, &kinds, asked);
+    let mut notes = Vec::new();
+    if authorities.found.is_empty() && !pairs.is_empty() {
+        notes.push("there is no authority in these files: nothing of them can be renewed or revoked here".to_owned());
+    }
+    Taken { kinds, authorities: authorities.found, pairs, left: left(pool), notes }
+}
+
+/// What was left while reading, and what belongs to nothing.
+fn left(mut pool: Pool) -> Vec<Left> {
+    let mut more: Vec<(PathBuf, String)> = Vec::new();
+    for held in pool.keys.unused() {
+        let why = format!("the private key in it ({}) belongs to no certificate here", held.value.key_type());
+        more.extend(held.paths.iter().map(|path| (path.clone(), why.clone())));
+    }
+    for held in pool.lists.unused() {
+        let issuer = ui::quote(&held.value.issuer().to_string());
+        let why = format!("no authority here has signed this revocation list of {issuer}");
+        more.extend(held.paths.iter().map(|path| (path.clone(), why.clone())));
+    }
+    for database in pool.databases.iter().filter(|database| !database.used) {
+        more.push((database.path.clone(), "nothing says of which authority this database is".to_owned()));
+    }
+    more.iter().for_each(|(path, why)| pool.leave(path, why));
+    pool.left.sort();
+    pool.left.dedup();
+    pool.left
 }
