@@ -13,6 +13,7 @@ use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store::{Location, Revocation, equal_but_for_case, layout};
 use crate::ui;
+use crate::x509::Certificate;
 
 /// RabbitMQ's own default user, which is an administrator wherever it still exists.
 const DEFAULT_USER: &str = "guest";
@@ -159,11 +160,18 @@ impl World {
             return Err(Error::failed(format!("authority {} was revoked and signs nothing any more", ui::quote(name)))
                 .hint("name another one with --issuer NAME, or as issuer in certgen.toml"));
         }
-        match lint::unfit_issuer(certificate) {
+        match self.why_unfit(name, certificate) {
             Some(why) => Err(Error::failed(format!("authority {} signs nothing any more: {why}", ui::quote(name)))
                 .hint(format!("put another in its place: certgen rotate start {}", ui::shell(name)))),
             None => Ok(()),
         }
+    }
+
+    /// Why the certificate of an authority lets it sign nothing that is accepted: as it is, or as was found when it was taken
+    /// over.
+    pub(super) fn why_unfit(&self, name: &str, certificate: &Certificate) -> Option<String> {
+        let found = || self.taken_event(layout::AUTHORITY, name, certificate)?.note;
+        lint::unfit_issuer(certificate).or_else(found)
     }
 
     /// Whoever made the request has the key: a new key here would help nobody.

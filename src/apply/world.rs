@@ -13,7 +13,7 @@ use crate::manifest::{Entry, EntrySpec, Manifest};
 use crate::plan::{self, Key, Pair, Reason, Wishes};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Action, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
+use crate::store::{self, Action, Event, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -343,18 +343,19 @@ impl World {
 
     /// Whether the certificate of an authority was taken over from elsewhere.
     pub(super) fn is_taken_over(&self, name: &str) -> bool {
-        let event = self.inventory.current(layout::AUTHORITY, name).and_then(|issued| self.inventory.event(issued.event));
-        event.is_some_and(|event| event.action == Action::Imported)
+        self.authority(name).is_some_and(|is| self.taken_event(layout::AUTHORITY, name, is).is_some())
     }
 
     /// Whether a certificate was taken over from elsewhere, and its entry asks for what it asked for then.
     pub(super) fn is_as_taken(&self, role: &str, name: &str, certificate: &Certificate, wishes: &Wishes) -> bool {
-        let event = self.inventory.current(role, name).and_then(|issued| self.inventory.event(issued.event));
-        event.is_some_and(|event| {
-            event.action == Action::Imported
-                && event.certificate.as_deref() == Some(&*certificate.sha256_hex())
-                && event.settings == *wishes
-        })
+        self.taken_event(role, name, certificate).is_some_and(|event| event.settings == *wishes)
+    }
+
+    /// The event by which the certificate in use was taken over, if it was.
+    pub(super) fn taken_event(&self, role: &str, name: &str, certificate: &Certificate) -> Option<Event> {
+        let event = self.inventory.event(self.inventory.current(role, name)?.event)?;
+        let is_this = event.certificate.as_deref() == Some(&*certificate.sha256_hex());
+        (event.action == Action::Imported && is_this).then_some(event)
     }
 
     /// Written to another place, nothing of it lies here to compare, and it is not missing.

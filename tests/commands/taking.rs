@@ -156,7 +156,7 @@ fn a_second_tree_comes_into_the_same_place() {
     world.certgen(["issue", "client", "fresh"]).run().success();
     let issuer = items(&world, &["list", "client/fresh"])[0]["issuer"].clone();
     assert_eq!(issuer, "root");
-    is_good(&world, "pki/server/broker.example.com/ca_certificate.pem", "pki/client/worker/client_certificate.pem", "sslclient");
+    is_good(&world, "pki/node/broker.example.com/ca_certificate.pem", "pki/client/worker/client_certificate.pem", "sslclient");
     // The same again changes nothing.
     let before = snapshot(&world.pki(""));
     let again = world.certgen(["import", "old"]).run().success();

@@ -5,7 +5,6 @@ use super::{Phase, Rotation};
 use crate::apply::{AuthorityState, Change, Dates, request};
 use crate::error::{Error, Result};
 use crate::issuer::Issuer;
-use crate::lint;
 use crate::manifest::Authority;
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Location, OutputFile};
@@ -135,7 +134,7 @@ impl Change<'_> {
         let subordinate = self.world.with_path_length(authority);
         let why = match self.world.authority_state(present) {
             AuthorityState::Elsewhere => Some("the key of the former authority is not here".to_owned()),
-            _ => lint::unfit_issuer(self.world.authority_certificate(present)?),
+            _ => self.world.why_unfit(&authority.name, self.world.authority_certificate(present)?),
         };
         if let Some(why) = why {
             self.done.notes.push(format!("there is no cross certificate: {why}"));

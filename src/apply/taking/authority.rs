@@ -239,6 +239,7 @@ impl Change<'_> {
         self.record(Action::Imported, role, name, certificate, issuer, location, true)?;
         if let Some(event) = self.events.last_mut() {
             event.settings = wishes;
+            event.note.clone_from(&authority.replace_only);
         }
         Ok(())
     }

@@ -60,6 +60,10 @@ impl Change<'_> {
         }
         let issuer = leaf.issuer().to_string();
         self.record(Action::Imported, EXTERNAL, name, leaf, &issuer, Location::External, true)?;
+        if !self.world.store.holds(layout::manifest()) {
+            self.manifest(self.world.manifest_text.clone());
+        }
+        self.refresh_configuration()?;
         Ok(TakenExternal { action: if is_new { "imported" } else { "replaced" }, directory })
     }
 

@@ -17,7 +17,7 @@ use crate::apply::Change;
 use crate::error::Result;
 use crate::manifest::{Editor, Value};
 use crate::profile::Role;
-use crate::store::seal::SealTo;
+use crate::store::{layout, seal::SealTo};
 use crate::takeover::{Left, Taken};
 use crate::x509::{Certificate, RevokedCertificate};
 
@@ -128,7 +128,7 @@ impl Change<'_> {
         }
         let text = editor.into_text();
         self.world.save(self.world.parse(&text)?);
-        if text != self.world.manifest_text {
+        if text != self.world.manifest_text || !self.world.store.holds(layout::manifest()) {
             self.world.manifest_text.clone_from(&text);
             self.manifest(text);
         }

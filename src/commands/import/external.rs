@@ -5,13 +5,12 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use crate::apply::{Change, Vault, World};
+use crate::apply::{Change, Vault};
 use crate::commands::import::{ImportArgs, tree};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::Manifest;
-use crate::store::{self, Store};
+use crate::store;
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey, X509Error};
 
@@ -40,36 +39,16 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
     }
     let chain = read_chain(certificate, env)?;
     let key = read_key(key, args, env)?;
-    let is_new = !Store::open(&env.pki).exists();
-    let mut change_made = None;
-    if args.taking.dry_run {
-        let mut world = match is_new {
-            true => World::blank(Manifest::parse(tree::EMPTY, "certgen.toml")?, tree::EMPTY.to_owned(), env)?,
-            false => World::read(env)?,
-        };
-        let mut vault = Vault::new(&args.keys.unlock);
-        let taken = Change::new(&mut world, &mut vault, env).take_external(name, &chain, &key)?;
-        change_made.replace(taken);
-    } else {
-        let (mut world, mut locked) = match is_new {
-            true => World::create("import", Manifest::parse(tree::EMPTY, "certgen.toml")?, tree::EMPTY.to_owned(), env)?,
-            false => World::lock("import", env)?,
-        };
-        let mut vault = Vault::new(&args.keys.unlock);
-        let mut change = Change::new(&mut world, &mut vault, env);
-        let taken = change.take_external(name, &chain, &key)?;
-        if is_new {
-            change.manifest(tree::EMPTY.to_owned());
-        }
-        if taken.action != "unchanged" {
-            change.refresh_configuration()?;
-        }
+    let (mut world, locked) = tree::open(args.taking.dry_run, env)?;
+    let mut vault = Vault::new(&args.keys.unlock);
+    let mut change = Change::new(&mut world, &mut vault, env);
+    let taken = change.take_external(name, &chain, &key)?;
+    if let Some(mut locked) = locked {
         let done = change.commit(&mut locked)?;
         done.notes.iter().for_each(|note| env.say(note));
         shared::warn_of_edited(&done.edited, env);
-        change_made.replace(taken);
     }
-    let Some((taken, leaf)) = change_made.zip(chain.first()) else { return Ok(Answer::Yes) };
+    let Some(leaf) = chain.first() else { return Ok(Answer::Yes) };
     let validity = leaf.validity();
     let item = Item {
         action: taken.action,

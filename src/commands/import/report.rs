@@ -90,10 +90,7 @@ pub(super) fn advise(took: &TookOver, world: &World, is_new: bool, dry_run: bool
                 "{what} signs nothing any more: {why}; put another in its place: certgen rotate start {}",
                 ui::shell(&thing.name)
             )),
-            Some(why) => env.warn(format!(
-                "{what} should be issued again: {why}; certgen renew {}",
-                ui::shell(&format!("{}/{}", thing.role, thing.name))
-            )),
+            Some(why) => env.warn(format!("{what}: {why}")),
             None => {}
         }
         if is_authority && thing.key == TakenKey::Elsewhere && !thing.is_known {

@@ -10,12 +10,15 @@ use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::store::{self, Store};
-use crate::takeover::{self, Asked, LARGEST_FILE, Left, Tree};
+use crate::store::{self, Locked, Store};
+use crate::takeover::{self, Asked, ConfigFile, LARGEST_FILE, Left, Tree};
 use crate::ui;
 
 /// A manifest that says nothing yet.
-pub(super) const EMPTY: &str = "# certgen.toml: what should exist here. What was taken over by certgen import is as its makers made it.\nversion = 1\n";
+const EMPTY: &str = "# certgen.toml: what should exist here. What was taken over by certgen import is as its makers made it.\nversion = 1\n";
+
+/// Definitions with a quarter of a million users fit.
+const LARGEST_CONFIGURATION: u64 = 24 << 20;
 
 /// All files together are held in memory.
 const LARGEST_TREE: u64 = 256 << 20;
@@ -31,13 +34,7 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
     drop(tree);
     let to = if args.taking.dry_run { None } else { args.keys.seal_to(env)? };
     let is_new = !Store::open(&env.pki).exists();
-    let (mut world, locked) = match (is_new, args.taking.dry_run) {
-        (false, false) => World::lock("import", env).map(|(world, locked)| (world, Some(locked)))?,
-        (false, true) => (World::read(env)?, None),
-        (true, true) => (World::blank(Manifest::parse(EMPTY, "certgen.toml")?, EMPTY.to_owned(), env)?, None),
-        (true, false) => World::create("import", Manifest::parse(EMPTY, "certgen.toml")?, EMPTY.to_owned(), env)
-            .map(|(world, locked)| (world, Some(locked)))?,
-    };
+    let (mut world, locked) = open(args.taking.dry_run, env)?;
     let mut vault = Vault::new(&args.keys.unlock);
     let taking = Taking {
         seal: to.as_ref(),
@@ -63,6 +60,24 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
     shared::warn_of_edited(&done.edited, env);
     report::advise(&took, &world, is_new, args.taking.dry_run, env);
     Ok(Answer::Yes)
+}
+
+/// The PKI that takes it, which is made if there is none; without its lock where nothing is written.
+pub(super) fn open(dry_run: bool, env: &mut Env) -> Result<(World, Option<Locked>)> {
+    let is_there = || Store::open(&env.pki).exists();
+    let empty = || Manifest::parse(EMPTY, "certgen.toml");
+    if dry_run {
+        let world = if is_there() { World::read(env)? } else { World::blank(empty()?, EMPTY.to_owned(), env)? };
+        return Ok((world, None));
+    }
+    if !is_there() {
+        let (world, locked) = World::create("import", empty()?, EMPTY.to_owned(), env)?;
+        // Whoever had the lock before may have made it.
+        if !world.store.exists() {
+            return Ok((world, Some(locked)));
+        }
+    }
+    World::lock("import", env).map(|(world, locked)| (world, Some(locked)))
 }
 
 /// The passwords, in the order in which they were given.
@@ -101,8 +116,20 @@ fn contents(file: &Path, left: &mut u64) -> Result<Vec<u8>, String> {
 
 /// What a broker's own files say.
 fn configuration(files: &[PathBuf], env: &Env) -> Result<Option<KeptConfiguration>> {
-    if files.is_empty() {
-        return Ok(None);
+    let mut configuration = KeptConfiguration::default();
+    for file in files {
+        let bytes = store::read_limited(&env.cwd.join(file), LARGEST_CONFIGURATION)?;
+        let read = ConfigFile::read(&bytes).map_err(|e| e.context(format!("--config {}", ui::path(file))))?;
+        match read {
+            ConfigFile::Settings(login_from) => configuration.kept.login_from = Some(login_from),
+            ConfigFile::Definitions(users) => {
+                if configuration.definitions.is_some() {
+                    return Err(Error::usage("--config takes one definitions.json"));
+                }
+                configuration.kept.users = users;
+                configuration.definitions = Some(bytes.to_vec());
+            }
+        }
     }
-    Err(Error::failed(format!("{}: not read yet", ui::path(&env.cwd))))
+    Ok((!files.is_empty()).then_some(configuration))
 }
