@@ -30,6 +30,7 @@ mod rotate;
 mod sites;
 mod status;
 mod taking;
+mod tls_gen;
 mod together;
 mod usage;
 mod verify;
