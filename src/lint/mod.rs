@@ -356,6 +356,20 @@ mod tests {
     }
 
     #[test]
+    fn an_authority_signs_on_unless_a_verifier_refuses_that() {
+        let root = &sample::HIERARCHY.root;
+        assert_eq!(unfit_issuer(root), None);
+        let unfit = |change: &dyn Fn(&mut Draft)| {
+            let mut draft = Draft::of(root);
+            change(&mut draft);
+            unfit_issuer(&draft.certificate()).unwrap_or_default()
+        };
+        assert!(unfit(&|draft| draft.version.clear()).contains("version 1"));
+        assert!(unfit(&|draft| draft.extensions.clear()).contains("that it is an authority"));
+        assert!(unfit_issuer(&sample::HIERARCHY.server).is_some());
+    }
+
+    #[test]
     fn a_finding_reads_like_a_sentence() {
         let draft = Draft { serial: vec![0], ..Draft::of(&sample::HIERARCHY.server) };
         let certificate = draft.certificate();

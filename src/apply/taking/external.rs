@@ -3,12 +3,10 @@
 use crate::apply::Change;
 use crate::apply::change::NewDirectory;
 use crate::error::{Error, Result};
-use crate::store::{Action, INPUT_LIMIT, Location, OutputFile, layout};
+use crate::store::layout::{self, EXTERNAL};
+use crate::store::{Action, INPUT_LIMIT, Location, OutputFile};
 use crate::ui;
 use crate::x509::{Certificate, PrivateKey};
-
-/// The word for the role, and for its directory.
-const EXTERNAL: &str = "external";
 
 /// A pair that was taken.
 #[derive(Debug)]
