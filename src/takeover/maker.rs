@@ -71,8 +71,9 @@ fn maker(directory: &Path, names: &BTreeSet<String>, below: &dyn Fn(&Path, &str)
     if has("ca.pem") && has("ca-key.pem") {
         return Some(Maker::Cfssl);
     }
-    // tls-gen keeps the directory of `openssl ca` under this name.
-    let own = directory.file_name().is_some_and(|name| name == "testca");
+    // tls-gen keeps the directories of `openssl ca` under these names.
+    let name = directory.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let own = name == "testca" || name.starts_with("intermediate_ca_");
     has("index.txt").then_some(if own { Maker::TlsGen } else { Maker::OpenSslCa })
 }
 

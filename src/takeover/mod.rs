@@ -143,9 +143,11 @@ pub struct FoundPair {
     pub key: Option<PrivateKey>,
     /// Who signed it, in [`Taken::authorities`]; `None` if the authority was not found, and for one that signed itself.
     pub issuer: Option<usize>,
-    /// Earlier certificates of the same role and name, and beside a pair of which the key is there those without key;
-    /// with their issuers. They may still be valid.
+    /// Other certificates of the same role and name, with their issuers; mostly earlier ones. They may still be valid, and
+    /// have keys that are not taken.
     pub former: Vec<(Certificate, Option<usize>)>,
+    /// Its certificate is revoked, and so is every other of its name.
+    pub revoked: Option<RevokedCertificate>,
     /// It should be issued again, and why: some verifier refuses it for its form.
     pub reissue: Option<String>,
     /// What is to be known about it; sentences that are safe to show.

@@ -9,7 +9,7 @@ use super::pool::Pool;
 use super::{Asked, FoundPair, Kind, maker, names, verdict};
 use crate::profile::Role;
 use crate::ui;
-use crate::x509::{Certificate, ExtendedKeyUsage, GeneralName, order_chain};
+use crate::x509::{Certificate, ExtendedKeyUsage, GeneralName, RevokedCertificate, order_chain};
 
 /// A certificate of an end entity, before it is known which of its name counts.
 struct Candidate {
@@ -18,7 +18,9 @@ struct Candidate {
     name: String,
     issuer: Option<usize>,
     has_key: bool,
-    revoked: bool,
+    revoked: Option<RevokedCertificate>,
+    /// It is valid at the moment that counts and not revoked.
+    alive: bool,
 }
 
 /// Finds them. Each certificate that is taken is marked in the pool.
@@ -43,7 +45,7 @@ pub(super) fn find(
     let taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
     let mut pairs = Vec::new();
     for (_, candidates) in by_name {
-        for group in apart(pool, candidates, &taken, asked) {
+        for group in apart(pool, candidates, &taken) {
             pairs.push(pair(pool, &anchors, group));
         }
     }
@@ -74,11 +76,13 @@ fn candidate(
     };
     let name = names::of_pair(role, certificate, path, maker::of_path(kinds, path));
     let issuer = links[at].and_then(|link| authorities.places.get(&link.issuer)).copied();
-    let revoked = issuer.is_some_and(|place| {
-        authorities.found[place].revoked.iter().any(|entry| entry.serial == *certificate.serial())
+    let revoked = issuer.and_then(|place| {
+        let mut entries = authorities.found[place].revoked.iter();
+        entries.find(|entry| entry.serial == *certificate.serial()).cloned()
     });
     let has_key = pool.keys.position(certificate.public_key()).is_some();
-    Ok(Candidate { at, role, name, issuer, has_key, revoked })
+    let alive = revoked.is_none() && certificate.validity().contains(asked.at);
+    Ok(Candidate { at, role, name, issuer, has_key, revoked, alive })
 }
 
 /// The file whose name says most: not the copy that a database keeps under its serial number.
@@ -142,24 +146,21 @@ fn not_for_tls(certificate: &Certificate) -> String {
 }
 
 /// The candidates of one name, apart where they are two identities: servers with a key each that are called differently.
-fn apart(
-    pool: &Pool,
-    mut candidates: Vec<Candidate>,
-    taken: &BTreeSet<(Role, String)>,
-    asked: &Asked<'_>,
-) -> Vec<Vec<Candidate>> {
-    let validity = |candidate: &Candidate| *pool.certificate(candidate.at).validity();
-    candidates.sort_by_key(|candidate| {
-        let alive = !candidate.revoked && validity(candidate).contains(asked.at);
-        std::cmp::Reverse((alive && candidate.has_key, alive, candidate.has_key, validity(candidate).not_after))
-    });
+fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, String)>) -> Vec<Vec<Candidate>> {
     let stem = |candidate: &Candidate| {
         let path = best_path(&pool.certificates.get(candidate.at).paths);
         (!is_numbered(path) && !is_put_away(path)).then(|| names::stem(path))
     };
+    candidates.sort_by_key(|candidate| {
+        let Candidate { alive, has_key, .. } = *candidate;
+        // tls-gen's pairs that the root itself has signed stand beside those of the intermediate.
+        let beside = stem(candidate).is_some_and(|stem| stem.ends_with("_direct"));
+        let end = pool.certificate(candidate.at).validity().not_after;
+        std::cmp::Reverse((alive && has_key, alive, has_key, !beside, end))
+    });
     let mut groups: Vec<(Option<String>, Vec<Candidate>)> = Vec::new();
     for mut candidate in candidates {
-        let own = stem(&candidate).filter(|_| candidate.role.serves() && candidate.has_key && !candidate.revoked);
+        let own = stem(&candidate).filter(|_| candidate.role.serves() && candidate.has_key && candidate.alive);
         let first = groups.first().map(|(stem, _)| stem.clone());
         let known = groups.iter().position(|(stem, _)| own.is_some() && *stem == own);
         match (first, known, own) {
@@ -195,7 +196,7 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
             "its key is not in these files or was not opened: it is taken as one whose key is elsewhere".to_owned(),
         );
     }
-    if first.revoked {
+    if first.revoked.is_some() {
         notes.push("it is revoked".to_owned());
     }
     if first.issuer.is_none() {
@@ -207,6 +208,13 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
     let mut former = Vec::new();
     for other in candidates {
         pool.certificates.mark_used(other.at);
+        if other.alive && other.has_key {
+            notes.push(format!(
+                "{} holds another valid certificate of the same name: it is known, so that it can be revoked, and its key \
+                 is not taken",
+                ui::path(best_path(&pool.certificates.get(other.at).paths))
+            ));
+        }
         let earlier = pool.certificate(other.at).clone();
         // Its key is that of a certificate that is known, which is all there is to say about it.
         pool.take_key(earlier.public_key());
@@ -223,6 +231,7 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
         key,
         issuer: first.issuer,
         former,
+        revoked: first.revoked,
         reissue: None,
         notes,
         paths,

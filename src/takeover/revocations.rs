@@ -22,6 +22,8 @@ pub(super) fn collect(pool: &mut Pool, links: &[Option<Link>], authorities: &mut
         authorities.found[authority].revoked.push(entry);
     }
     for authority in &mut authorities.found {
+        authority.paths.sort();
+        authority.paths.dedup();
         authority.revoked.sort_by(|a, b| (a.revocation_time, &a.serial).cmp(&(b.revocation_time, &b.serial)));
     }
 }

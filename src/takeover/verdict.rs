@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::{FoundAuthority, FoundPair};
 use crate::lint;
 use crate::profile::Role;
-use crate::verify::{Purpose, Question, Verifier, opinions, weak_hash};
+use crate::verify::{Opinion, Purpose, Question, Verifier, opinions, weak_hash};
 use crate::x509::{
     AuthorityInfoAccess, BasicConstraints, Certificate, CertificateTemplate, DistinguishedName, ExtendedKeyUsage,
     GeneralName, KeyType, KeyUsage, PrivateKey, PublicKeyAlgorithm, SerialNumber, Signer, Validity, X509Error,
@@ -18,15 +18,16 @@ pub(super) fn judge_authority(authority: &mut FoundAuthority, at: OffsetDateTime
         let end = certificate.validity().not_after;
         (end < at).then(|| format!("it ended on {}", crate::ui::date(end)))
     });
-    authority.replace_only = certain.or_else(|| refused(authority, at));
+    let refusals = if certain.is_none() { refusals(authority, at) } else { Refusals::default() };
+    authority.replace_only = certain.or(refusals.decisive);
     if authority.replace_only.is_none() {
-        let note = if certificate.key_usage().is_none() {
-            Some("it has no key usage, which RFC 5280 4.2.1.3 demands")
-        } else {
-            None
-        };
-        authority.notes.extend(note.map(str::to_owned));
-        authority.notes.extend(findings(certificate));
+        let findings = findings(&authority.certificate);
+        if authority.certificate.key_usage().is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN)) {
+            let note = "it may not sign revocation lists (no cRLSign): what it issued cannot be revoked for others";
+            authority.notes.push(note.to_owned());
+        }
+        authority.notes.extend(refusals.strict);
+        authority.notes.extend(findings);
     }
 }
 
@@ -50,28 +51,46 @@ fn weak(certificate: &Certificate) -> Option<String> {
     (rsa && key.bits() < 2048).then(|| format!("its RSA key has only {} bits", key.bits()))
 }
 
-/// The first verifier that refuses a flawless certificate below the authority. It is signed here, shown to the verifiers
-/// and forgotten; without the key, or without the root, nobody can tell.
-fn refused(authority: &FoundAuthority, at: OffsetDateTime) -> Option<String> {
-    let key = authority.key.as_ref()?;
-    let (root, between) = authority.chain.split_last().filter(|(root, _)| root.is_self_issued())?;
+/// What verifiers say to a flawless certificate below the authority.
+#[derive(Default)]
+struct Refusals {
+    /// Somebody refuses it whose rules are those of all.
+    decisive: Option<String>,
+    /// The strict one refuses it.
+    strict: Option<String>,
+}
+
+/// The verifier that is strict about form (`VERIFY_X509_STRICT`, the default of Python 3.13). It refuses the authorities of
+/// easy-rsa and those that `openssl req -x509` makes, which have signed for years and go on doing so for everybody else.
+const STRICT: &str = "python";
+
+/// A flawless certificate is signed with the authority's key, shown to the verifiers and forgotten; without the key, or
+/// without the root, nobody can tell.
+fn refusals(authority: &FoundAuthority, at: OffsetDateTime) -> Refusals {
+    let chain = authority.chain.split_last().filter(|(root, _)| root.is_self_issued());
+    let (Some(key), Some((root, between))) = (&authority.key, chain) else { return Refusals::default() };
     let leaf = match flawless(authority, key, at) {
         Ok(leaf) => leaf,
-        Err(error) => return Some(format!("nothing can be signed with it: {error}")),
+        Err(error) => {
+            return Refusals { decisive: Some(format!("nothing can be signed with it: {error}")), strict: None };
+        }
     };
     let verifiers: Vec<Verifier> = Verifier::all().collect();
-    // An authority may be for servers or for clients alone.
-    let asked = |purpose| {
-        let question = Question {
-            untrusted: between,
-            purpose: Some(purpose),
-            ..Question::new(&leaf, std::slice::from_ref(root), at)
-        };
-        opinions(&question, &verifiers).into_iter().find(|opinion| !opinion.accepted)
+    let roots = std::slice::from_ref(root);
+    let ask = |purpose| {
+        let question = Question { untrusted: between, purpose: Some(purpose), ..Question::new(&leaf, roots, at) };
+        opinions(&question, &verifiers)
     };
-    let refusal = asked(Purpose::Client).and_then(|client| asked(Purpose::Server).map(|_| client))?;
-    let text = refusal.text.unwrap_or_default();
-    Some(format!("{} refuses what it signs: {text}", refusal.verifier))
+    let (clients, servers) = (ask(Purpose::Client), ask(Purpose::Server));
+    let mut refusals = Refusals::default();
+    // An authority may be for servers or for clients alone.
+    let refused = |(client, server): &(Opinion, Opinion)| !client.accepted && !server.accepted;
+    for (opinion, _) in clients.into_iter().zip(servers).filter(refused) {
+        let text = format!("{} refuses what it signs: {}", opinion.verifier, opinion.text.unwrap_or_default());
+        let place = if opinion.verifier == STRICT { &mut refusals.strict } else { &mut refusals.decisive };
+        place.get_or_insert(text);
+    }
+    refusals
 }
 
 fn flawless(authority: &FoundAuthority, key: &PrivateKey, at: OffsetDateTime) -> Result<Certificate, X509Error> {
@@ -117,16 +136,15 @@ pub(super) fn judge_pair(pair: &mut FoundPair) {
 
 fn old_form(certificate: &Certificate) -> Option<String> {
     let version = certificate.version();
-    (version < 3).then(|| {
-        format!("it is an X.509 version {version} certificate without names and purposes, which Python 3.13, Go and Erlang refuse")
-    })
+    (version < 3)
+        .then(|| format!("it is an X.509 version {version} certificate, which can name neither hosts nor purposes"))
 }
 
 fn purpose(role: Role, certificate: &Certificate) -> Option<String> {
     let host = |name: &GeneralName| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_));
     if role.serves() && !certificate.subject_alt_names().unwrap_or_default().iter().any(host) {
         return Some(
-            "it names its host in the common name alone, which Go, Erlang and browsers do not look at".to_owned(),
+            "it names its host in the common name alone, which Go, rustls and Erlang 27 do not look at".to_owned(),
         );
     }
     let purposes = certificate.extended_key_usage().unwrap_or_default();

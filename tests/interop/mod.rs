@@ -35,6 +35,7 @@ mod rotate_below;
 mod sealing;
 mod settings;
 mod sites;
+mod takeover;
 mod units;
 mod vault;
 mod verifiers;
