@@ -86,12 +86,7 @@ impl World {
     ///
     /// # Errors
     /// The directory cannot be made or written.
-    pub fn create(
-        command: &str,
-        manifest: Manifest,
-        manifest_text: String,
-        env: &mut Env,
-    ) -> Result<(Self, Locked)> {
+    pub fn create(command: &str, manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
         let world = Self::blank(manifest, manifest_text, env)?;
         let locked = lock(&world.store, command, true, env)?;
         Ok((world, locked))

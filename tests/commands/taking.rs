@@ -94,10 +94,8 @@ fn the_result_of_tls_gen_logs_in_as_before() {
     let world = World::new();
     tls_gen(&world, "tls-gen", "rabbit");
     world.write("rabbitmq.conf", "listeners.ssl.default = 5671\nauth_mechanisms.1 = EXTERNAL\n");
-    let output = world
-        .certgen(["import", "tls-gen/result", "--authority", "root", "--config", "rabbitmq.conf"])
-        .run()
-        .success();
+    let output =
+        world.certgen(["import", "tls-gen/result", "--authority", "root", "--config", "rabbitmq.conf"]).run().success();
     output.stdout_has("imported  server/rabbit").stdout_has("imported  client/rabbit");
     nothing_to_do(&world);
     assert!(world.read("pki/rabbitmq/rabbitmq.conf").contains("ssl_cert_login_from = distinguished_name"));
@@ -156,7 +154,12 @@ fn a_second_tree_comes_into_the_same_place() {
     world.certgen(["issue", "client", "fresh"]).run().success();
     let issuer = items(&world, &["list", "client/fresh"])[0]["issuer"].clone();
     assert_eq!(issuer, "root");
-    is_good(&world, "pki/node/broker.example.com/ca_certificate.pem", "pki/client/worker/client_certificate.pem", "sslclient");
+    is_good(
+        &world,
+        "pki/node/broker.example.com/ca_certificate.pem",
+        "pki/client/worker/client_certificate.pem",
+        "sslclient",
+    );
     // The same again changes nothing.
     let before = snapshot(&world.pki(""));
     let again = world.certgen(["import", "old"]).run().success();
@@ -241,7 +244,15 @@ fn a_pair_of_somebody_else_s_is_kept_beside() {
     world.certgen(["list"]).run().success().stdout_has("www");
     nothing_to_do(&world);
     world
-        .certgen(["import", "--external", "www", "--certificate", "old/pairs/rabbit.crt", "--key", "old/pairs/worker.key"])
+        .certgen([
+            "import",
+            "--external",
+            "www",
+            "--certificate",
+            "old/pairs/rabbit.crt",
+            "--key",
+            "old/pairs/worker.key",
+        ])
         .run()
         .refused()
         .stderr_has("is not that of the certificate");

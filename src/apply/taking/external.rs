@@ -38,7 +38,10 @@ impl Change<'_> {
         let path = layout::entry_dir(EXTERNAL, name)?;
         let directory = self.world.store.path(&path);
         let files = [
-            OutputFile::public(layout::certificate_file(EXTERNAL), chain.iter().map(Certificate::pem).collect::<String>()),
+            OutputFile::public(
+                layout::certificate_file(EXTERNAL),
+                chain.iter().map(Certificate::pem).collect::<String>(),
+            ),
             OutputFile::private(layout::key_file(EXTERNAL), key.to_pem().as_bytes().to_vec()),
         ];
         let is_new = !self.world.store.holds(&path);

@@ -118,7 +118,9 @@ impl Change<'_> {
         let Some(definitions) = &configuration.definitions else { return Ok(()) };
         let path = layout::rabbitmq_dir(broker)?.join("definitions.json");
         if self.world.store.holds(&path) {
-            self.done.notes.push("the definitions here stay as they are: users and permissions were not added".to_owned());
+            self.done
+                .notes
+                .push("the definitions here stay as they are: users and permissions were not added".to_owned());
         } else {
             self.stage_file(OutputFile::private(path, definitions.clone()));
         }
