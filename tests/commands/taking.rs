@@ -120,17 +120,33 @@ fn the_result_of_tls_gen_logs_in_as_before() {
     nothing_to_do(&world);
 }
 
+/// A guide that many followed gives leaves of version 1, and tells to delete the authority's key.
 #[test]
 fn what_some_verifier_refuses_is_only_replaced() {
-    for with_key in [true, false] {
+    for authority in ["keep", "lose", "old"] {
         let world = World::new();
-        version_one(&world, "guide", with_key);
+        version_one(&world, "guide", authority);
         let output = world.certgen(["import", "guide", "--authority", "guide"]).run().success();
-        output.stderr_has("certgen rotate start guide");
+        let output = output.stderr_has("certgen renew client/celery_worker");
         nothing_to_do(&world);
-        if with_key {
-            let refused = world.certgen(["issue", "client", "new"]).run().refused();
-            refused.stderr_has("signs nothing any more").stderr_has("certgen rotate start guide");
+        assert_eq!(
+            output.stderr.contains("certgen rotate start guide"),
+            authority != "keep",
+            "{}",
+            output.transcript()
+        );
+        match authority {
+            "keep" => {
+                // Its root has findings, and goes on.
+                world.certgen(["renew", "--all"]).run().success();
+                let chain = "pki/client/celery_worker/client_certificate.pem";
+                is_good(&world, "guide/ca.crt", chain, "sslclient");
+            }
+            "old" => {
+                let refused = world.certgen(["issue", "client", "new"]).run().refused();
+                refused.stderr_has("signs nothing any more").stderr_has("certgen rotate start guide");
+            }
+            _ => drop(world.certgen(["issue", "client", "new"]).run().refused()),
         }
         world.certgen(["rotate", "start", "guide"]).run().success();
         world.certgen(["rotate", "switch", "guide", "--force"]).run().success();
@@ -141,6 +157,7 @@ fn what_some_verifier_refuses_is_only_replaced() {
             "sslserver",
         );
         world.certgen(["issue", "client", "new"]).run().success();
+        nothing_to_do(&world);
     }
 }
 

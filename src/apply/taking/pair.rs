@@ -249,7 +249,9 @@ impl Change<'_> {
 
     /// What was revoked has no directory and no entry. The inventory knows whose it was, and that it is gone.
     fn remember_revoked(&mut self, pair: &FoundPair, issuer: &str) -> Result<()> {
-        if self.world.knows(pair.role, &pair.name) {
+        let serial = pair.certificate.serial().to_string();
+        let is_known = self.world.inventory.by_serial(&serial).iter().any(|(_, _, known)| known.issuer == issuer);
+        if is_known || self.world.knows(pair.role, &pair.name) {
             return Ok(());
         }
         self.remember_former(pair, issuer)?;

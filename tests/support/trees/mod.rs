@@ -17,10 +17,11 @@ pub(crate) fn tls_gen(world: &World, at: &str, name: &str) {
     make(world, include_str!("tls_gen.sh"), &[at, name]);
 }
 
-/// Certificates of version 1 in `at`, with or without the key of their authority.
+/// Certificates of version 1 in `at`; of their authority the key is kept (`keep`) or not (`lose`), or it is of version 1
+/// itself (`old`).
 #[track_caller]
-pub(crate) fn version_one(world: &World, at: &str, with_key: bool) {
-    make(world, include_str!("version_one.sh"), &[at, if with_key { "keep" } else { "lose" }]);
+pub(crate) fn version_one(world: &World, at: &str, authority: &str) {
+    make(world, include_str!("version_one.sh"), &[at, authority]);
 }
 
 /// Runs a script with these arguments in the directory of the world.
