@@ -28,7 +28,7 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-pub use config::{Kept, KeptUser};
+pub use config::{ConfigFile, Kept, KeptUser};
 
 use pool::Pool;
 

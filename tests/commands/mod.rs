@@ -29,6 +29,7 @@ mod revoke;
 mod rotate;
 mod sites;
 mod status;
+mod taking;
 mod tls_gen;
 mod together;
 mod usage;

@@ -188,6 +188,14 @@ fn prepared(command: &str, example: &str) -> Shell {
             }
         }
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
+        "import" if example.contains("tls-gen/") => {
+            shell.prepare("certgen tls-gen basic CN=rabbit.example.com --out tls-gen/basic/result");
+            shell.prepare("echo 'ssl_cert_login_from = common_name' > rabbitmq.conf");
+        }
+        "import" if example.contains("--external") => {
+            shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem fullchain.pem");
+            shell.prepare("cp pki/server/rabbit.example.com/server_key.pem privkey.pem");
+        }
         "import" if example.contains("age") => {
             let recipient = identity(&shell);
             shell.prepare(&format!("certgen export --all --format age --recipient {recipient} --out backup.age"));

@@ -13,6 +13,7 @@ mod control;
 mod diagnosis;
 mod edge;
 mod explain;
+mod import;
 mod inter_node_doctor;
 mod keystores;
 mod kubernetes;

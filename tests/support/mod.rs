@@ -12,6 +12,7 @@ pub(crate) mod key_store;
 pub(crate) mod redact;
 pub(crate) mod temp;
 pub(crate) mod tls;
+pub(crate) mod trees;
 pub(crate) mod world;
 
 pub(crate) use self::judge::{openssl, python};
