@@ -4,6 +4,7 @@ mod etc_rabbitmq;
 mod format;
 mod hand_over;
 mod secret;
+mod stores;
 mod subject;
 mod tar_file;
 mod texts;
@@ -46,7 +47,7 @@ use crate::ui;
                         certgen export client/celery_worker --format pkcs12 --password-file pass.txt --out worker.p12\n  \
                         certgen export client/celery_worker --format truststore-jks --password-file pass.txt --out trust.jks\n  \
                         certgen export authority/root --format der --out root.cer\n  \
-                        certgen export server/rabbit.example.com --format tar --owner 999:999 | tar tv\n  \
+                        certgen export node/rabbit.example.com --format tar --owner 999:999 | tar tv\n  \
                         certgen export celery_worker --format age --with celery --passphrase-file passphrase.txt --out worker.age\n  \
                         certgen import --passphrase-file passphrase.txt worker.age --out worker\n  \
                         certgen export --all --format age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --out backup.age\n  \
@@ -191,6 +192,11 @@ fn is_to_stream(args: &ExportArgs, env: &Env) -> Result<bool> {
     Ok(to_stream)
 }
 
+/// Whether a file is named, and not standard output.
+fn is_to_file(args: &ExportArgs) -> bool {
+    args.out.as_deref().is_some_and(|out| out != Path::new("-"))
+}
+
 /// The file that is to be written, checked; none for standard output.
 fn place(args: &ExportArgs, env: &Env) -> Result<Option<PathBuf>> {
     let named = args.out.as_deref().filter(|out| *out != Path::new("-"));
@@ -206,6 +212,9 @@ fn make(args: &ExportArgs, subject: &Subject, world: World, env: &mut Env) -> Re
     format::check_subject(args, subject)?;
     subject.warn(&world, env);
     match args.format {
+        Format::Pkcs12 | Format::Pkcs12Legacy | Format::Jks | Format::TruststorePkcs12 | Format::TruststoreJks => {
+            stores::make(args, subject, &world, env)
+        }
         Format::Der | Format::Pem | Format::Combined => texts::make(args, subject, &world, env),
         Format::KubernetesSecret => secret::make(args, subject, &world, env),
         Format::Tar => etc_rabbitmq::make(args, subject, &world, env),
@@ -278,7 +287,7 @@ fn seal_to(args: &ExportArgs, env: &Env) -> Result<SealTo> {
         return Ok(SealTo::Recipients(args.recipient.clone()));
     }
     if let Some(path) = &args.passphrase_file {
-        return Ok(SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?));
+        return Ok(SealTo::Passphrase(store::read_passphrase(&env.typed(path))?));
     }
     if let Some(passphrase) = &env.passphrase {
         return Ok(SealTo::Passphrase(passphrase.clone()));

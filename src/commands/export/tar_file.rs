@@ -94,6 +94,8 @@ impl TarFile {
         header.set_mode(mode);
         header.set_mtime(self.mtime);
         header.set_size(bytes.len() as u64);
+        header.set_uid(0);
+        header.set_gid(0);
         let failed = |e: io::Error| Error::failed(format!("packing {}: {}", ui::quote(path), io_reason(&e)));
         match &self.owner.user {
             Party::Number(number) => header.set_uid((*number).into()),

@@ -25,8 +25,7 @@ pub(super) fn open(files: &[PathBuf], out: &Path, unlock: &Unlock, env: &mut Env
     let [file] = files else {
         return Err(Error::usage("one hand-over is opened at a time, into a directory of its own"));
     };
-    let path = if file == Path::new("-") { file.clone() } else { env.cwd.join(file) };
-    let mut sealed = BufReader::new(store::open_stream(&path)?);
+    let mut sealed = BufReader::new(store::open_stream(&env.typed(file))?);
     let beginning = sealed.fill_buf().map_err(|e| Error::io("reading", file, &e))?;
     if !seal::is_sealed(beginning) {
         return Err(Error::failed(format!("{}: it is no age file", shown(file)))
