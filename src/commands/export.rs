@@ -29,7 +29,7 @@ use crate::ui;
 /// Put a certificate and its key into another container
 ///
 /// NAME is an identity, or for trust stores, der and pem an authority, as authority/NAME. An authority's key is never exported.
-/// What holds a private key is written with mode 0600 and recorded in the log, for whom too. What exists is not replaced
+/// What holds a private key is written with mode 0600 and recorded in the log, with its recipients. What exists is not replaced
 /// without --force.
 ///
 /// A trust store holds those whom NAME trusts. A key store holds the key and its whole chain, up to the root.
@@ -84,7 +84,7 @@ pub(crate) struct ExportArgs {
     /// Paths in tar [default: etc-rabbitmq for what a broker shows, else directory]
     #[arg(long, value_name = "LAYOUT", value_enum)]
     layout: Option<Layout>,
-    /// Owner of the files in tar, names or numbers of where it is unpacked [default: rabbitmq:rabbitmq]
+    /// Owner of the files in tar, names or numbers [default: as in certgen.toml, else rabbitmq:rabbitmq]
     #[arg(long, value_name = "USER[:GROUP]")]
     owner: Option<String>,
     /// The broker, where certgen.toml has more than one
@@ -228,7 +228,8 @@ fn event(args: &ExportArgs, subject: &Subject, env: &Env) -> Result<Event> {
     event.serial = Some(subject.leaf().serial().to_string());
     event.path = Some(args.out.as_deref().map_or_else(|| "-".to_owned(), ui::path));
     event.recipients.clone_from(&args.recipient);
-    event.note = Some(format!("as {}", args.format.as_str()));
+    let to = if args.format == Format::Age && args.recipient.is_empty() { ", to a passphrase" } else { "" };
+    event.note = Some(format!("as {}{to}", args.format.as_str()));
     Ok(event)
 }
 

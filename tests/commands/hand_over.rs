@@ -203,6 +203,8 @@ fn a_hand_over_is_opened_as_it_was_packed() {
     open(&["worker.age", "--out", "new"]).code(2);
     open(&[]).refused().stderr_has("--out DIR");
     unchanged(&before, &there.path(""), "a refused hand-over changed something");
+    let inside = ["import", "worker.age", "--identity", "identity", "--out", "pki/client/new"];
+    world.certgen(inside).run().refused().stderr_has("lies in the PKI");
     // A snapshot is no hand-over.
     let all = ["export", "--all", "--format", "age", "--recipient", RECIPIENT, "--out", "all.age"];
     world.certgen(all).run().success();

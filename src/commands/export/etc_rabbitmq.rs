@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::apply::World;
 use crate::commands::export::format::Layout;
 use crate::commands::export::subject::{Subject, Who};
-use crate::commands::export::tar_file::{TarFile, TarOwner};
+use crate::commands::export::tar_file::{TarFile, TarOwner, mode_of};
 use crate::commands::export::{ExportArgs, Product, is_to_file};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -36,7 +36,8 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &En
     let in_manifest = subject.entry(world).and_then(|entry| entry.owner.clone());
     let owner = args.owner.clone().or(in_manifest).or(default_owner);
     let owner = owner.map(|text| TarOwner::parse(&text)).transpose()?.unwrap_or_default();
-    let mut packed = Packed { world, members: BTreeMap::new(), left_out: Vec::new() };
+    let key_mode = subject.entry(world).map_or(layout::PRIVATE_FILE, |entry| entry.key_mode);
+    let mut packed = Packed { world, key_mode, members: BTreeMap::new(), left_out: Vec::new() };
     match broker {
         Some(broker) => packed.on_host(subject, broker)?,
         None => packed.directory(&subject.directory, &store::directory_name(&subject.name)?, KEYS_DIRECTORY)?,
@@ -85,6 +86,8 @@ fn no_broker(subject: &Subject) -> Error {
 /// What goes into the file: mode and content of each path, and of directories no content.
 struct Packed<'w> {
     world: &'w World,
+    /// The mode of what holds a key.
+    key_mode: u32,
     members: BTreeMap<String, (u32, Option<Zeroizing<Vec<u8>>>)>,
     left_out: Vec<String>,
 }
@@ -136,8 +139,13 @@ impl Packed<'_> {
                     ui::path(&path)
                 ));
             } else if !name.ends_with(".password") {
-                let bytes = self.world.store.read_if_exists(&path, LARGEST)?;
-                self.members.insert(format!("{to}/{name}"), (facts.mode & 0o777, bytes));
+                let Some(bytes) = self.world.store.read_if_exists(&path, LARGEST)? else { continue };
+                let mode = match name.as_str() {
+                    // The hashes of passwords are in it.
+                    "definitions.json" => facts.mode & 0o640,
+                    _ => mode_of(facts.mode, &bytes, self.key_mode),
+                };
+                self.members.insert(format!("{to}/{name}"), (mode, Some(bytes)));
             }
         }
         Ok(())

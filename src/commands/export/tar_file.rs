@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, io_reason};
 use crate::secret::Secret;
+use crate::store::layout;
 use crate::ui;
 
 /// Whose the files are where they are unpacked. A name that is known there goes before the number.
@@ -49,6 +50,18 @@ impl TarOwner {
         };
         let (user, group) = text.split_once(':').unwrap_or((text, text));
         Ok(Self { user: party(user).ok_or_else(wrong)?, group: party(group).ok_or_else(wrong)? })
+    }
+}
+
+/// The mode of a file that has `mode` here: what holds a key is for its owner, and for its group where `key_mode` says so,
+/// whatever became of the file in a copy or a checkout.
+pub(super) fn mode_of(mode: u32, bytes: &[u8], key_mode: u32) -> u32 {
+    let holds_key = bytes.windows(11).any(|part| part == b"PRIVATE KEY");
+    match mode & 0o077 {
+        _ if holds_key => key_mode,
+        0 => layout::PRIVATE_FILE,
+        0o040 => 0o640,
+        _ => layout::PUBLIC_FILE,
     }
 }
 

@@ -8,12 +8,16 @@ import javax.net.ssl.SSLServerSocket;
 import javax.net.ssl.SSLSocket;
 import javax.net.ssl.TrustManagerFactory;
 
-/** Handshake PASSWORD HOST SERVER_KEYS SERVER_TRUST CLIENT_KEYS CLIENT_TRUST: a mutual handshake out of four stores. */
+/** Handshake PASSWORD (SERVER_KEYS SERVER_TRUST CLIENT_KEYS CLIENT_TRUST)...: a mutual handshake out of each four stores. */
 public class Handshake {
     public static void main(String[] args) throws Exception {
         char[] password = args[0].toCharArray();
-        SSLContext server = context(password, args[2], args[3]);
-        SSLContext client = context(password, args[4], args[5]);
+        for (int at = 1; at < args.length; at += 4) {
+            meet(context(password, args[at], args[at + 1]), context(password, args[at + 2], args[at + 3]));
+        }
+    }
+
+    private static void meet(SSLContext server, SSLContext client) throws Exception {
         SSLServerSocket listener = (SSLServerSocket) server.getServerSocketFactory().createServerSocket(0);
         listener.setNeedClientAuth(true);
         Thread serving = new Thread(() -> {
