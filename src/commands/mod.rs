@@ -25,6 +25,7 @@ mod rotate;
 mod seal;
 mod shared;
 mod status;
+mod tls_gen;
 mod told;
 mod unseal;
 mod verify;
@@ -117,6 +118,7 @@ enum Command {
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
     Export(export::ExportArgs),
+    TlsGen(tls_gen::TlsGenArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -206,6 +208,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),
         Command::Export(args) => export::run(&args, env),
+        Command::TlsGen(args) => tls_gen::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }
