@@ -4,6 +4,7 @@ mod etc_rabbitmq;
 mod format;
 mod hand_over;
 mod secret;
+mod stores;
 mod subject;
 mod tar_file;
 mod texts;
@@ -28,7 +29,7 @@ use crate::ui;
 /// Put a certificate and its key into another container
 ///
 /// NAME is an identity, or for trust stores, der and pem an authority, as authority/NAME. An authority's key is never exported.
-/// What holds a private key is written with mode 0600 and recorded in the log, for whom too. What exists is not replaced
+/// What holds a private key is written with mode 0600 and recorded in the log, with its recipients. What exists is not replaced
 /// without --force.
 ///
 /// A trust store holds those whom NAME trusts. A key store holds the key and its whole chain, up to the root.
@@ -46,7 +47,7 @@ use crate::ui;
                         certgen export client/celery_worker --format pkcs12 --password-file pass.txt --out worker.p12\n  \
                         certgen export client/celery_worker --format truststore-jks --password-file pass.txt --out trust.jks\n  \
                         certgen export authority/root --format der --out root.cer\n  \
-                        certgen export server/rabbit.example.com --format tar --owner 999:999 | tar tv\n  \
+                        certgen export node/rabbit.example.com --format tar --owner 999:999 | tar tv\n  \
                         certgen export celery_worker --format age --with celery --passphrase-file passphrase.txt --out worker.age\n  \
                         certgen import --passphrase-file passphrase.txt worker.age --out worker\n  \
                         certgen export --all --format age --recipient age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p --out backup.age\n  \
@@ -83,7 +84,7 @@ pub(crate) struct ExportArgs {
     /// Paths in tar [default: etc-rabbitmq for what a broker shows, else directory]
     #[arg(long, value_name = "LAYOUT", value_enum)]
     layout: Option<Layout>,
-    /// Owner of the files in tar, names or numbers of where it is unpacked [default: rabbitmq:rabbitmq]
+    /// Owner of the files in tar, names or numbers [default: as in certgen.toml, else rabbitmq:rabbitmq]
     #[arg(long, value_name = "USER[:GROUP]")]
     owner: Option<String>,
     /// The broker, where certgen.toml has more than one
@@ -191,6 +192,11 @@ fn is_to_stream(args: &ExportArgs, env: &Env) -> Result<bool> {
     Ok(to_stream)
 }
 
+/// Whether a file is named, and not standard output.
+fn is_to_file(args: &ExportArgs) -> bool {
+    args.out.as_deref().is_some_and(|out| out != Path::new("-"))
+}
+
 /// The file that is to be written, checked; none for standard output.
 fn place(args: &ExportArgs, env: &Env) -> Result<Option<PathBuf>> {
     let named = args.out.as_deref().filter(|out| *out != Path::new("-"));
@@ -206,6 +212,9 @@ fn make(args: &ExportArgs, subject: &Subject, world: World, env: &mut Env) -> Re
     format::check_subject(args, subject)?;
     subject.warn(&world, env);
     match args.format {
+        Format::Pkcs12 | Format::Pkcs12Legacy | Format::Jks | Format::TruststorePkcs12 | Format::TruststoreJks => {
+            stores::make(args, subject, &world, env)
+        }
         Format::Der | Format::Pem | Format::Combined => texts::make(args, subject, &world, env),
         Format::KubernetesSecret => secret::make(args, subject, &world, env),
         Format::Tar => etc_rabbitmq::make(args, subject, &world, env),
@@ -219,7 +228,8 @@ fn event(args: &ExportArgs, subject: &Subject, env: &Env) -> Result<Event> {
     event.serial = Some(subject.leaf().serial().to_string());
     event.path = Some(args.out.as_deref().map_or_else(|| "-".to_owned(), ui::path));
     event.recipients.clone_from(&args.recipient);
-    event.note = Some(format!("as {}", args.format.as_str()));
+    let to = if args.format == Format::Age && args.recipient.is_empty() { ", to a passphrase" } else { "" };
+    event.note = Some(format!("as {}{to}", args.format.as_str()));
     Ok(event)
 }
 
@@ -278,7 +288,7 @@ fn seal_to(args: &ExportArgs, env: &Env) -> Result<SealTo> {
         return Ok(SealTo::Recipients(args.recipient.clone()));
     }
     if let Some(path) = &args.passphrase_file {
-        return Ok(SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?));
+        return Ok(SealTo::Passphrase(store::read_passphrase(&env.typed(path))?));
     }
     if let Some(passphrase) = &env.passphrase {
         return Ok(SealTo::Passphrase(passphrase.clone()));

@@ -126,17 +126,18 @@ impl Unpacking {
             }
         }
         let Some((first, below)) = parts.split_first() else { return Ok(None) };
-        if self.name.get_or_insert_with(|| first.clone()) != first {
-            return Err(refuse("is not in the same directory as the others")
-                .hint("a snapshot of a whole PKI is restored without --out"));
+        let is_directory = kind == EntryType::Directory;
+        if (below.is_empty() && !is_directory) || self.name.get_or_insert_with(|| first.clone()) != first {
+            return Err(refuse("is not in the one directory of a hand-over")
+                .hint("a snapshot of a whole PKI is restored without --out: certgen --pki DIR import FILE"));
         }
-        if kind == EntryType::Directory {
+        if is_directory {
             return Ok(None);
         }
         let lower = below.join("/").to_lowercase();
         let is_above =
             |other: &String| other.starts_with(&format!("{lower}/")) || lower.starts_with(&format!("{other}/"));
-        if below.is_empty() || self.known.iter().any(is_above) {
+        if self.known.iter().any(is_above) {
             return Err(refuse("is a file and a directory"));
         }
         if !self.known.insert(lower) {
@@ -245,8 +246,8 @@ mod tests {
             (&[("w/a", file, 0o644, b""), ("w/A", file, 0o644, b"")], "twice"),
             (&[("w/a", file, 0o644, b""), ("w/a/b", file, 0o644, b"")], "a file and a directory"),
             (&[("w/a/b", file, 0o644, b""), ("w/a", file, 0o644, b"")], "a file and a directory"),
-            (&[("w", file, 0o644, b"")], "a file and a directory"),
-            (&[("w/a", file, 0o644, b""), ("v/a", file, 0o644, b"")], "the same directory"),
+            (&[("w", file, 0o644, b"")], "is not in the one directory"),
+            (&[("w/a", file, 0o644, b""), ("v/a", file, 0o644, b"")], "is not in the one directory"),
             (&[("w/a\u{1b}[31m", file, 0o644, b"")], "is no path"),
             (&[("w/a", file, 0o644, &huge)], "more in it"),
             (&many, "more in it"),

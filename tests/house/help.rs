@@ -188,6 +188,7 @@ fn prepared(command: &str, example: &str) -> Shell {
             }
         }
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
+<<<<<<< HEAD
         "import" if example.contains("tls-gen/") => {
             shell.prepare("certgen tls-gen basic CN=rabbit.example.com --out tls-gen/basic/result");
             shell.prepare("echo 'ssl_cert_login_from = common_name' > rabbitmq.conf");
@@ -195,6 +196,11 @@ fn prepared(command: &str, example: &str) -> Shell {
         "import" if example.contains("--external") => {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem fullchain.pem");
             shell.prepare("cp pki/server/rabbit.example.com/server_key.pem privkey.pem");
+=======
+        "import" if example.contains("worker.age") => {
+            let recipient = identity(&shell);
+            hand_over(&shell, &format!("--recipient {recipient}"));
+>>>>>>> export
         }
         "import" if example.contains("age") => {
             let recipient = identity(&shell);
@@ -209,7 +215,10 @@ fn prepared(command: &str, example: &str) -> Shell {
         }
         "export" => {
             shell.world.write("passphrase.txt", "correct horse\n");
-            if example.contains("import") {
+            shell.world.write("pass.txt", "changeit\n");
+            if example.contains("worker.age --out") {
+                hand_over(&shell, "--passphrase-file passphrase.txt");
+            } else if example.contains("import") {
                 shell.prepare("certgen export --all --format age --passphrase-file passphrase.txt --out backup.age");
             }
         }
@@ -241,6 +250,11 @@ fn authority(shell: &Shell, example: &str) {
         shell.prepare("certgen --pki above issue authority site-a --csr pki/ca/site-a/request.pem --issuer root");
         shell.prepare("cp above/ca/site-a/ca_chain.pem .");
     }
+}
+
+/// A client's files, sealed.
+fn hand_over(shell: &Shell, to: &str) {
+    shell.prepare(&format!("certgen export celery_worker --format age {to} --out worker.age"));
 }
 
 /// An identity of age in key.txt, and its recipient.

@@ -13,7 +13,11 @@ mod control;
 mod diagnosis;
 mod edge;
 mod explain;
+<<<<<<< HEAD
 mod import;
+=======
+mod exports;
+>>>>>>> export
 mod inter_node_doctor;
 mod keystores;
 mod kubernetes;

@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 use crate::apply::World;
 use crate::commands::export::format::Layout;
 use crate::commands::export::subject::{Subject, Who};
-use crate::commands::export::tar_file::{TarFile, TarOwner};
-use crate::commands::export::{ExportArgs, Product};
+use crate::commands::export::tar_file::{TarFile, TarOwner, mode_of};
+use crate::commands::export::{ExportArgs, Product, is_to_file};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{Broker, EntryRef, Platform};
@@ -43,7 +43,7 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &En
     }
     let mut product = Product::secret(packed.tar(owner, env)?);
     product.next = packed.left_out;
-    if broker.is_some() && args.out.as_deref().is_some_and(|out| out != Path::new("-")) {
+    if broker.is_some() && is_to_file(args) {
         product.next.push("on its host, as root: tar -xpmf FILE -C /".to_owned());
     }
     Ok(product)
@@ -140,8 +140,13 @@ impl Packed<'_> {
                     ui::path(&path)
                 ));
             } else if !name.ends_with(".password") {
-                let bytes = self.world.store.read_if_exists(&path, LARGEST)?;
-                self.members.insert(format!("{to}/{name}"), (facts.mode & 0o777, bytes));
+                let Some(bytes) = self.world.store.read_if_exists(&path, LARGEST)? else { continue };
+                let mode = match name.as_str() {
+                    // The hashes of passwords are in it.
+                    "definitions.json" => facts.mode & 0o640,
+                    _ => mode_of(facts.mode, &bytes),
+                };
+                self.members.insert(format!("{to}/{name}"), (mode, Some(bytes)));
             }
         }
         Ok(())

@@ -11,6 +11,11 @@ use crate::ui;
 /// In which container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
+    Pkcs12,
+    Pkcs12Legacy,
+    Jks,
+    TruststorePkcs12,
+    TruststoreJks,
     Der,
     Pem,
     Combined,
@@ -20,11 +25,28 @@ pub(super) enum Format {
 }
 
 impl Format {
-    const ALL: [Self; 6] = [Self::Der, Self::Pem, Self::Combined, Self::KubernetesSecret, Self::Tar, Self::Age];
+    const ALL: [Self; 11] = [
+        Self::Pkcs12,
+        Self::Pkcs12Legacy,
+        Self::Jks,
+        Self::TruststorePkcs12,
+        Self::TruststoreJks,
+        Self::Der,
+        Self::Pem,
+        Self::Combined,
+        Self::KubernetesSecret,
+        Self::Tar,
+        Self::Age,
+    ];
 
     /// Its name, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
+            Self::Pkcs12 => ("pkcs12", "key and chain: OpenSSL, Java since 8u301, .NET, Windows since 2019"),
+            Self::Pkcs12Legacy => ("pkcs12-legacy", "the same for older Java and Windows, weakly encrypted"),
+            Self::Jks => ("jks", "key and chain, Java's old key store"),
+            Self::TruststorePkcs12 => ("truststore-pkcs12", "those whom it trusts, for Java"),
+            Self::TruststoreJks => ("truststore-jks", "those whom it trusts, for older Java"),
             Self::Der => ("der", "one certificate or key, binary"),
             Self::Pem => ("pem", "certificates or a key, as text"),
             Self::Combined => ("combined", "certificate, intermediates and key in one PEM file"),
@@ -36,6 +58,15 @@ impl Format {
 
     pub(super) const fn as_str(self) -> &'static str {
         self.words().0
+    }
+
+    /// Whether it has a password of its own.
+    pub(super) const fn is_store(self) -> bool {
+        self.is_trust_store() || matches!(self, Self::Pkcs12 | Self::Pkcs12Legacy | Self::Jks)
+    }
+
+    const fn is_trust_store(self) -> bool {
+        matches!(self, Self::TruststorePkcs12 | Self::TruststoreJks)
     }
 
     /// One certificate or key as it is, without container.
@@ -81,7 +112,7 @@ pub(super) enum Layout {
 pub(super) fn holds_secret(args: &ExportArgs) -> bool {
     match args.format {
         Format::Der | Format::Pem => args.part == Some(Part::Key),
-        Format::Combined | Format::KubernetesSecret | Format::Tar | Format::Age => true,
+        format => !format.is_trust_store(),
     }
 }
 
@@ -100,11 +131,11 @@ pub(super) fn check(args: &ExportArgs) -> Result<()> {
         (
             "--password-file",
             args.password_file.is_some(),
-            format == Format::Combined || (format.is_bare() && is_key),
+            format.is_store() || format == Format::Combined || (format.is_bare() && is_key),
             "key stores, trust stores, combined and --part key",
         ),
         ("--key-password-file", args.key_password_file.is_some(), opens_key, "what holds a key that is opened"),
-        ("--alias", args.alias.is_some(), false, "key stores and trust stores"),
+        ("--alias", args.alias.is_some(), format.is_store(), "key stores and trust stores"),
         ("--layout", args.layout.is_some(), format == Format::Tar, "tar"),
         ("--owner", args.owner.is_some(), format == Format::Tar, "tar"),
         ("--broker", args.broker.is_some(), format == Format::Tar || is_age_of_one, "tar and age"),

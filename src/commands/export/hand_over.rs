@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use zeroize::Zeroizing;
+
 use crate::apply::{Change, Unlock, Vault, World};
 use crate::commands::emit::has_setting;
 use crate::commands::export::subject::Subject;
-use crate::commands::export::tar_file::{TarFile, TarOwner};
+use crate::commands::export::tar_file::{TarFile, TarOwner, mode_of};
 use crate::commands::export::{ExportArgs, Product, seal_to};
 use crate::emit::{self, LETTER_SETTINGS, OutputFile, Snippet, Target};
 use crate::env::Env;
@@ -25,19 +27,21 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, mut world: World, env: 
     let is_encrypted = subject.entry(&world).is_some_and(|entry| entry.key_password_file.is_some());
     let wanted = wanted(args, &subject.name, &settings, is_encrypted)?;
     let to = seal_to(args, env)?;
-    let mut files: BTreeMap<String, (u32, Vec<u8>)> = BTreeMap::new();
+    let mut files: BTreeMap<String, (u32, Zeroizing<Vec<u8>>)> = BTreeMap::new();
     for name in world.store.file_names(&subject.directory)? {
         let path = subject.directory.join(&name);
         if let Some(facts) = store::facts(&world.store.path(&path)).filter(|facts| !facts.is_link)
             && !world.store.path(&path).is_dir()
         {
-            files.insert(name, (facts.mode & 0o777, world.store.read(&path)?.to_vec()));
+            // The group here is nobody's there.
+            let bytes = world.store.read(&path)?;
+            files.insert(name, (mode_of(facts.mode & !0o070, &bytes), bytes));
         }
     }
     let letter = letter(args, subject, &settings, &wanted, &mut world, env)?;
     for file in letter {
         let mode = if file.secret { layout::PRIVATE_FILE } else { layout::PUBLIC_FILE };
-        files.insert(file.path, (mode, file.bytes));
+        files.insert(file.path, (mode, Zeroizing::new(file.bytes)));
     }
     let mut tar = TarFile::new(TarOwner::default(), env.now);
     let directory = store::directory_name(&subject.name)?;

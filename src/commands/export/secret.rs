@@ -2,7 +2,7 @@
 
 use crate::apply::World;
 use crate::commands::export::subject::{Subject, Who};
-use crate::commands::export::{ExportArgs, Product};
+use crate::commands::export::{ExportArgs, Product, is_to_file};
 use crate::emit::{TlsSecret, tls_secret};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -31,7 +31,9 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &En
         bundle: trusted.as_deref(),
     })?;
     let mut product = Product::secret(file.bytes.into());
-    product.next.push("apply it: kubectl apply -f FILE; it holds a private key, keep it out of git".to_owned());
+    if is_to_file(args) {
+        product.next.push("apply it: kubectl apply -f FILE; it holds a private key, keep it out of git".to_owned());
+    }
     Ok(product)
 }
 

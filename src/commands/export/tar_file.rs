@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, io_reason};
 use crate::secret::Secret;
+use crate::store::layout;
 use crate::ui;
 
 /// Whose the files are where they are unpacked. A name that is known there goes before the number.
@@ -52,6 +53,18 @@ impl TarOwner {
     }
 }
 
+/// The mode of a file that has `mode` here. What holds a key is for its owner, or for its group too as `key_mode` makes it,
+/// whatever became of the file in a copy or a checkout.
+pub(super) fn mode_of(mode: u32, bytes: &[u8]) -> u32 {
+    let holds_key = bytes.windows(11).any(|part| part == b"PRIVATE KEY");
+    match mode & 0o077 {
+        0o040 => 0o640,
+        0 => layout::PRIVATE_FILE,
+        _ if holds_key => layout::PRIVATE_FILE,
+        _ => layout::PUBLIC_FILE,
+    }
+}
+
 /// The file so far.
 pub(super) struct TarFile {
     builder: Builder<Sink>,
@@ -94,6 +107,8 @@ impl TarFile {
         header.set_mode(mode);
         header.set_mtime(self.mtime);
         header.set_size(bytes.len() as u64);
+        header.set_uid(0);
+        header.set_gid(0);
         let failed = |e: io::Error| Error::failed(format!("packing {}: {}", ui::quote(path), io_reason(&e)));
         match &self.owner.user {
             Party::Number(number) => header.set_uid((*number).into()),
@@ -126,6 +141,14 @@ mod tests {
         for bad in ["", ":", "a:", ":b", "a:b:c", "a b", "a/b", "-1:ö", "x\n", &"x".repeat(32)] {
             assert_eq!(TarOwner::parse(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_never_for_everybody() {
+        let key = b"-----BEGIN PRIVATE KEY-----";
+        let modes = [0o600, 0o400, 0o640, 0o440, 0o644, 0o664, 0o777, 0o660];
+        assert_eq!(modes.map(|mode| mode_of(mode, key)), [0o600, 0o600, 0o640, 0o640, 0o600, 0o600, 0o600, 0o600]);
+        assert_eq!([0o600, 0o640, 0o644, 0o777].map(|mode| mode_of(mode, b"x")), [0o600, 0o640, 0o644, 0o644]);
     }
 
     #[test]

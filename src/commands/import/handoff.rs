@@ -10,7 +10,7 @@ use crate::commands::Answer;
 use crate::commands::import::shown;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::store::{self, Parcel, seal};
+use crate::store::{self, Parcel, Store, seal};
 use crate::ui;
 
 /// One file that was written.
@@ -25,8 +25,13 @@ pub(super) fn open(files: &[PathBuf], out: &Path, unlock: &Unlock, env: &mut Env
     let [file] = files else {
         return Err(Error::usage("one hand-over is opened at a time, into a directory of its own"));
     };
-    let path = if file == Path::new("-") { file.clone() } else { env.cwd.join(file) };
-    let mut sealed = BufReader::new(store::open_stream(&path)?);
+    let to = env.cwd.join(out);
+    // Nothing would know what it is there.
+    if let Some(pki) = to.ancestors().find(|above| Store::open(above).exists()) {
+        return Err(Error::failed(format!("{} lies in the PKI {}", ui::path(out), ui::path(env.shown(pki))))
+            .hint("name a directory outside of it: --out DIR"));
+    }
+    let mut sealed = BufReader::new(store::open_stream(&env.typed(file))?);
     let beginning = sealed.fill_buf().map_err(|e| Error::io("reading", file, &e))?;
     if !seal::is_sealed(beginning) {
         return Err(Error::failed(format!("{}: it is no age file", shown(file)))
@@ -37,7 +42,7 @@ pub(super) fn open(files: &[PathBuf], out: &Path, unlock: &Unlock, env: &mut Env
     let parcel = Parcel::read(archive).map_err(|e| e.context(shown(file)))?;
     let name = parcel.name.clone();
     let written: Vec<PathBuf> = parcel.paths().map(|path| out.join(path)).collect();
-    parcel.write(&env.cwd.join(out))?;
+    parcel.write(&to)?;
     if env.json {
         let item = |path: &PathBuf| Item { action: "opened", path: ui::path(path) };
         ui::items(env, &written.iter().map(item).collect::<Vec<_>>())?;
