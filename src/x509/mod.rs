@@ -53,7 +53,7 @@ pub use key_usage::{ExtendedKeyUsage, KeyUsage};
 pub use name::{Attribute, DistinguishedName};
 pub use pem::{Label, PemBlock, read_pem, read_pem_up_to, write_pem};
 pub use public_key::{PublicKey, PublicKeyAlgorithm};
-pub use random::{random_password, random_salt, sha256_hex, sha256_hex_of};
+pub use random::{fill_random, random_password, random_salt, sha256_hex, sha256_hex_of};
 pub use san::{DnsName, GeneralName, is_host};
 pub use serial::SerialNumber;
 pub use shape::{Particulars, Shape};
