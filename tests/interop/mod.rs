@@ -13,6 +13,7 @@ mod control;
 mod diagnosis;
 mod edge;
 mod explain;
+mod fixtures;
 mod inter_node_doctor;
 mod kubernetes;
 mod limbo;
