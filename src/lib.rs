@@ -18,8 +18,8 @@
 //! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `fixtures` and `x509` are pure: same input, same output. `store`
-//! alone writes files, `probe` alone uses the network; the clock is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore`, `fixtures` and `x509` are pure: same input, same
+//! output. `store` alone writes files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -34,6 +34,8 @@ pub mod apply;
 pub mod issuer;
 
 pub mod x509;
+
+pub mod keystore;
 
 pub mod lint;
 
