@@ -16,7 +16,7 @@ use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use crate::commands::Answer;
 use crate::env::Env;
 use crate::error::Result;
-use crate::fixtures::{CASES, Case, Catalogue, Request, make};
+use crate::fixtures::{CASES, Case, Catalogue, Request, chosen, make};
 use crate::store::{self, OutputFile};
 use crate::ui::{self, Table};
 use crate::x509::GeneralName;
@@ -30,8 +30,7 @@ use index::{Item, Listed};
 /// for anything but tests, and every subject says so.
 ///
 /// Dates are relative to now, or to --at. With --seed the same text gives the same keys, serial numbers and bytes on every
-/// machine, so that nothing need be committed; such a key is known to everybody who knows the text. Java's own key stores
-/// (jks) are outside of that, their salts are always random.
+/// machine, so that nothing need be committed; such a key is known to everybody who knows the text.
 ///
 /// DIR appears when it is complete. It must be new or empty, or with --force a directory of fixtures, which is replaced.
 #[derive(Debug, clap::Args)]
@@ -125,9 +124,12 @@ pub(crate) fn run(args: &FixturesArgs, env: &mut Env) -> Result<Answer> {
     let request = request(args, env)?;
     let Some(dir) = args.dir.as_ref().filter(|_| !args.list) else { return list(&request, env) };
     let dir = place::at(dir, args.force, env)?;
-    // A path that cannot stand in the file is known before anything is made.
-    let variables = args.env.as_ref().map(|file| variables::lines(&dir, std::iter::empty()).map(|_| env.cwd.join(file)));
-    let variables = variables.transpose()?;
+    let variables = args.env.as_ref().map(|file| env.cwd.join(file));
+    if let Some(file) = &variables {
+        // Known before anything is made: that the path can stand in the file, and that the file can be written.
+        variables::lines(&dir, std::iter::empty())?;
+        store::append_lines(file, "")?;
+    }
     let catalogue = make(&request)?;
     let contents = contents(args, &request, &catalogue, &dir, env)?;
     let paths: Vec<String> = contents.paths();
@@ -152,9 +154,15 @@ fn request(args: &FixturesArgs, env: &Env) -> Result<Request> {
 }
 
 /// Everything but the writing.
-fn contents(args: &FixturesArgs, request: &Request, catalogue: &Catalogue, dir: &Path, env: &mut Env) -> Result<Contents> {
+fn contents(
+    args: &FixturesArgs,
+    request: &Request,
+    catalogue: &Catalogue,
+    dir: &Path,
+    env: &mut Env,
+) -> Result<Contents> {
     let mut stores = match &args.password_file {
-        Some(file) => Some(stores::Stores::new(&args.with, &env.cwd.join(file), request.seed.as_deref())?),
+        Some(file) => Some(stores::Stores::new(&args.with, &env.cwd.join(file), catalogue, request.at)?),
         None => None,
     };
     let mut contents = Contents::default();
@@ -205,21 +213,20 @@ impl Contents {
             .chain(&self.others)
             .map(|made| scanners::Scanned { path: format!("{above}/{}", made.listed.path), bytes: &made.file.bytes })
             .collect();
-        let lists = scanners::lists(&scanned, &index::moment(request.at));
+        let lists = scanners::lists(&above, &scanned, &index::moment(request.at));
         let kinds = ["gitleaks", "detect_secrets", "trufflehog"];
-        self.others.extend(kinds.iter().zip(lists).map(|(kind, (name, text))| {
-            Made::new(name.to_owned(), kind, text.as_bytes(), false)
-        }));
+        self.others.extend(
+            kinds
+                .iter()
+                .zip(lists)
+                .map(|(kind, (name, text))| Made::new(name.to_owned(), kind, text.as_bytes(), false)),
+        );
     }
 }
 
 /// `--list`
 fn list(request: &Request, env: &mut Env) -> Result<Answer> {
-    for name in &request.only {
-        crate::fixtures::find(name)?;
-    }
-    let asked = |name: &str| request.only.is_empty() || request.only.iter().any(|only| only == name);
-    let cases = CASES.iter().filter(|case| asked(case.name));
+    let cases = chosen(&request.only)?.into_iter();
     if env.json {
         let items: Vec<Item> = cases.map(Item::defined).collect();
         ui::items(env, &items)?;

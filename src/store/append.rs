@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use super::platform;
 
 /// Adds whole lines to the end of a file that the user named; one that does not exist is made. A last line that has no end
-/// yet gets one.
+/// yet gets one. Without any lines it only tells whether they could be added.
 ///
 /// # Errors
 /// It is no regular file, or the disk refuses.
@@ -18,6 +18,9 @@ pub fn append_lines(path: &Path, lines: &str) -> Result<()> {
     let facts = file.metadata().map_err(failed)?;
     if !facts.is_file() {
         return Err(Error::failed(format!("writing {}: it is not a regular file", crate::ui::path(path))));
+    }
+    if lines.is_empty() {
+        return Ok(());
     }
     let mut last = [b'\n'];
     if facts.len() > 0 {

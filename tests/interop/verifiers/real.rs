@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use super::rustls::rustls;
 use crate::support::cache;
@@ -194,7 +193,10 @@ fn load(mut command: Command, directory: &Path, root: Option<&Path>) -> Option<S
     let file = |name: &str| directory.join(name);
     command.args(["s_client", "-connect", "127.0.0.1:1"]).arg("-cert").arg(file("chain.pem"));
     command.arg("-key").arg(file("key.pem")).stdin(std::process::Stdio::null());
-    let seen = root.map_or_else(|| file("password.txt"), |root| root.join(file("password.txt").strip_prefix("/").expect("absolute")));
+    let seen = root.map_or_else(
+        || file("password.txt"),
+        |root| root.join(file("password.txt").strip_prefix("/").expect("absolute")),
+    );
     if seen.exists() {
         command.arg("-pass").arg(format!("file:{}", file("password.txt").display()));
     }
