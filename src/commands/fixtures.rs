@@ -49,7 +49,7 @@ pub(crate) struct FixturesArgs {
     #[arg(long, value_name = "CASE,...", value_delimiter = ',', add = ArgValueCompleter::new(complete_cases))]
     only: Vec<String>,
     /// List the cases, with --json also what each program says of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dir")]
     list: bool,
     /// The host names and addresses of servers and nodes; a client connects to the first
     #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',', default_values = DEFAULT_NAMES)]
@@ -206,13 +206,12 @@ impl Contents {
 
     /// What the scanners are told about the files so far.
     fn allow(&mut self, dir: &Path, request: &Request, env: &Env) {
-        let above = env.shown(dir).to_string_lossy().replace('\\', "/");
-        let scanned: Vec<_> = self
-            .cases
-            .iter()
-            .chain(&self.others)
-            .map(|made| scanners::Scanned { path: format!("{above}/{}", made.listed.path), bytes: &made.file.bytes })
-            .collect();
+        // From where the scanner is started. The same directory is no part of a path.
+        let above = dir.strip_prefix(&env.cwd).unwrap_or(dir);
+        let path = |made: &Made| above.join(&made.listed.path).to_string_lossy().replace('\\', "/");
+        let all = self.cases.iter().chain(&self.others);
+        let scanned: Vec<_> = all.map(|made| scanners::Scanned { path: path(made), bytes: &made.file.bytes }).collect();
+        let above = above.to_string_lossy().replace('\\', "/");
         let lists = scanners::lists(&above, &scanned, &index::moment(request.at));
         let kinds = ["gitleaks", "detect_secrets", "trufflehog"];
         self.others.extend(
