@@ -15,6 +15,7 @@ mod edge;
 mod explain;
 mod fixtures;
 mod inter_node_doctor;
+mod keystores;
 mod kubernetes;
 mod limbo;
 mod links;
