@@ -8,6 +8,7 @@ mod doctor;
 mod emit;
 mod explain;
 mod export;
+mod fixtures;
 mod import;
 mod init;
 mod inspect;
@@ -119,6 +120,7 @@ enum Command {
     Emit(emit::EmitArgs),
     Export(export::ExportArgs),
     TlsGen(tls_gen::TlsGenArgs),
+    Fixtures(fixtures::FixturesArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -209,6 +211,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Emit(args) => emit::run(args, env),
         Command::Export(args) => export::run(&args, env),
         Command::TlsGen(args) => tls_gen::run(&args, env),
+        Command::Fixtures(args) => fixtures::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

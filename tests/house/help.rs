@@ -188,7 +188,6 @@ fn prepared(command: &str, example: &str) -> Shell {
             }
         }
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
-<<<<<<< HEAD
         "import" if example.contains("tls-gen/") => {
             shell.prepare("certgen tls-gen basic CN=rabbit.example.com --out tls-gen/basic/result");
             shell.prepare("echo 'ssl_cert_login_from = common_name' > rabbitmq.conf");
@@ -196,11 +195,9 @@ fn prepared(command: &str, example: &str) -> Shell {
         "import" if example.contains("--external") => {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem fullchain.pem");
             shell.prepare("cp pki/server/rabbit.example.com/server_key.pem privkey.pem");
-=======
         "import" if example.contains("worker.age") => {
             let recipient = identity(&shell);
             hand_over(&shell, &format!("--recipient {recipient}"));
->>>>>>> export
         }
         "import" if example.contains("age") => {
             let recipient = identity(&shell);
@@ -222,6 +219,7 @@ fn prepared(command: &str, example: &str) -> Shell {
                 shell.prepare("certgen export --all --format age --passphrase-file passphrase.txt --out backup.age");
             }
         }
+        "fixtures" => drop(shell.world.write("password.txt", "correct horse\n")),
         "seal" | "unseal" => seal(&shell, command, example),
         "rotate" => rotate(&shell, example),
         _ => {}

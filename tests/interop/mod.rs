@@ -13,11 +13,9 @@ mod control;
 mod diagnosis;
 mod edge;
 mod explain;
-<<<<<<< HEAD
-mod import;
-=======
 mod exports;
->>>>>>> export
+mod fixtures;
+mod import;
 mod inter_node_doctor;
 mod keystores;
 mod kubernetes;
