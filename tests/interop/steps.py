@@ -6,8 +6,8 @@ import yaml
 with open(sys.argv[2], encoding="utf-8") as stream:
     pipeline = yaml.safe_load(stream)
 if sys.argv[1] == "github":
-    scripts = [step["run"] for step in pipeline["jobs"]["renew"]["steps"] if "run" in step]
+    scripts = [step["run"] for job in pipeline["jobs"].values() for step in job["steps"] if "run" in step]
 else:
-    scripts = pipeline["certgen"]["script"]
+    scripts = [line for job in pipeline.values() for line in job["script"]]
 for script in scripts:
     sys.stdout.write(script + "\0")
