@@ -7,6 +7,7 @@ mod celery;
 mod clones;
 mod cluster;
 mod compose;
+mod consumer_patterns;
 mod consumers;
 mod containers;
 mod control;
