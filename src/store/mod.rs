@@ -22,6 +22,7 @@ pub mod layout;
 pub mod seal;
 
 mod account;
+mod append;
 mod backup;
 mod disk;
 mod event;
@@ -44,6 +45,7 @@ mod table;
 mod transaction;
 mod tree;
 mod walk;
+mod whole;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -67,6 +69,7 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use account::account;
+pub use append::append_lines;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
@@ -86,6 +89,7 @@ pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use tree::{Sighted, Tree, tree_below};
 pub use walk::{Walk, files_below};
+pub use whole::{entries_below, write_directory};
 
 /// A PKI's directory, whether it exists or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

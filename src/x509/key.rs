@@ -218,7 +218,7 @@ impl fmt::Debug for PrivateKey {
 
 /// `PrivateKeyInfo` (RFC 5208) around `ECPrivateKey` (RFC 5915) with the public key: what the crypto library writes too,
 /// but in a twentieth of all the time that a new key takes.
-fn pkcs8_of_ecdsa(key_type: KeyType, secret: &[u8], public: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn pkcs8_of_ecdsa(key_type: KeyType, secret: &[u8], public: &[u8]) -> Zeroizing<Vec<u8>> {
     let identifier = PublicKey::algorithm_identifier(key_type);
     let bits = public.len() + 1;
     let explicit = der::whole_length(bits);

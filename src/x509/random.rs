@@ -29,8 +29,16 @@ pub fn random_salt() -> Result<[u8; 4], X509Error> {
 
 fn random<const N: usize>() -> Result<[u8; N], X509Error> {
     let mut bytes = [0; N];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| X509Error::Crypto("no random numbers can be had".to_owned()))?;
+    fill_random(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Fills `octets` with random numbers: the salts of a key store.
+///
+/// # Errors
+/// The system gives none.
+pub fn fill_random(octets: &mut [u8]) -> Result<(), X509Error> {
+    aws_lc_rs::rand::fill(octets).map_err(|_| X509Error::Crypto("no random numbers can be had".to_owned()))
 }
 
 /// SHA-256 in lowercase hexadecimal.

@@ -13,6 +13,7 @@ mod emit;
 mod explain;
 mod export;
 mod faults;
+mod fixtures;
 mod hostile_answers;
 mod hostile_files;
 mod hostile_names;
