@@ -38,6 +38,7 @@ pub struct Env {
     pub passphrase: Option<Zeroizing<String>>,
     /// The machine's host name, for the default profile and the actor.
     pub host_name: String,
+    variables: BTreeMap<String, OsString>,
     out: Box<dyn Write>,
     err: Box<dyn Write>,
 }
@@ -101,9 +102,20 @@ impl Env {
             colour: flags.colour.resolve(std::io::stdout().is_terminal() && text("NO_COLOR").is_none()),
             passphrase: text("CERTGEN_PASSPHRASE").map(Zeroizing::new),
             host_name,
+            variables: vars,
             out: Box::new(std::io::BufWriter::new(std::io::stdout())),
             err: Box::new(std::io::stderr()),
         })
+    }
+
+    /// A variable of the environment, for `tls-gen`, whose interface they are. One that is empty is none.
+    ///
+    /// # Errors
+    /// It is not UTF-8.
+    pub fn variable(&self, name: &str) -> Result<Option<Zeroizing<String>>> {
+        let Some(value) = self.variables.get(name).filter(|value| !value.is_empty()) else { return Ok(None) };
+        let text = value.to_str().map(|text| Zeroizing::new(text.to_owned()));
+        text.map(Some).ok_or_else(|| Error::usage(format!("the environment's {name} is not UTF-8 text")))
     }
 
     /// True when `--at` moved the clock.

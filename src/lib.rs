@@ -31,6 +31,8 @@ pub mod plan;
 
 pub mod apply;
 
+pub mod tls_gen;
+
 pub mod issuer;
 
 pub mod x509;

@@ -67,20 +67,29 @@ pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
         if at > 0 {
             writeln!(env.out())?;
         }
-        let description = inspect::describe(&item.facts, env.now);
-        writeln!(env.out(), "{}: {}", ui::plain(item.thing), description.title)?;
-        let width = description.lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
-        for (label, text) in &description.lines {
-            for (at, text) in at_commas(text).iter().enumerate() {
-                let label = if at == 0 { *label } else { "" };
-                writeln!(env.out(), "  {label:width$}  {text}")?;
-            }
-        }
-        for warning in &description.warnings {
-            writeln!(env.out(), "  note: {warning}")?;
-        }
+        show(item.thing, &item.facts, env)?;
     }
     Ok(Answer::Yes)
+}
+
+/// One object in people's words.
+///
+/// # Errors
+/// Standard output cannot be written.
+pub(super) fn show(thing: &str, facts: &Facts, env: &mut Env) -> Result<()> {
+    let description = inspect::describe(facts, env.now);
+    writeln!(env.out(), "{}: {}", ui::plain(thing), description.title)?;
+    let width = description.lines.iter().map(|(label, _)| label.len()).max().unwrap_or_default();
+    for (label, text) in &description.lines {
+        for (at, text) in at_commas(text).iter().enumerate() {
+            let label = if at == 0 { *label } else { "" };
+            writeln!(env.out(), "  {label:width$}  {text}")?;
+        }
+    }
+    for warning in &description.warnings {
+        writeln!(env.out(), "  note: {warning}")?;
+    }
+    Ok(())
 }
 
 /// A long list in lines that a terminal holds.

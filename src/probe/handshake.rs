@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, InvalidMessage,
     ProtocolVersion, SignatureScheme, SupportedProtocolVersion,
@@ -48,6 +48,11 @@ impl Credentials {
         let signer = signer.map_err(|e| Error::failed(format!("the private key cannot be used for TLS: {e}")))?;
         let sent = chain.iter().map(|c| CertificateDer::from(c.der().to_vec())).collect();
         Ok(Self { chain, key: Arc::new(CertifiedKey::new(sent, signer)) })
+    }
+
+    /// As rustls presents it, whoever asks.
+    pub(super) fn certified(&self) -> SingleCertAndKey {
+        SingleCertAndKey::from(Arc::clone(&self.key))
     }
 }
 

@@ -114,6 +114,31 @@ pub(super) fn lock(store: &Store, mut options: LockOptions<'_>) -> Result<Locked
     Ok(locked)
 }
 
+/// A directory that is no PKI, in which only this process works until this value is dropped.
+#[derive(Debug)]
+pub struct LockedDirectory(File);
+
+impl LockedDirectory {
+    /// Waits until no other process works in `directory`, which is made if need be. The lock is the directory's own: it
+    /// leaves no file behind, and a directory that cannot be written can be locked too.
+    ///
+    /// # Errors
+    /// It cannot be made or opened, or its file system does not honour locks.
+    pub fn wait(directory: &Path, waiting: Waiting<'_>) -> Result<Self> {
+        let failed = |e: io::Error| Error::io("locking", directory, &e);
+        fs::create_dir_all(directory).map_err(failed)?;
+        let file = platform::open_directory_to_lock(directory).map_err(failed)?;
+        wait(&file, directory, &mut LockOptions { waiting: Some(waiting), ..LockOptions::default() })?;
+        Ok(Self(file))
+    }
+}
+
+impl Drop for LockedDirectory {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
 fn make_root(store: &Store, create: bool) -> Result<bool> {
     match fs::metadata(store.root()) {
         Ok(metadata) if metadata.is_dir() => Ok(false),
@@ -283,6 +308,25 @@ mod tests {
         let dir = TempDir::new();
         let _lock = Store::open(dir.path()).lock(create()).unwrap();
         assert_eq!(fs::metadata(dir.path().join("lock")).unwrap().permissions().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn a_directory_is_locked_without_a_trace_and_without_a_right_to_write() {
+        let dir = TempDir::new();
+        let place = dir.path().join("a/b");
+        let first = LockedDirectory::wait(&place, &mut |_| {}).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o555)).unwrap();
+        let (other, waited) = (place.clone(), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+        let told = waited.clone();
+        let second = std::thread::spawn(move || {
+            let mut waiting = |_: Option<&Holder>| told.store(true, std::sync::atomic::Ordering::Relaxed);
+            LockedDirectory::wait(&other, &mut waiting).map(drop)
+        });
+        std::thread::sleep(Duration::from_millis(1300));
+        assert!(waited.load(std::sync::atomic::Ordering::Relaxed) && !second.is_finished());
+        drop(first);
+        second.join().unwrap().unwrap();
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub use fold::Moment;
 pub use growing::GrowingFile;
 pub use inventory::{EntryHistory, FoundCertificate, Inventory, Issued, Revocation, canonical_serial};
 pub use inventory_file::Reading;
-pub use lock::{Holder, LockOptions, Locked, Waiting};
+pub use lock::{Holder, LockOptions, Locked, LockedDirectory, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
 pub use snapshot::DiskEntry;

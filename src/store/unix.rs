@@ -97,6 +97,11 @@ fn open_directory(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
+/// Opens a directory to be locked: nothing need be written in it, and nothing is left behind.
+pub(super) fn open_directory_to_lock(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags((OFlag::O_DIRECTORY | OFlag::O_CLOEXEC).bits()).open(path)
+}
+
 /// Opens a file or directory whose content is to become durable. The PKI itself may be reached through a link.
 pub(super) fn open_to_sync(path: &Path) -> io::Result<Option<File>> {
     open_input(path).map(Some)

@@ -80,6 +80,11 @@ pub(super) fn path_of(name: &[u8]) -> Option<&Path> {
     std::str::from_utf8(name).ok().filter(|name| !name.contains(['\\', ':'])).map(Path::new)
 }
 
+/// Directories cannot be locked here, so that a file in it is; it stays.
+pub(super) fn open_directory_to_lock(path: &Path) -> io::Result<File> {
+    fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join(".certgen-lock"))
+}
+
 pub(super) fn is_still(_: &File, path: &Path) -> bool {
     path.exists()
 }

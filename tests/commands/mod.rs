@@ -30,6 +30,7 @@ mod revoke;
 mod rotate;
 mod sites;
 mod status;
+mod tls_gen;
 mod together;
 mod usage;
 mod verify;

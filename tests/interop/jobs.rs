@@ -15,10 +15,23 @@ use crate::support::world::CERTGEN;
 /// What somebody else's step brings: packages.
 const INSTALLS: &str = "install ";
 
-/// A repository with the pipeline and the tests of the README, and the programs that a runner has.
-fn repository(pipeline: &str) -> World {
+/// JUnit 5 as Debian has it.
+const JUNIT: [&str; 9] = [
+    "junit-jupiter-api",
+    "junit-jupiter-engine",
+    "junit-platform-commons",
+    "junit-platform-console",
+    "junit-platform-engine",
+    "junit-platform-launcher",
+    "junit-platform-reporting",
+    "opentest4j",
+    "picocli",
+];
+
+/// A repository with the tests of the README and perhaps a pipeline, and the programs that a runner has.
+fn repository(pipeline: Option<&str>) -> World {
     let world = World::new();
-    for file in [pipeline, "tests/test_broker.py"] {
+    for file in ["tests/conftest.py", "tests/test_tls.py", "tests/test_broker.py"].into_iter().chain(pipeline) {
         world.write(Path::new("work").join(file), readme::file(file));
     }
     std::fs::create_dir(world.path("bin")).expect("a world is writable");
@@ -27,6 +40,7 @@ fn repository(pipeline: &str) -> World {
     symlink(docker, world.path("bin/docker")).expect("a world is writable");
     let sudo = world.write("bin/sudo", "#!/bin/sh\nexec \"$@\"\n");
     std::fs::set_permissions(sudo, std::fs::Permissions::from_mode(0o755)).expect("a world is writable");
+    world.write("variables", "");
     world
 }
 
@@ -46,16 +60,24 @@ fn scripts(world: &World, kind: &str, file: &str) -> Vec<String> {
     rest.into_iter().map(str::to_owned).collect()
 }
 
+/// What a runner gives to a step.
+fn prepare(world: &World, command: &mut Command) {
+    let venv = cache::need("venv").join("bin");
+    let path = format!("{}:{}:/usr/sbin:/usr/bin:/sbin:/bin", world.path("bin").display(), venv.display());
+    command.env_clear().env("PATH", path).env("HOME", world.path("")).env("TMPDIR", world.path(""));
+    command.env("CI", "true").env("PYTHONDONTWRITEBYTECODE", "1").current_dir(world.path("work"));
+    command.env("GITHUB_ENV", world.path("variables")).env("CI_PROJECT_DIR", world.path("work"));
+    command.envs(world.read("variables").lines().filter_map(|line| line.split_once('=')));
+}
+
 /// Runs one script in the repository, on the host of the lab.
 #[track_caller]
 fn run(world: &World, lab: &Lab, script: &str) -> String {
     let file = world.write("script", script);
     let mut command = lab.host().command("bash");
-    let venv = cache::need("venv").join("bin");
     command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(file);
-    command.env("PATH", format!("{}:{}:/usr/sbin:/usr/bin:/sbin:/bin", world.path("bin").display(), venv.display()));
-    command.env("HOME", world.path("")).env("CI", "true").env("PYTHONDONTWRITEBYTECODE", "1");
-    command.env("BROKER_ROOT", lab.host().root()).current_dir(world.path("work"));
+    prepare(world, &mut command);
+    command.env("BROKER_ROOT", lab.host().root());
     let verdict = judge(command, "bash");
     let console = || std::fs::read_to_string(lab.host().root().join("tmp/console")).unwrap_or_default();
     assert!(verdict.ok, "{script}\n{}\n{}\n{}", verdict.text, console(), lab.host().log());
@@ -63,26 +85,61 @@ fn run(world: &World, lab: &Lab, script: &str) -> String {
 }
 
 #[test]
+#[ignore = "needs pytest and pika"]
+fn pytest_makes_certificates_for_itself() {
+    let world = repository(None);
+    let mut command = Command::new(cache::need("venv/bin/pytest"));
+    command.args(["-p", "no:cacheprovider", "tests"]);
+    prepare(&world, &mut command);
+    let said = judge(command, "pytest");
+    assert!(said.accepted().contains(" 6 passed, 4 skipped "), "{}", said.text);
+}
+
+#[test]
 #[ignore = "needs check-jsonschema, PyYAML, pytest, pika, rabbitmq-server 4.x in a root of Debian 13 and root"]
 fn a_job_of_github_tests_against_its_own_broker() {
-    let world = repository(".github/workflows/tests.yml");
+    let world = repository(Some(".github/workflows/tests.yml"));
     let file = "work/.github/workflows/tests.yml";
     schema(&world, "vendor.github-workflows", file).accepted();
     world.write("broken.yml", world.read(file).replace("runs-on:", "runs-at:"));
     assert!(!schema(&world, "vendor.github-workflows", "broken.yml").ok, "the judge does not judge");
     let lab = Lab::single(Version::V4, "localhost", &Etc::default());
     let said: Vec<String> = scripts(&world, "github", file).iter().map(|script| run(&world, &lab, script)).collect();
-    assert!(said.last().is_some_and(|said| said.contains(" passed") && !said.contains("skipped")), "{said:?}");
+    assert!(said.last().is_some_and(|said| said.contains(" 10 passed ")), "{said:?}");
 }
 
 #[test]
 #[ignore = "needs check-jsonschema, PyYAML, pytest, pika, rabbitmq-server 4.x in a root of Debian 13 and root"]
 fn a_job_of_gitlab_tests_against_its_own_broker() {
-    let world = repository(".gitlab-ci.yml");
+    let world = repository(Some(".gitlab-ci.yml"));
     schema(&world, "vendor.gitlab-ci", "work/.gitlab-ci.yml").accepted();
     world.write("broken.yml", world.read("work/.gitlab-ci.yml").replace("- docker:dind", "- []"));
     assert!(!schema(&world, "vendor.gitlab-ci", "broken.yml").ok, "the judge does not judge");
     let lab = Lab::single(Version::V4, "docker", &Etc::default());
-    let said = run(&world, &lab, &scripts(&world, "gitlab", "work/.gitlab-ci.yml").join("\n"));
-    assert!(said.contains(" passed") && !said.contains("skipped"), "{said}");
+    let said = run(&world, &lab, &scripts(&world, "gitlab-with-variables", "work/.gitlab-ci.yml").join("\n"));
+    assert!(said.contains(" 10 passed "), "{said}");
+}
+
+#[test]
+#[ignore = "needs javac and JUnit 5"]
+fn junit_makes_certificates_for_itself() {
+    let world = repository(None);
+    let files = ["Certificates.java", "CertificatesTest.java"];
+    for file in files {
+        world.write(Path::new("work").join(file), readme::file(file));
+    }
+    let jars: Vec<String> = JUNIT.iter().map(|jar| format!("/usr/share/java/{jar}.jar")).collect();
+    let missing: Vec<&String> = jars.iter().filter(|jar| !Path::new(jar).exists()).collect();
+    assert!(missing.is_empty(), "{missing:?} are missing: `tests/run --install` brings them");
+    let jars = jars.join(":");
+    let mut compile = Command::new("javac");
+    compile.args(["-Xlint:all", "-Werror", "-d", "classes", "-cp", &jars]).args(files);
+    prepare(&world, &mut compile);
+    judge(compile, "javac").accepted();
+    let mut launch = Command::new("java");
+    launch.args(["-cp", &format!("{jars}:classes"), "org.junit.platform.console.ConsoleLauncher"]);
+    launch.args(["--disable-banner", "--select-class", "CertificatesTest"]);
+    prepare(&world, &mut launch);
+    let said = judge(launch, "java");
+    assert!(said.accepted().contains("[         2 tests successful      ]"), "{}", said.text);
 }
