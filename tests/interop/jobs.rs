@@ -133,7 +133,7 @@ fn junit_makes_certificates_for_itself() {
     assert!(missing.is_empty(), "{missing:?} are missing: `tests/run --install` brings them");
     let jars = jars.join(":");
     let mut compile = Command::new("javac");
-    compile.args(["-Xlint:all", "-Werror", "-d", "classes", "-cp", &jars]).args(files);
+    compile.args(["-Xlint:all,-path", "-Werror", "-d", "classes", "-cp", &jars]).args(files);
     prepare(&world, &mut compile);
     judge(compile, "javac").accepted();
     let mut launch = Command::new("java");
