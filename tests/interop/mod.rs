@@ -39,6 +39,7 @@ mod rotate_below;
 mod sealing;
 mod settings;
 mod sites;
+mod tls_gen;
 mod units;
 mod vault;
 mod verifiers;
