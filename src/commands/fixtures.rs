@@ -49,7 +49,7 @@ pub(crate) struct FixturesArgs {
     #[arg(long, value_name = "CASE,...", value_delimiter = ',', add = ArgValueCompleter::new(complete_cases))]
     only: Vec<String>,
     /// List the cases, with --json also what each program says of them
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dir")]
     list: bool,
     /// The host names and addresses of servers and nodes; a client connects to the first
     #[arg(long, value_name = "HOST", num_args = 1.., value_delimiter = ',', default_values = DEFAULT_NAMES)]
@@ -125,10 +125,13 @@ pub(crate) fn run(args: &FixturesArgs, env: &mut Env) -> Result<Answer> {
     let Some(dir) = args.dir.as_ref().filter(|_| !args.list) else { return list(&request, env) };
     let dir = place::at(dir, args.force, env)?;
     let variables = args.env.as_ref().map(|file| env.cwd.join(file));
+    // Known before anything is made: that the path can stand in such files, and that the file can be written.
     if let Some(file) = &variables {
-        // Known before anything is made: that the path can stand in the file, and that the file can be written.
-        variables::lines(&dir, std::iter::empty())?;
+        variables::check(&dir, "--env")?;
         store::append_lines(file, "")?;
+    }
+    if args.allow_file {
+        variables::check(&dir, "--allow-file")?;
     }
     let catalogue = make(&request)?;
     let contents = contents(args, &request, &catalogue, &dir, env)?;
@@ -137,7 +140,7 @@ pub(crate) fn run(args: &FixturesArgs, env: &mut Env) -> Result<Answer> {
     let count = cases.len() + others.len();
     store::write_directory(&dir, cases.into_iter().chain(others).map(|made| made.file).collect())?;
     if let Some(file) = variables {
-        store::append_lines(&file, &variables::lines(&dir, paths.iter().map(String::as_str))?)?;
+        store::append_lines(&file, &variables::lines(&dir, paths.iter().map(String::as_str)))?;
     }
     tell(&items, count, &dir, args, env)?;
     Ok(Answer::Yes)
@@ -206,13 +209,12 @@ impl Contents {
 
     /// What the scanners are told about the files so far.
     fn allow(&mut self, dir: &Path, request: &Request, env: &Env) {
-        let above = env.shown(dir).to_string_lossy().replace('\\', "/");
-        let scanned: Vec<_> = self
-            .cases
-            .iter()
-            .chain(&self.others)
-            .map(|made| scanners::Scanned { path: format!("{above}/{}", made.listed.path), bytes: &made.file.bytes })
-            .collect();
+        // From where the scanner is started. The same directory is no part of a path.
+        let above = dir.strip_prefix(&env.cwd).unwrap_or(dir);
+        let path = |made: &Made| slashed(&above.join(&made.listed.path));
+        let all = self.cases.iter().chain(&self.others);
+        let scanned: Vec<_> = all.map(|made| scanners::Scanned { path: path(made), bytes: &made.file.bytes }).collect();
+        let above = slashed(above);
         let lists = scanners::lists(&above, &scanned, &index::moment(request.at));
         let kinds = ["gitleaks", "detect_secrets", "trufflehog"];
         self.others.extend(
@@ -222,6 +224,12 @@ impl Contents {
                 .map(|(kind, (name, text))| Made::new(name.to_owned(), kind, text.as_bytes(), false)),
         );
     }
+}
+
+/// A path as the scanners write it, on every platform.
+fn slashed(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    if cfg!(windows) { text.replace('\\', "/") } else { text.into_owned() }
 }
 
 /// `--list`

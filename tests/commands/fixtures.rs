@@ -122,8 +122,8 @@ fn some_cases_are_the_same_as_among_all() {
 #[test]
 fn an_unknown_case_is_named_with_the_nearest() {
     let world = World::new();
-    for args in [&["made"][..], &["--list"]] {
-        let run = |only: &str| world.certgen(["fixtures", "--only", only].iter().chain(args)).run().code(2);
+    for what in ["made", "--list"] {
+        let run = |only: &str| world.certgen(["fixtures", "--only", only, what]).run().code(2);
         run("expird").stderr_has("there is no case \"expird\"").stderr_has("did you mean expired?");
         run("expired,nothing-like-it").stderr_has("certgen fixtures --list");
         run("\u{1b}[2J\n").stderr_has("\\u{1b}");
@@ -145,6 +145,7 @@ fn the_list_says_what_there_is() {
     assert_eq!(items[1]["verdicts"]["go"]["verdict"], "refused");
     assert!(items[1].get("files").is_none(), "nothing was made");
     world.certgen(["fixtures"]).run().code(2).stderr_has("DIR");
+    world.certgen(["fixtures", "made", "--list"]).run().code(2);
     let made = world.certgen(FEW.into_iter().chain(["--json"])).run().success().json();
     assert_eq!(made["items"][0]["files"]["chain"], "expired/chain.pem");
     assert_eq!(made["items"], index(&world, "made")["items"]);
@@ -233,12 +234,16 @@ fn a_directory_is_new_or_empty_or_ours() {
 #[test]
 fn hostile_directories() {
     let world = World::new();
-    for name in ["a b", "-x/../ü", "$HOME", "it's \"x\"", "a=b", "line\nend", "\u{1b}[2J", "..."] {
-        let output = world.certgen(["fixtures", "--only", "expired", "--"]).run();
-        output.code(2);
+    for name in ["a b", "-x/ü", "$HOME", "it's \"x\"", "a=b", "line\nend", "\u{1b}[2J", "..."] {
         let path = format!("./{name}");
-        let output =
-            world.certgen(["fixtures", "--only", "expired", "--allow-file", "--broker", &path]).run().success();
+        let allow = world.certgen(["fixtures", "--only", "expired", "--allow-file", &path]).run();
+        if name.chars().any(char::is_control) {
+            allow.refused().stderr_has("control character");
+            assert!(!world.path(name).exists(), "{name:?}");
+        } else {
+            allow.success();
+        }
+        let output = world.certgen(["fixtures", "--only", "expired", "--broker", "--force", &path]).run().success();
         assert!(!output.stdout.contains('\u{1b}') && !output.stderr.contains('\u{1b}'), "{name:?}");
         assert!(world.path(name).join("index.json").exists(), "{name:?}");
     }
@@ -343,7 +348,7 @@ fn key_stores_hold_the_pair_and_the_bundle() {
                 continue;
             };
             let pair = read(store);
-            assert!(matches!(&pair[..], [Entry::Pair { chain, .. }] if !chain.is_empty()), "{case}: {pair:?}");
+            assert!(matches!(&pair[0], Entry::Pair { chain, .. } if !chain.is_empty()), "{case}: {pair:?}");
             assert_eq!(pair[0].alias(), Some("certgen"));
             let trust = read(&format!("{case}/truststore.{extension}"));
             assert!(!trust.is_empty() && trust.iter().all(|entry| matches!(entry, Entry::Trusted { .. })), "{case}");
@@ -395,4 +400,10 @@ fn scanners_are_told_what_is_there() {
     let baseline: Value = serde_json::from_str(&world.read("a/made/.secrets.baseline")).expect("it is JSON");
     assert_eq!(baseline["results"]["a/made/expired/key.pem"][0]["type"], "Private Key");
     assert!(world.read("a/made/trufflehog-exclude.txt").ends_with("\n(^|/)a/made/\n"));
+    // Where the directory is the one that is scanned, or lies elsewhere.
+    fs::create_dir(world.path("here")).expect("a world is writable");
+    let args = ["fixtures", ".", "--only", "expired", "--allow-file"];
+    world.certgen(args).under(["env".as_ref(), "-C".as_ref(), world.path("here").as_os_str()]).run().success();
+    assert!(world.read("here/.gitleaksignore").contains("\nexpired/key.pem:private-key:1\n"));
+    assert!(world.read("here/trufflehog-exclude.txt").ends_with("\n.\n"));
 }

@@ -202,6 +202,7 @@ fn prepared(command: &str, example: &str) -> Shell {
                 shell.prepare("certgen export --all --format age --passphrase-file passphrase.txt --out backup.age");
             }
         }
+        "fixtures" => drop(shell.world.write("password.txt", "correct horse\n")),
         "seal" | "unseal" => seal(&shell, command, example),
         "rotate" => rotate(&shell, example),
         _ => {}

@@ -18,7 +18,7 @@ while [ $# -gt 0 ]; do
     *) break ;;
   esac
 done
-[ "$*" = rabbitmq:4 ] || refuse "there is no image $*"
+[ "$*" = rabbitmq:4-management ] || refuse "there is no image $*"
 [ "${ports[*]}" = 5671:5671 ] || refuse "the port of AMQP is not published"
 
 for mount in "${mounts[@]}"; do

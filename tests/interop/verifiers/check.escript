@@ -28,7 +28,7 @@ judge("key-store", _Root, _Name, _Purpose, _Host, _Match) -> "NONE";
 judge("key", Root, Name, _Purpose, _Host, _Match) ->
     %% As the broker has them: the options name the files, which are read when the first client comes.
     Self = self(),
-    {Pid, Monitor} = spawn_monitor(fun() -> Self ! {said, run(files(Root, Name), [{verify, verify_none}], client)} end),
+    {Pid, Monitor} = spawn_monitor(fun() -> Self ! {said, load(Root, Name)} end),
     receive
         {said, Said} -> Said;
         {'DOWN', Monitor, _, _, Why} -> ["NO\t", one_line(Why)]
@@ -36,12 +36,18 @@ judge("key", Root, Name, _Purpose, _Host, _Match) ->
     end;
 judge("pem", Root, Name, "server", Host, _Match) ->
     Bundle = filename:join([Root, Name, "anchors.pem"]),
-    run(files(Root, Name), [{verify, verify_peer}, {cacertfile, Bundle}, {server_name_indication, Host}], client);
+    case load(Root, Name) of
+        "OK" -> run(files(Root, Name), [{verify, verify_peer}, {cacertfile, Bundle}, {server_name_indication, Host}], client);
+        Refused -> Refused
+    end;
 judge("crl", Root, Name, Purpose, Host, Match) ->
     Lists = {internal, [{dir, filename:join([Root, Name, "crls"])}]},
     judge_chain(Root, Name, Purpose, Host, Match, [{crl_check, peer}, {crl_cache, {ssl_crl_hash_dir, Lists}}]);
 judge("chain", Root, Name, Purpose, Host, Match) ->
     judge_chain(Root, Name, Purpose, Host, Match, []).
+
+%% The server says why it cannot use its files.
+load(Root, Name) -> run(files(Root, Name), [{verify, verify_none}], server).
 
 files(Root, Name) ->
     File = fun(Base) -> filename:join([Root, Name, Base]) end,

@@ -109,4 +109,4 @@ for line in (root / "cases.tsv").read_text().splitlines():
     try:
         print(name, judge(root / name, *asked), sep="\t")
     except ssl.SSLError as e:
-        print(name, "SHOWN", e, sep="\t")
+        print(name, "SHOWN", plain(e), sep="\t")

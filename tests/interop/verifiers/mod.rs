@@ -19,18 +19,11 @@ use crate::support::cache;
 use cases::Case;
 
 /// Where a program says otherwise than we, and why we do not follow it: (program, case, reason). `*` is every program.
-const DISAGREEMENTS: &[(&str, &str, &str)] = &[
-    (
-        "python",
-        "wildcard-after-letters",
-        "an old Python is answered by openssl, and no Python lets a wildcard be a part",
-    ),
-    (
-        "rustls",
-        "rsa-of-1024-bits",
-        "its verifier of chains lets it pass, its handshake does not: every RSA scheme has 2048 bits",
-    ),
-];
+const DISAGREEMENTS: &[(&str, &str, &str)] = &[(
+    "python",
+    "wildcard-after-letters",
+    "an old Python is answered by openssl, and no Python lets a wildcard be a part",
+)];
 
 #[test]
 #[ignore = "needs openssl, python3, node, java, go, erl and Debian 13"]

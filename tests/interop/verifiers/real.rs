@@ -12,6 +12,9 @@ use crate::support::cache;
 /// What a program said of a case: `None` when it accepts.
 pub(in crate::interop) type Verdicts = BTreeMap<String, Option<String>>;
 
+/// What a program said of those that it could not even load, when it was to show them.
+pub(in crate::interop) type Unshown = BTreeMap<String, String>;
+
 /// What stands for no answer.
 pub(in crate::interop) const STALLS: &str = "STALLS";
 
@@ -42,6 +45,7 @@ pub(in crate::interop) struct Program {
     /// The verifier of certgen that must agree with it.
     pub(in crate::interop) verifier: &'static str,
     pub(in crate::interop) verdicts: Verdicts,
+    pub(in crate::interop) unshown: Unshown,
     /// The verifier speaks for a newer version: the same answer, in other words.
     pub(super) other_words: bool,
 }
@@ -65,11 +69,16 @@ pub(in crate::interop) fn all(
         directory.join(name)
     };
     let (mut found, mut absent) = (vec![], vec![]);
-    let mut add = |verifier, name: &'static str, version: Option<String>, verdicts: &dyn Fn() -> Verdicts| match version
-    {
+    let mut add = |verifier, name: &'static str, version: Option<String>, verdicts: &dyn Fn() -> Said| match version {
         Some(version) => {
-            let (title, verdicts) = (format!("{name} {version}"), verdicts());
-            found.push(Program { title, verifier, verdicts, other_words: verifier == "openssl" && name == "python" });
+            let (title, (verdicts, unshown)) = (format!("{name} {version}"), verdicts());
+            found.push(Program {
+                title,
+                verifier,
+                verdicts,
+                unshown,
+                other_words: verifier == "openssl" && name == "python",
+            });
         }
         None => absent.push(name),
     };
@@ -88,7 +97,7 @@ pub(in crate::interop) fn all(
         ask(Command::new("java").args(["--add-exports", exports]).arg(&java).arg(directory))
     });
     add("go", "go", version("go", &["version"]), &|| go(&script("check.go"), directory));
-    add("rustls", "rustls", Some("0.23".into()), &|| rustls(cases, directory));
+    add("rustls", "rustls", Some("0.23".into()), &|| (rustls(cases, directory), Unshown::new()));
     let otp = ["-noshell", "-eval", "io:put_chars(erlang:system_info(otp_release)), halt()."];
     for (verifier, name, matching) in
         [("erlang-25", "erlang 25", "default"), ("erlang-25+https-match", "erlang 25 https-match", "https-match")]
@@ -130,25 +139,27 @@ fn version(program: &str, args: &[&str]) -> Option<String> {
     said.status.success().then_some(words)
 }
 
-fn ask(command: &mut Command) -> Verdicts {
+type Said = (Verdicts, Unshown);
+
+fn ask(command: &mut Command) -> Said {
     let said = command.env("LC_ALL", "C.UTF-8").output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let text = String::from_utf8_lossy(&said.stdout);
     assert!(said.status.success(), "{command:?}: {}\n{text}\n{}", said.status, String::from_utf8_lossy(&said.stderr));
-    text.lines()
-        .filter_map(|line| {
-            let (case, verdict) = line.split_once('\t')?;
-            match verdict.split_once('\t') {
-                None if verdict == "OK" => Some((case.to_owned(), None)),
-                None if verdict == STALLS => Some((case.to_owned(), Some(STALLS.to_owned()))),
-                Some(("NO", text)) => Some((case.to_owned(), Some(text.to_owned()))),
-                // The other side would not show such a certificate.
-                _ => None,
-            }
-        })
-        .collect()
+    let (mut verdicts, mut unshown) = Said::default();
+    for (case, verdict) in text.lines().filter_map(|line| line.split_once('\t')) {
+        match (verdict, verdict.split_once('\t')) {
+            ("OK", _) => drop(verdicts.insert(case.to_owned(), None)),
+            (STALLS, _) => drop(verdicts.insert(case.to_owned(), Some(STALLS.to_owned()))),
+            (_, Some(("NO", text))) => drop(verdicts.insert(case.to_owned(), Some(text.to_owned()))),
+            (_, Some(("SHOWN", text))) => drop(unshown.insert(case.to_owned(), text.to_owned())),
+            // It has no say.
+            _ => {}
+        }
+    }
+    (verdicts, unshown)
 }
 
-fn openssl(cases: &[Question<'_>], directory: &Path, root: Option<&Path>) -> Verdicts {
+fn openssl(cases: &[Question<'_>], directory: &Path, root: Option<&Path>) -> Said {
     let ask = |case: &Question<'_>| {
         let mut command = Command::new("timeout");
         command.arg("2");
@@ -163,7 +174,7 @@ fn openssl(cases: &[Question<'_>], directory: &Path, root: Option<&Path>) -> Ver
         };
         (case.name.to_owned(), said)
     };
-    cases.iter().map(ask).collect()
+    (cases.iter().map(ask).collect(), Unshown::new())
 }
 
 /// `openssl verify` as a TLS peer of the security level that OpenSSL 3.2 and Debian have: 2.
@@ -217,12 +228,16 @@ fn open(mut command: Command, directory: &Path) -> Option<String> {
     (!said.status.success()).then(|| library_reason(&text).unwrap_or_else(|| text.to_string()))
 }
 
-/// `...:error:05800074:x509 certificate routines:X509_check_private_key:key values mismatch:...`
+/// `...:error:05800074:x509 certificate routines:X509_check_private_key:key values mismatch:...`; or what could not be read,
+/// where the library only says that it knows no way.
 fn library_reason(text: &str) -> Option<String> {
-    text.lines().find_map(|line| line.split_once(":error:")?.1.split(':').nth(3).map(str::to_owned))
+    let reasons = text.lines().filter_map(|line| line.split_once(":error:")?.1.split(':').nth(3));
+    let reason = reasons.filter(|reason| *reason != "unsupported").map(str::to_owned).next();
+    let unread = || Some(text.lines().next()?.split_once(" from ")?.0.to_owned());
+    reason.or_else(unread)
 }
 
-fn go(source: &Path, directory: &Path) -> Verdicts {
+fn go(source: &Path, directory: &Path) -> Said {
     let mut command = Command::new("go");
     command.arg("run").arg(source).arg(directory);
     command.env("GO111MODULE", "off").env("GOFLAGS", "").env("GOCACHE", cache::directory().join("go"));
