@@ -1,5 +1,6 @@
 //! `certgen import`
 
+mod handoff;
 mod snapshot;
 
 use std::path::{Path, PathBuf};
@@ -22,13 +23,20 @@ use crate::x509::Crl;
 ///
 /// A snapshot is what certgen export --all has written. All of it is restored, with the modes and, as root, the owners, or
 /// nothing.
+///
+/// With --out it opens what certgen export NAME --format age has sealed for whoever runs a client: its pair and its
+/// configuration, into a directory that is empty or does not exist yet. No PKI is needed there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen import crl.pem\n  certgen import --json crl.pem\n  \
-                        certgen --pki restored import --identity key.txt backup.age")]
+                        certgen --pki restored import --identity key.txt backup.age\n  \
+                        certgen import --identity key.txt worker.age --out worker")]
 pub(crate) struct ImportArgs {
-    /// The lists, PEM or DER, or one snapshot; - is standard input
+    /// The lists, PEM or DER, or one snapshot or hand-over; - is standard input
     #[arg(value_name = "FILE|-", required = true, value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
+    /// Open a hand-over into this directory
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    out: Option<PathBuf>,
     #[command(flatten)]
     unlock: Unlock,
 }
@@ -49,6 +57,9 @@ struct Item {
 const LIMIT: u64 = 256 << 20;
 
 pub(crate) fn run(args: ImportArgs, env: &mut Env) -> Result<Answer> {
+    if let Some(out) = &args.out {
+        return handoff::open(&args.files, out, &args.unlock, env);
+    }
     // Lists need the authority that signed them, and a snapshot a place where nothing is.
     if !Store::open(&env.pki).exists() {
         return snapshot::restore(&args.files, &args.unlock, env);

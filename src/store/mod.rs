@@ -36,6 +36,7 @@ mod journal;
 mod lock;
 mod names;
 mod owner;
+mod parcel;
 mod record;
 mod recovery;
 mod snapshot;
@@ -73,8 +74,8 @@ pub use append::append_lines;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
-    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, replace, set_mode,
-    write_stream,
+    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, place_outside, read_limited, read_passphrase,
+    read_password, replace, set_mode, write_stream,
 };
 pub use fold::Moment;
 pub use growing::GrowingFile;
@@ -83,6 +84,7 @@ pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, LockedDirectory, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
+pub use parcel::Parcel;
 pub use snapshot::DiskEntry;
 pub use spool::{Spool, open_twice};
 pub use stage::{Stage, Staged, StagingArea};

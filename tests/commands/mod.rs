@@ -14,6 +14,7 @@ mod explain;
 mod export;
 mod faults;
 mod fixtures;
+mod hand_over;
 mod hostile_answers;
 mod hostile_files;
 mod hostile_names;

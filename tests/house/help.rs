@@ -185,6 +185,10 @@ fn prepared(command: &str, example: &str) -> Shell {
             }
         }
         "remove" | "revoke" => shell.prepare("certgen issue client reporting"),
+        "import" if example.contains("worker.age") => {
+            let recipient = identity(&shell);
+            hand_over(&shell, &format!("--recipient {recipient}"));
+        }
         "import" if example.contains("age") => {
             let recipient = identity(&shell);
             shell.prepare(&format!("certgen export --all --format age --recipient {recipient} --out backup.age"));
@@ -198,7 +202,10 @@ fn prepared(command: &str, example: &str) -> Shell {
         }
         "export" => {
             shell.world.write("passphrase.txt", "correct horse\n");
-            if example.contains("import") {
+            shell.world.write("pass.txt", "changeit\n");
+            if example.contains("worker.age --out") {
+                hand_over(&shell, "--passphrase-file passphrase.txt");
+            } else if example.contains("import") {
                 shell.prepare("certgen export --all --format age --passphrase-file passphrase.txt --out backup.age");
             }
         }
@@ -231,6 +238,11 @@ fn authority(shell: &Shell, example: &str) {
         shell.prepare("certgen --pki above issue authority site-a --csr pki/ca/site-a/request.pem --issuer root");
         shell.prepare("cp above/ca/site-a/ca_chain.pem .");
     }
+}
+
+/// A client's files, sealed.
+fn hand_over(shell: &Shell, to: &str) {
+    shell.prepare(&format!("certgen export celery_worker --format age {to} --out worker.age"));
 }
 
 /// An identity of age in key.txt, and its recipient.

@@ -14,6 +14,7 @@ mod control;
 mod diagnosis;
 mod edge;
 mod explain;
+mod exports;
 mod fixtures;
 mod inter_node_doctor;
 mod jobs;

@@ -38,7 +38,7 @@ pub(super) fn restore(files: &[PathBuf], unlock: &Unlock, env: &mut Env) -> Resu
         ))
         .hint("name the PKI with --pki DIR"));
     }
-    let with = unlock.for_snapshot(env)?;
+    let with = unlock.for_file("the snapshot", env)?;
     let archive = seal::unseal_stream(archive, &with, &shown(file))?;
     let locked = apply::lock_place("import", env)?;
     let Snapshot { files, bytes, left_out, is_taken_over } =
