@@ -119,8 +119,8 @@ enum Command {
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
     Export(export::ExportArgs),
-    TlsGen(tls_gen::TlsGenArgs),
     Fixtures(fixtures::FixturesArgs),
+    TlsGen(tls_gen::TlsGenArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
 }
@@ -210,8 +210,8 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),
         Command::Export(args) => export::run(&args, env),
-        Command::TlsGen(args) => tls_gen::run(&args, env),
         Command::Fixtures(args) => fixtures::run(&args, env),
+        Command::TlsGen(args) => tls_gen::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),
     }

@@ -195,6 +195,7 @@ fn prepared(command: &str, example: &str) -> Shell {
         "import" if example.contains("--external") => {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem fullchain.pem");
             shell.prepare("cp pki/server/rabbit.example.com/server_key.pem privkey.pem");
+        }
         "import" if example.contains("worker.age") => {
             let recipient = identity(&shell);
             hand_over(&shell, &format!("--recipient {recipient}"));

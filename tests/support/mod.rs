@@ -9,6 +9,7 @@ pub(crate) mod cache;
 pub(crate) mod invariants;
 pub(crate) mod judge;
 pub(crate) mod key_store;
+pub(crate) mod readme;
 pub(crate) mod redact;
 pub(crate) mod temp;
 pub(crate) mod tls;
