@@ -24,8 +24,11 @@ pub(super) fn open(reading: &mut Reading<'_>, path: &Path, bytes: &[u8]) {
             Err(other) => return refuse(reading, path, bytes, other),
         }
     }
-    if let KeystoreError::WrongKeyPassword(_) = last {
+    // Java's own kind keeps its certificates in the clear.
+    if keystore::Kind::recognise(bytes) == Some(keystore::Kind::Jks) {
         certificates(reading, path, bytes);
+    }
+    if let KeystoreError::WrongKeyPassword(_) = last {
         return reading.pool.leave_with_hint(path, last.to_string(), PASSWORD_HINT);
     }
     let given = reading.passwords.len();

@@ -19,6 +19,8 @@ mod pairs;
 mod pool;
 mod read;
 mod revocations;
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -66,8 +66,7 @@ pub(super) fn of_pair(role: Role, certificate: &Certificate, path: &Path, maker:
     match maker {
         // minica's directories are named after the first host, Consul's files after data centre and number, and all its
         // servers have one common name.
-        Some(Maker::Minica) => directory(path).unwrap_or_else(|| stem(path)),
-        Some(Maker::Consul) => stem(path),
+        Some(Maker::Minica | Maker::Consul) => stem(path),
         _ => {
             let is_host =
                 |name: &&str| alternatives.iter().filter_map(text).any(|host| host.eq_ignore_ascii_case(name));
@@ -86,9 +85,12 @@ fn text(name: &GeneralName) -> Option<String> {
     }
 }
 
-/// The name of a file without what says that it is a certificate.
+/// The name of a file without what says that it is a certificate; the directory's where that is all it says.
 pub(super) fn stem(path: &Path) -> String {
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    if is_general(path) {
+        return directory(path).unwrap_or(stem);
+    }
     let endings = ["_certificate", "-certificate", "_cert", "-cert", ".cert", ".crt"];
     match endings.iter().find_map(|ending| stem.strip_suffix(ending)) {
         Some(short) if !short.is_empty() => short.to_owned(),
@@ -96,10 +98,16 @@ pub(super) fn stem(path: &Path) -> String {
     }
 }
 
+/// `cert.pem`, `tls.crt`: the directory says whose it is.
+pub(super) fn is_general(path: &Path) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    matches!(&*stem, "cert" | "certificate" | "keycert" | "tls" | "fullchain" | "chain" | "bundle" | "keystore")
+}
+
 fn directory(path: &Path) -> Option<String> {
     // minica writes `*` of a wildcard as `_`.
     let name = path.parent()?.file_name()?.to_string_lossy().into_owned();
-    Some(name.strip_prefix("_.").map(|rest| format!("*.{rest}")).unwrap_or(name))
+    Some(name.strip_prefix("_.").map_or_else(|| name.clone(), |rest| format!("*.{rest}")))
 }
 
 #[cfg(test)]
@@ -126,9 +134,10 @@ mod tests {
             ("www-cert.pem", "www"),
             ("_cert.pem", "_cert"),
             ("cert.pem", "cert"),
+            ("rabbit.example.com/cert.pem", "rabbit.example.com"),
+            ("a/_.example.com/cert.pem", "*.example.com"),
         ] {
             assert_eq!(stem(Path::new(path)), wanted);
         }
-        assert_eq!(directory(Path::new("a/_.example.com/cert.pem")).unwrap(), "*.example.com");
     }
 }

@@ -88,7 +88,8 @@ fn candidate(
 /// The file whose name says most: not the copy that a database keeps under its serial number.
 fn best_path(paths: &[PathBuf]) -> &Path {
     let is_copy = |path: &&PathBuf| is_numbered(path) || is_put_away(path);
-    paths.iter().min_by_key(|path| (is_copy(path), path.components().count())).map_or(Path::new(""), PathBuf::as_path)
+    let rank = |path: &&PathBuf| (is_copy(path), names::is_general(path), path.components().count());
+    paths.iter().min_by_key(rank).map_or(Path::new(""), PathBuf::as_path)
 }
 
 /// `newcerts/01.pem`, `certs_by_serial/A1B2.crt`.

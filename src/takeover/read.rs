@@ -75,8 +75,14 @@ impl<'a> Reading<'a> {
         if let Some(database) = text.and_then(|text| Database::recognise(path.to_owned(), text)) {
             return self.database(database);
         }
-        if text.is_some_and(|text| text.trim_start().starts_with(['{', '['])) && bytes.len() <= LARGEST_BUT_LIST {
-            return self.json(path, bytes);
+        // A section of a settings file begins with a bracket too.
+        let json = text.filter(|text| text.trim_start().starts_with(['{', '[']) && text.len() <= LARGEST_BUT_LIST);
+        match json.map(serde_json::from_str) {
+            Some(Ok(value)) => return self.json(path, &value),
+            Some(Err(error)) if bytes.trim_ascii_start().starts_with(b"{") => {
+                return self.pool.leave(path, format!("it looks like JSON and cannot be read: {error}"));
+            }
+            _ => {}
         }
         match read_pem_up_to(bytes, LARGEST_FILE as usize) {
             Err(error) => self.pool.leave(path, format!("it cannot be read: {error}")),
@@ -201,15 +207,9 @@ impl<'a> Reading<'a> {
     }
 
     /// cfssl, Vault and others put PEM into JSON.
-    fn json(&mut self, path: &Path, bytes: &[u8]) {
-        let value: Value = match serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)) {
-            Ok(value) => value,
-            Err(error) => {
-                return self.pool.leave(path, format!("it looks like JSON and cannot be read: {error}"));
-            }
-        };
+    fn json(&mut self, path: &Path, value: &Value) {
         let mut texts = Vec::new();
-        collect_pem(&value, &mut texts);
+        collect_pem(value, &mut texts);
         if texts.is_empty() {
             return self.pool.leave(path, "it is JSON without a certificate or key");
         }
@@ -225,7 +225,10 @@ impl<'a> Reading<'a> {
         match foreign {
             Foreign::Age => self.pool.leave(path, "it is encrypted with age"),
             Foreign::OpenSsh => self.pool.leave(path, "it is a key for SSH"),
-            _ => self.pool.leave_with_hint(
+            Foreign::Pkcs12 | Foreign::Jks | Foreign::Jceks => {
+                self.pool.leave(path, "it looks like a key store, and is damaged");
+            }
+            Foreign::Pkcs7 => self.pool.leave_with_hint(
                 path,
                 "it is PKCS#7, which is not read here",
                 format!("openssl pkcs7 -print_certs -in {} -out new.pem", ui::shell(&path.to_string_lossy())),

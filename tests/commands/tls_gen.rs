@@ -182,7 +182,7 @@ fn what_is_not_ours_is_not_written_over() {
     let world = World::new();
     world.write("result/server_key.pem", "somebody's");
     let run = |words: &[&str]| world.certgen(["tls-gen", "basic", QUICK, "CN=a"].iter().chain(words)).run();
-    run(&[]).refused().stderr_has("result/server_key.pem exists, and there is no authority beside it");
+    run(&[]).refused().stderr_has("result/server_key.pem exists, and there is no root in result");
     assert_eq!(names(&world.path("")), ["result/server_key.pem"]);
     run(&["--out", "."]).success();
     run(&["--out", "."]).refused().stderr_has("cannot be moved");

@@ -37,6 +37,7 @@ mod sealing;
 mod settings;
 mod sites;
 mod takeover;
+mod tls_gen;
 mod units;
 mod vault;
 mod verifiers;

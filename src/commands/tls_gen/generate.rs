@@ -28,6 +28,12 @@ impl Run<'_> {
     /// Everything anew.
     pub(super) fn regenerate(&mut self) -> Result<()> {
         let state = self.place.state()?;
+        if state == State::Other {
+            self.refuse_taken()?;
+        }
+        if self.force {
+            self.place.refuse_foreign_previous()?;
+        }
         let new = Authorities::make(self.profile, &self.settings, &self.publication, self.env.now, BACKDATED)?;
         let NewAuthorities { authorities, mut results, beside } = new;
         results.extend(self.pairs(&authorities, |_| true)?);
@@ -40,10 +46,7 @@ impl Run<'_> {
                 written
             }
             State::Tree => self.place.put(&results, &beside, self.modes, true)?,
-            State::Other => {
-                self.refuse_taken(&results)?;
-                self.place.put(&results, &beside, self.modes, false)?
-            }
+            State::Other => self.place.put(&results, &beside, self.modes, false)?,
         };
         if self.force {
             self.place.drop_previous()?;
@@ -145,6 +148,9 @@ impl Run<'_> {
     /// Takes the tree away.
     pub(super) fn clean(&mut self) -> Result<()> {
         let state = self.place.state()?;
+        if self.force {
+            self.place.refuse_foreign_previous()?;
+        }
         if state == State::Tree && !self.force {
             self.refuse_moving_where_we_are()?;
             self.place.move_away()?;
@@ -189,17 +195,13 @@ impl Run<'_> {
             .hint("run the command above it, or drop the tree with --force"))
     }
 
-    /// Somebody's files are not written over.
-    fn refuse_taken(&self, files: &[File]) -> Result<()> {
-        let names = self.place.names()?;
-        let taken = files.iter().find(|file| names.contains(&file.path));
-        let Some(taken) = taken.filter(|_| !self.force) else { return Ok(()) };
-        let path = self.place.results().join(&taken.path);
-        Err(Error::failed(format!(
-            "{} exists, and there is no authority beside it: it may be of another tool",
-            ui::path(self.env.shown(&path))
-        ))
-        .hint("name another directory with --out DIR, or write over it with --force"))
+    /// Somebody's files are not written over, be it an authority that lost its root.
+    fn refuse_taken(&self) -> Result<()> {
+        let Some(taken) = self.place.taken()?.filter(|_| !self.force) else { return Ok(()) };
+        let (shown, results) = (ui::path(self.env.shown(&taken)), self.place.results());
+        let results = ui::path(self.env.shown(&results));
+        Err(Error::failed(format!("{shown} exists, and there is no root in {results}: it may be of another tool"))
+            .hint("name another directory with --out DIR, or write over it with --force"))
     }
 
     fn tell_moved(&mut self) {

@@ -229,6 +229,12 @@ impl Place {
         Ok(among.chain(self.ours_beside()).collect())
     }
 
+    /// A file or directory with a name that this command gives.
+    pub(super) fn taken(&self) -> Result<Option<PathBuf>> {
+        let ground = if self.is_named { &self.named } else { &self.parent };
+        Ok(self.ours()?.first().map(|path| ground.join(path)))
+    }
+
     /// We work in the directory of the results, or below it.
     pub(super) fn is_where_we_are(&self) -> bool {
         let real = |path: &Path| path.canonicalize().ok();
@@ -248,7 +254,7 @@ impl Place {
     }
 
     /// Something of this name that no run of ours left is somebody's.
-    fn refuse_foreign_previous(&self) -> Result<()> {
+    pub(super) fn refuse_foreign_previous(&self) -> Result<()> {
         let previous = self.previous();
         if std::fs::symlink_metadata(&previous).is_err() {
             return Ok(());
