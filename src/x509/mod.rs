@@ -104,6 +104,19 @@ impl X509Error {
     }
 }
 
+/// What is said about a file with a private key that cannot be read: with the command that converts just this file, where
+/// there is one.
+pub(crate) fn unreadable_key(error: X509Error, file: &std::path::Path) -> crate::error::Error {
+    let reading = format!("reading {}", crate::ui::path(file));
+    match (error.conversion(&file.to_string_lossy()), error) {
+        (Some(command), X509Error::OldEncryption { with, .. }) => {
+            let why = format!("the private key is encrypted with {with}, which is not supported");
+            crate::error::Error::failed(format!("{reading}: {why}")).hint(command)
+        }
+        (_, error) => crate::error::Error::from(error).context(reading),
+    }
+}
+
 /// `pkcs8 -topk8` reads every form of a private key and writes the one that OpenSSL encrypts by default.
 fn openssl_command(file: &str, legacy: bool) -> String {
     let provider = if legacy { " -provider legacy -provider default" } else { "" };

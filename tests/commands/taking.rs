@@ -190,6 +190,17 @@ fn a_dry_run_and_a_refusal_write_nothing() {
     openssl_ca(&world, "old");
     let output = world.certgen(["import", "old", "--dry-run"]).run().success();
     output.stdout_has("imported  client/worker").stderr_has("nothing was written");
+    let told = items(&world, &["import", "old", "--dry-run"]);
+    let find = |key: &str, value: &str| told.iter().find(|item| item[key] == value).expect(value).clone();
+    assert!(told.iter().all(|item| item["dry_run"] == true), "{told:?}");
+    let worker = find("name", "worker");
+    assert_eq!(
+        (&worker["action"], &worker["role"], &worker["key"]),
+        (&"imported".into(), &"client".into(), &"here".into())
+    );
+    assert_eq!(find("name", "stolen")["reason"], "keyCompromise");
+    assert!(find("action", "left")["why"].is_string());
+    world.certgen(["import", "old", "--dry-run", "--role", "node"]).run().success().stdout_has("imported  node/worker");
     assert!(!world.pki("").exists());
 
     let world = World::initialised(["--profile", "celery"]);

@@ -414,8 +414,8 @@ fn tls_gen() {
             "separate_intermediates",
             &[
                 "authority root by -, key",
-                "authority intermediate-ca-server by root, key",
                 "authority intermediate-ca-client by root, key",
+                "authority intermediate-ca-server by root, key",
                 "server/localhost by intermediate-ca-server, key, chain of 2",
                 "client/localhost by intermediate-ca-client, key, chain of 2",
             ][..],

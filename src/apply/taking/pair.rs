@@ -18,6 +18,9 @@ use crate::takeover::{FoundAuthority, FoundPair, Left};
 use crate::ui;
 use crate::x509::Certificate;
 
+/// How a refusal begins that keeps everything back.
+const NOTHING: &str = "nothing was taken over";
+
 /// What becomes of a pair that was found.
 pub(super) enum Wanted {
     /// It gets an entry.
@@ -70,7 +73,13 @@ impl Change<'_> {
                 took.left.push(left(pair, format!("it expired on {end}"), Some(format!("for a new one: {hint}"))));
                 Wanted::Left
             } else {
-                Wanted::Entry(Box::new(self.wanted_entry(pair, issuer, taking, &mut refusals)?))
+                match self.wanted_entry(pair, issuer, taking, &mut refusals)? {
+                    Ok(entry) => Wanted::Entry(Box::new(entry)),
+                    Err((why, hint)) => {
+                        took.left.push(left(pair, why, hint));
+                        Wanted::Left
+                    }
+                }
             });
         }
         Ok(wanted)
@@ -116,7 +125,7 @@ impl Change<'_> {
         }
         let reference = format!("{}/{}", pair.role, pair.name);
         Err(Error::failed(format!(
-            "nothing was taken over: {} {} is here already, with another certificate",
+            "{NOTHING}: {} {} is here already, with another certificate",
             pair.role,
             ui::quote(&pair.name)
         ))
@@ -124,34 +133,49 @@ impl Change<'_> {
         .hint("or import into a PKI of its own: certgen --pki DIR import"))
     }
 
+    /// The entry of a pair; or why the manifest cannot hold it, and what to type.
     fn wanted_entry(
         &self,
         pair: &FoundPair,
         issuer: String,
         taking: &Taking<'_>,
         refusals: &mut NameRefusals<'_>,
-    ) -> Result<WantedEntry> {
+    ) -> Result<Result<WantedEntry, (String, Option<String>)>> {
         let manifest = &self.world.manifest;
         let certificate = self.world.authority_certificate(&issuer)?;
         let above = spec::Issuer { name: &issuer, certificate };
         let build = |existing: bool| {
             spec::entry(manifest, pair.role, &pair.name, &pair.certificate, &above, existing, self.env.now)
         };
-        let context = || format!("taking over {} {}", pair.role, ui::quote(&pair.name));
-        layout::entry_dir(pair.role.as_str(), &pair.name).context(context)?;
-        let checked = build(false).and_then(|(spec, entry)| {
-            refusals.privileged_user(&entry)?;
-            let standing = taking.kept.map_or(Ok(kept::Standing::Unknown), |kept| kept.standing(&entry))?;
-            Ok((spec, entry, standing))
-        });
-        let (spec, entry) = match checked {
-            Ok((_, _, kept::Standing::Known)) => build(true)?,
-            Ok((spec, entry, kept::Standing::Unknown)) => (spec, entry),
-            Err(_) if taking.existing_user && pair.role == Role::Client => build(true).context(context)?,
-            Err(e) => return Err(e.context("nothing was taken over")),
+        let plain = layout::entry_dir(pair.role.as_str(), &pair.name).and_then(|_| build(false));
+        let is_client = pair.role == Role::Client;
+        let (spec, entry) = match plain {
+            Ok((spec, entry)) => match self.standing_of(&entry, taking, refusals) {
+                Ok(kept::Standing::Unknown) => (spec, entry),
+                Ok(kept::Standing::Known) => build(true)?,
+                Err(_) if is_client && taking.existing_user => build(true)?,
+                Err(e) => return Err(e.context(NOTHING)),
+            },
+            Err(e) => match build(true).ok().filter(|_| is_client) {
+                Some(existing) if taking.existing_user => existing,
+                // It is called like a user of the manifest's, and nothing else is wrong with it.
+                Some(_) => return Err(e.context(NOTHING)),
+                None => return Ok(Err((e.message().to_owned(), e.hints().first().cloned()))),
+            },
         };
-        refusals.case_twin(&entry)?;
-        Ok(WantedEntry { issuer, spec, entry })
+        refusals.case_twin(&entry).map_err(|e| e.context(NOTHING))?;
+        Ok(Ok(WantedEntry { issuer, spec, entry }))
+    }
+
+    /// Whether a client is a user of a broker.
+    fn standing_of(
+        &self,
+        entry: &Entry,
+        taking: &Taking<'_>,
+        refusals: &mut NameRefusals<'_>,
+    ) -> Result<kept::Standing> {
+        refusals.privileged_user(entry)?;
+        taking.kept.map_or(Ok(kept::Standing::Unknown), |kept| kept.standing(entry))
     }
 
     /// Adds the entries to the manifest.
@@ -171,7 +195,7 @@ impl Change<'_> {
         let mut refusals = NameRefusals::new(self.world);
         for wanted in wanted.iter().filter_map(Wanted::entry) {
             let entry = self.world.manifest.entry(wanted.entry.role, &wanted.entry.name);
-            entry.map_or(Ok(()), |entry| refusals.privileged_user(entry)).context(|| "nothing was taken over")?;
+            entry.map_or(Ok(()), |entry| refusals.privileged_user(entry)).context(|| NOTHING)?;
         }
         Ok(())
     }

@@ -41,7 +41,15 @@ pub(super) fn entry(
         spec.broker = Some(brokers).filter(|brokers| brokers.len() > 1);
         spec.existing_user = existing_user.then_some(true);
     }
-    let mut entry = manifest.entry_from(role, name, &spec)?;
+    let mut entry = match manifest.entry_from(role, name, &spec) {
+        Ok(entry) => entry,
+        // A server whose name is no host has its hosts among the alternative names.
+        Err(_) if certificate.subject_alt_names().is_some() => {
+            spec.san = certificate.subject_alt_names().map(|names| names.iter().map(written).collect());
+            manifest.entry_from(role, name, &spec)?
+        }
+        Err(e) => return Err(e.into()),
+    };
     let mut attempt = |wanted: &dyn Fn(&Entry) -> bool, change: &dyn Fn(&mut EntrySpec)| {
         if !wanted(&entry) {
             return;
