@@ -45,6 +45,8 @@ pub mod emit;
 
 pub mod store;
 
+pub mod takeover;
+
 pub mod verify;
 
 pub mod inspect;

@@ -254,7 +254,8 @@ fn tell(items: &[Item], files: usize, dir: &Path, args: &FixturesArgs, env: &mut
     if env.json {
         ui::items(env, items)?;
     } else {
-        writeln!(env.out(), "made  {} cases in {files} files  {shown}", items.len())?;
+        let cases = if items.len() == 1 { "case" } else { "cases" };
+        writeln!(env.out(), "made  {} {cases} in {files} files  {shown}", items.len())?;
         env.say(format!("{shown}/{} says what each of them is", index::FILE));
     }
     if args.seed.is_some() {

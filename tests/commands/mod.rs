@@ -31,6 +31,7 @@ mod revoke;
 mod rotate;
 mod sites;
 mod status;
+mod taking;
 mod tls_gen;
 mod together;
 mod usage;

@@ -36,8 +36,7 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &En
     let in_manifest = subject.entry(world).and_then(|entry| entry.owner.clone());
     let owner = args.owner.clone().or(in_manifest).or(default_owner);
     let owner = owner.map(|text| TarOwner::parse(&text)).transpose()?.unwrap_or_default();
-    let key_mode = subject.entry(world).map_or(layout::PRIVATE_FILE, |entry| entry.key_mode);
-    let mut packed = Packed { world, key_mode, members: BTreeMap::new(), left_out: Vec::new() };
+    let mut packed = Packed { world, members: BTreeMap::new(), left_out: Vec::new() };
     match broker {
         Some(broker) => packed.on_host(subject, broker)?,
         None => packed.directory(&subject.directory, &store::directory_name(&subject.name)?, KEYS_DIRECTORY)?,
@@ -86,8 +85,6 @@ fn no_broker(subject: &Subject) -> Error {
 /// What goes into the file: mode and content of each path, and of directories no content.
 struct Packed<'w> {
     world: &'w World,
-    /// The mode of what holds a key.
-    key_mode: u32,
     members: BTreeMap<String, (u32, Option<Zeroizing<Vec<u8>>>)>,
     left_out: Vec<String>,
 }
@@ -103,6 +100,10 @@ impl Packed<'_> {
         let other = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
         if let Some(management) = other {
             let directory = layout::entry_dir(management.role.as_str(), &management.name)?;
+            self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
+        }
+        if let Some(external) = &broker.management.external {
+            let directory = layout::entry_dir(layout::EXTERNAL, external)?;
             self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
         }
         self.configuration(broker, &below_root(&broker.config_dir)?)
@@ -143,7 +144,7 @@ impl Packed<'_> {
                 let mode = match name.as_str() {
                     // The hashes of passwords are in it.
                     "definitions.json" => facts.mode & 0o640,
-                    _ => mode_of(facts.mode, &bytes, self.key_mode),
+                    _ => mode_of(facts.mode, &bytes),
                 };
                 self.members.insert(format!("{to}/{name}"), (mode, Some(bytes)));
             }

@@ -33,8 +33,9 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, mut world: World, env: 
         if let Some(facts) = store::facts(&world.store.path(&path)).filter(|facts| !facts.is_link)
             && !world.store.path(&path).is_dir()
         {
+            // The group here is nobody's there.
             let bytes = world.store.read(&path)?;
-            files.insert(name, (mode_of(facts.mode, &bytes, layout::PRIVATE_FILE), bytes));
+            files.insert(name, (mode_of(facts.mode & !0o070, &bytes), bytes));
         }
     }
     let letter = letter(args, subject, &settings, &wanted, &mut world, env)?;

@@ -53,14 +53,14 @@ impl TarOwner {
     }
 }
 
-/// The mode of a file that has `mode` here: what holds a key is for its owner, and for its group where `key_mode` says so,
+/// The mode of a file that has `mode` here. What holds a key is for its owner, or for its group too as `key_mode` makes it,
 /// whatever became of the file in a copy or a checkout.
-pub(super) fn mode_of(mode: u32, bytes: &[u8], key_mode: u32) -> u32 {
+pub(super) fn mode_of(mode: u32, bytes: &[u8]) -> u32 {
     let holds_key = bytes.windows(11).any(|part| part == b"PRIVATE KEY");
     match mode & 0o077 {
-        _ if holds_key => key_mode,
-        0 => layout::PRIVATE_FILE,
         0o040 => 0o640,
+        0 => layout::PRIVATE_FILE,
+        _ if holds_key => layout::PRIVATE_FILE,
         _ => layout::PUBLIC_FILE,
     }
 }
@@ -141,6 +141,14 @@ mod tests {
         for bad in ["", ":", "a:", ":b", "a:b:c", "a b", "a/b", "-1:ö", "x\n", &"x".repeat(32)] {
             assert_eq!(TarOwner::parse(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_key_is_never_for_everybody() {
+        let key = b"-----BEGIN PRIVATE KEY-----";
+        let modes = [0o600, 0o400, 0o640, 0o440, 0o644, 0o664, 0o777, 0o660];
+        assert_eq!(modes.map(|mode| mode_of(mode, key)), [0o600, 0o600, 0o640, 0o640, 0o600, 0o600, 0o600, 0o600]);
+        assert_eq!([0o600, 0o640, 0o644, 0o777].map(|mode| mode_of(mode, b"x")), [0o600, 0o640, 0o644, 0o644]);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! `verify --as`: each rule against the program that it speaks for. One catalogue, every program that is here, and no
 //! disagreement but those that are named.
 
-pub(super) mod cases;
-pub(super) mod real;
+pub(crate) mod cases;
+pub(crate) mod real;
 mod rustls;
 
 use std::collections::BTreeSet;
