@@ -182,7 +182,10 @@ fn a_key_finds_its_certificates_among_strangers() {
     let found = read(&bytes, "").unwrap();
     let ders: Vec<&[u8]> = chain.iter().map(Certificate::der).collect();
     assert_eq!(told(&found)[0], (Some("worker"), own.pkcs8_der(), ders));
-    assert_eq!(told(&found)[1..], [(None, &[][..], vec![stranger.der()]), (Some("stranger"), &[], vec![stranger.der()])]);
+    assert_eq!(
+        told(&found)[1..],
+        [(None, &[][..], vec![stranger.der()]), (Some("stranger"), &[], vec![stranger.der()])]
+    );
 }
 
 fn chain_of_another() -> Certificate {

@@ -225,9 +225,6 @@ impl<'a> Reading<'a> {
         match foreign {
             Foreign::Age => self.pool.leave(path, "it is encrypted with age"),
             Foreign::OpenSsh => self.pool.leave(path, "it is a key for SSH"),
-            Foreign::Pkcs12 | Foreign::Jks | Foreign::Jceks => {
-                self.pool.leave(path, "it looks like a key store, and is damaged");
-            }
             Foreign::Pkcs7 => self.pool.leave_with_hint(
                 path,
                 "it is PKCS#7, which is not read here",

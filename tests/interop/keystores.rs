@@ -338,7 +338,9 @@ fn what_openssl_of_debian_13_writes_is_read() {
     for name in ["client_certificate.pem", "client_key.pem", "ca_certificate.pem"] {
         fs::copy(world.pki(format!("client/ed25519/{name}")), inside.join(name)).expect("it was made");
     }
-    for options in [&[][..], &["-pbmac1_pbkdf2"], &["-pbmac1_pbkdf2", "-pbmac1_pbkdf2_md", "sha512", "-macalg", "sha384"]] {
+    for options in
+        [&[][..], &["-pbmac1_pbkdf2"], &["-pbmac1_pbkdf2", "-pbmac1_pbkdf2_md", "sha512", "-macalg", "sha384"]]
+    {
         let mut command = Command::new("chroot");
         command.arg(&trixie).args(["openssl", "pkcs12", "-export", "-name", "worker", "-passout", "pass:changeit"]);
         command.args(["-in", &file("client_certificate.pem"), "-inkey", &file("client_key.pem")]);
@@ -346,7 +348,11 @@ fn what_openssl_of_debian_13_writes_is_read() {
         judge(command, "openssl").accepted();
         let bytes = fs::read(inside.join("theirs")).expect("openssl wrote it");
         let store = read(&bytes, "changeit").unwrap_or_else(|e| panic!("{options:?}: {e}"));
-        assert_eq!(told(&store), told(&Store { entries: vec![pair(&world, "ed25519", Some("worker"))] }), "{options:?}");
+        assert_eq!(
+            told(&store),
+            told(&Store { entries: vec![pair(&world, "ed25519", Some("worker"))] }),
+            "{options:?}"
+        );
         assert_eq!(read(&bytes, "another").map(drop), Err(KeystoreError::WrongPassword), "{options:?}");
     }
     fs::remove_dir_all(&inside).expect("it was made here");
@@ -363,11 +369,16 @@ fn what_keytool_writes_is_read() {
     for (name, kind, options) in [
         ("modern", "PKCS12", &[][..]),
         ("legacy", "PKCS12", &["-Dkeystore.pkcs12.legacy"]),
-        ("unchecked", "PKCS12", &["-Dkeystore.pkcs12.macAlgorithm=NONE", "-Dkeystore.pkcs12.certProtectionAlgorithm=NONE"]),
+        (
+            "unchecked",
+            "PKCS12",
+            &["-Dkeystore.pkcs12.macAlgorithm=NONE", "-Dkeystore.pkcs12.certProtectionAlgorithm=NONE"],
+        ),
         ("java", "JKS", &[]),
         ("jceks", "JCEKS", &[]),
     ] {
-        let import = ["-importkeystore", "-srckeystore", "ours", "-srcstorepass:env", "PASSWORD", "-destkeystore", name];
+        let import =
+            ["-importkeystore", "-srckeystore", "ours", "-srcstorepass:env", "PASSWORD", "-destkeystore", name];
         let to = ["-deststoretype", kind, "-deststorepass:env", "PASSWORD", "-noprompt"];
         keytool(&world, "changeit", options, &[&import[..], &to].concat()).accepted();
         let bytes = fs::read(world.path(name)).expect("keytool wrote it");
@@ -413,15 +424,30 @@ fn what_python_and_gnutls_write_is_read() {
         let trust = told(&Store { entries: vec![trusted(root(&world), "wurzel")] });
         assert_eq!(told(&store), if name.ends_with("trust") { &trust[..] } else { &wanted[..] }, "{name}");
     }
-    for (name, form) in [("gnutls.pem", &[][..]), ("gnutls", &["--outder"]), ("gnutls-3des", &["--outder", "--pkcs-cipher=3des-pkcs12"])] {
+    for (name, form) in [
+        ("gnutls.pem", &[][..]),
+        ("gnutls", &["--outder"]),
+        ("gnutls-3des", &["--outder", "--pkcs-cipher=3des-pkcs12"]),
+    ] {
         let out = world.path(name).display().to_string();
         let mut arguments = vec!["--to-p12", "--p12-name=worker", "--password=changeit", "--outfile", &out];
-        arguments.extend(["--load-certificate", &files[0], "--load-privkey", &files[1], "--load-ca-certificate", &files[2]]);
+        arguments.extend([
+            "--load-certificate",
+            &files[0],
+            "--load-privkey",
+            &files[1],
+            "--load-ca-certificate",
+            &files[2],
+        ]);
         certtool(arguments.iter().chain(form)).accepted();
         // In PEM it is what `inspect` reads.
         let said = world.certgen(["--json", "inspect", name]).run().success().json();
         let items = said["items"].as_array().expect("items").clone();
-        assert_eq!((&items[0]["kind"], &items[0]["known_password"]), (&"key_store".into(), &"changeit".into()), "{name}");
+        assert_eq!(
+            (&items[0]["kind"], &items[0]["known_password"]),
+            (&"key_store".into(), &"changeit".into()),
+            "{name}"
+        );
         assert!(items.iter().filter(|item| item["kind"] == "certificate").count() >= 2, "{name}: {said}");
     }
 }
