@@ -189,7 +189,9 @@ fn a_user_of_the_name_in_the_certificate_logs_in() {
     std::fs::set_permissions(systemctl, std::fs::Permissions::from_mode(0o755)).expect("a world is writable");
     let lab = Lab::single(Version::V3_10, "rabbitmq", &Etc::default());
     let host = lab.host();
-    let script = world.write("script", readme::change("a user for the certificate"));
+    // Entering the host leads to its root.
+    let work = format!("cd '{}'\n", world.path("work").display());
+    let script = world.write("script", work + &readme::change("a user for the certificate"));
     let mut command = host.command("bash");
     command.args(["--noprofile", "--norc", "-euo", "pipefail"]).arg(script);
     prepare(&world, &mut command, &[]);

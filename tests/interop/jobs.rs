@@ -73,7 +73,8 @@ fn prepare(world: &World, command: &mut Command) {
 /// Runs one script in the repository, on the host of the lab.
 #[track_caller]
 fn run(world: &World, lab: &Lab, script: &str) -> String {
-    let file = world.write("script", script);
+    // Entering the host leads to its root.
+    let file = world.write("script", format!("cd '{}'\n{script}", world.path("work").display()));
     let mut command = lab.host().command("bash");
     command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(file);
     prepare(world, &mut command);
