@@ -11,6 +11,8 @@
 //! at files and how they fit together, [`probe`] at a server on the wire, [`explain`] at a text that somebody saw; what can
 //! be wrong, and how it shows, stands once in [`diagnosis`].
 //!
+//! [`tls_gen`] makes what rabbitmq/tls-gen makes, apart from manifest and inventory, by the same issuer.
+//!
 //! [`ui`] is the terminal, [`env`] the rest of the world outside, [`error`] what is said when something cannot be done,
 //! `secret` what is wiped from memory. The `commands` read arguments, call the rooms and say what happened; no room calls
 //! a command.
