@@ -182,6 +182,11 @@ impl Env {
         Ok(self.out.flush()?)
     }
 
+    /// A path as somebody typed it, from the working directory on; `-` stays what it is.
+    pub fn typed(&self, path: &Path) -> PathBuf {
+        if path == Path::new("-") { path.to_owned() } else { self.cwd.join(path) }
+    }
+
     /// `path` seen from the working directory, for messages and for commands to type.
     pub fn shown<'p>(&self, path: &'p Path) -> &'p Path {
         path.strip_prefix(&self.cwd).ok().filter(|p| !p.as_os_str().is_empty()).unwrap_or(path)

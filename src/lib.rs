@@ -11,6 +11,7 @@
 //! at files and how they fit together, [`probe`] at a server on the wire, [`explain`] at a text that somebody saw; what can
 //! be wrong, and how it shows, stands once in [`diagnosis`].
 //!
+//! [`fixtures`] makes certificates for test suites, most of them wrong on purpose; nothing else leans on it but its command.
 //! [`tls_gen`] makes what rabbitmq/tls-gen makes, apart from manifest and inventory, by the same issuer.
 //!
 //! [`ui`] is the terminal, [`env`] the rest of the world outside, [`error`] what is said when something cannot be done,
@@ -18,8 +19,8 @@
 //! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore` and `x509` are pure: same input, same output. `store` alone writes
-//! files, `probe` alone uses the network; the clock is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore`, `fixtures` and `x509` are pure: same input, same
+//! output. `store` alone writes files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -45,6 +46,8 @@ pub mod emit;
 
 pub mod store;
 
+pub mod takeover;
+
 pub mod verify;
 
 pub mod inspect;
@@ -56,6 +59,8 @@ pub mod doctor;
 pub mod probe;
 
 pub mod explain;
+
+pub mod fixtures;
 
 pub mod ui;
 

@@ -12,7 +12,9 @@ use zeroize::Zeroizing;
 use crate::apply::broker::{DEFINITIONS_LIMIT, FileAccess, emitted_name, user};
 use crate::apply::{AuthorityState, Change, Trust};
 use crate::emit::rabbitmq::BrokerFacts;
-use crate::emit::{Authority, AuthorityKey, Broker, Bundles, Client, Facts, Holds, Identity, OutputFile, Target};
+use crate::emit::{
+    Authority, AuthorityKey, Broker, Bundles, Client, Facts, Holds, Identity, Letter, OutputFile, Target,
+};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{self, Consumer, Entry, EntryRef, Permissions};
@@ -82,6 +84,14 @@ impl Change<'_> {
     /// A fact is missing, or cannot be written.
     pub fn consumer(&self, brokers: Vec<BrokerFacts>, consumer: &Consumer) -> Result<Emitted> {
         emitted(&self.facts(brokers, std::iter::once(consumer))?, consumer)
+    }
+
+    /// The page that goes with a client's pair to whoever runs it, and the same as variables.
+    ///
+    /// # Errors
+    /// It is a user of several brokers and none was named, or a fact is missing.
+    pub fn letter(&self, brokers: Vec<BrokerFacts>, about: &Letter<'_>) -> Result<Vec<OutputFile>> {
+        about.write(&self.facts(brokers, std::iter::empty())?)
     }
 
     fn note_unwritten(&mut self, what: &str, why: &Error) {

@@ -26,16 +26,17 @@ pub struct Unlock {
 }
 
 impl Unlock {
-    /// What there is to open a snapshot of a whole PKI with; asked for where there is nothing and somebody to ask.
+    /// What there is to open an age file with that is no key of an authority, called `what`; asked for where there is nothing
+    /// and somebody to ask.
     ///
     /// # Errors
     /// A file that is named cannot be read.
-    pub fn for_snapshot(&self, env: &Env) -> Result<seal::Unlock> {
+    pub fn for_file(&self, what: &str, env: &Env) -> Result<seal::Unlock> {
         let identities = self.identities(env)?;
         let mut passphrase = passphrase(self, env)?;
         if passphrase.is_none() && identities.is_empty() && env.interactive {
             let hint = "give the passphrase with --passphrase-file PATH, or the identity with --identity FILE";
-            passphrase = Some(ui::secret(env, "Passphrase of the snapshot", hint)?);
+            passphrase = Some(ui::secret(env, &format!("Passphrase of {what}"), hint)?);
         }
         Ok(seal::Unlock { passphrase, identities })
     }

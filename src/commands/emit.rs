@@ -20,6 +20,7 @@ use crate::ui;
 
 pub(super) use migration::standing;
 use migration::{Step, Taken};
+pub(super) use targets::{complete as complete_targets, has_setting};
 
 /// Write the configuration of a consumer
 ///

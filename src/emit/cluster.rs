@@ -40,7 +40,7 @@ impl<'f> Cluster<'f> {
 
     /// An object of the cluster: `CLUSTER-SUFFIX`.
     pub(super) fn object(&self, suffix: &str) -> String {
-        format!("{}-{suffix}", self.kubernetes.cluster())
+        object_of(self.kubernetes, suffix)
     }
 
     /// The Secret with the certificate and the key of the pods.
@@ -50,7 +50,7 @@ impl<'f> Cluster<'f> {
 
     /// The Secret of a client.
     pub(super) fn client_secret(&self, client: &Client) -> String {
-        self.object(&format!("client-{}", object_name(&client.identity.name)))
+        self.object(&client_suffix(&client.identity.name))
     }
 
     /// Where the Secrets of the clients are.
@@ -78,6 +78,16 @@ impl<'f> Cluster<'f> {
     pub(super) fn replicas(&self) -> u32 {
         self.kubernetes.replicas().unwrap_or(3)
     }
+}
+
+/// An object of a cluster: `CLUSTER-SUFFIX`.
+pub(super) fn object_of(kubernetes: &Kubernetes, suffix: &str) -> String {
+    format!("{}-{suffix}", kubernetes.cluster())
+}
+
+/// What the Secret of a client is called behind its cluster.
+pub(super) fn client_suffix(name: &str) -> String {
+    format!("client-{}", object_name(name))
 }
 
 /// What a certificate is used for by who has it.

@@ -30,6 +30,7 @@ mod ingress;
 mod java;
 mod kombu;
 mod kubernetes;
+mod letter;
 mod link;
 mod loki;
 mod mqtt;
@@ -56,6 +57,8 @@ use std::fmt;
 pub use diff::diff;
 pub(crate) use facts::no_broker;
 pub use facts::{Authority, AuthorityKey, Broker, Bundles, Client, Facts, Identity};
+pub(crate) use kubernetes::{TlsSecret, tls_secret};
+pub use letter::{LETTER_SETTINGS, Letter, Snippet};
 pub use settings::{Setting, Settings};
 
 use crate::error::{Error, Result};
@@ -260,13 +263,14 @@ mod tests {
     use super::*;
 
     /// Files of this room that are no targets.
-    const OTHERS: [&str; 12] = [
+    const OTHERS: [&str; 13] = [
         "cluster",
         "diff",
         "edge",
         "endpoint",
         "facts",
         "golden_tests",
+        "letter",
         "link",
         "pipeline",
         "rabbitmq",

@@ -57,6 +57,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Of what was said, what is known here; the rest is for others.
+    pub(super) fn among(known: &[Setting], said: &[(String, String)]) -> Self {
+        let own = |(key, value): &(String, String)| {
+            known.iter().find(|setting| setting.key == key).map(|setting| (setting.key, value.clone()))
+        };
+        Self { said: said.iter().filter_map(own).collect(), defaults: BTreeMap::new() }
+    }
+
     /// What was said, or the default.
     pub(super) fn get(&self, key: &str) -> Option<&str> {
         self.said.get(key).map(String::as_str).or_else(|| self.defaults.get(key).copied())

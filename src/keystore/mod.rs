@@ -26,7 +26,9 @@ pub const LARGEST: usize = 64 << 20;
 /// The most iterations that a container may ask for. OpenSSL and Java write 2,048 to 600,000.
 pub const MOST_ITERATIONS: u64 = 5_000_000;
 /// The work for a whole container; each of its keys may have its own iterations.
-const MOST_WORK: u64 = 40_000_000;
+const MOST_WORK: u64 = 20_000_000;
+/// What everybody tries: nothing, and the two that Java's documentation and its own trust store use.
+pub const KNOWN_PASSWORDS: [&str; 3] = ["", "changeit", "changeme"];
 /// More entries than this are no key store but an attack.
 const MOST_ENTRIES: usize = 20_000;
 
@@ -105,6 +107,8 @@ impl Kind {
 pub struct Held {
     /// The friendly name or alias.
     pub alias: Option<String>,
+    /// It stands beside a private key.
+    pub with_key: bool,
     /// The certificate, or why it cannot be read.
     pub certificate: Result<Box<Certificate>, X509Error>,
 }
@@ -114,13 +118,20 @@ pub struct Held {
 /// # Errors
 /// It is none, it is damaged, or the password does not open all of it.
 pub fn read(bytes: &[u8], password: &str) -> Result<Store, KeystoreError> {
-    check_length(bytes)?;
-    let contents = match Kind::recognise(bytes) {
-        Some(Kind::Jks) => return jks::read_jks(bytes, password),
-        Some(Kind::Pkcs12) => pkcs12::open(bytes, password, pkcs12::Depth::All, &mut Work::default())?,
-        None => return Err(KeystoreError::NotAKeystore),
-    };
-    entries::assemble(contents)
+    open(bytes, &[password]).map(|(store, _)| store)
+}
+
+/// The same with the first of `passwords` that opens it, and the place of that.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(bytes: &[u8], passwords: &[&str]) -> Result<(Store, usize), KeystoreError> {
+    let mut work = Work::default();
+    let kind = kind_of(bytes)?;
+    first_that_opens(passwords, |password| match kind {
+        Kind::Jks => jks::read_jks(bytes, password),
+        Kind::Pkcs12 => pkcs12::open(bytes, password, pkcs12::Depth::All, &mut work).and_then(entries::assemble),
+    })
 }
 
 /// The certificates alone, with the first of `passwords` that opens them. A Java key store keeps them in the clear and
@@ -129,21 +140,36 @@ pub fn read(bytes: &[u8], password: &str) -> Result<Store, KeystoreError> {
 /// # Errors
 /// As [`read`]; [`KeystoreError::WrongPassword`] when no password opens the container.
 pub fn certificates(bytes: &[u8], passwords: &[&str]) -> Result<Vec<Held>, KeystoreError> {
-    check_length(bytes)?;
-    match Kind::recognise(bytes) {
-        Some(Kind::Jks) => return jks::certificates(bytes),
-        Some(Kind::Pkcs12) => {}
-        None => return Err(KeystoreError::NotAKeystore),
-    }
     let mut work = Work::default();
-    for password in passwords {
-        match pkcs12::open(bytes, password, pkcs12::Depth::Certificates, &mut work) {
-            Ok(contents) => return Ok(entries::held(contents)),
+    match kind_of(bytes)? {
+        Kind::Jks => jks::certificates(bytes),
+        Kind::Pkcs12 => first_that_opens(passwords, |password| {
+            pkcs12::open(bytes, password, pkcs12::Depth::Certificates, &mut work).map(entries::held)
+        })
+        .map(|(held, _)| held),
+    }
+}
+
+fn first_that_opens<T>(
+    passwords: &[&str],
+    mut open: impl FnMut(&str) -> Result<T, KeystoreError>,
+) -> Result<(T, usize), KeystoreError> {
+    let mut refusal = KeystoreError::WrongPassword;
+    for (at, password) in passwords.iter().enumerate() {
+        match open(password) {
+            Ok(opened) => return Ok((opened, at)),
+            // The store's own password fits: of all refusals that is the one to tell.
+            Err(error @ KeystoreError::WrongKeyPassword(_)) => refusal = error,
             Err(KeystoreError::WrongPassword) => {}
             Err(other) => return Err(other),
         }
     }
-    Err(KeystoreError::WrongPassword)
+    Err(refusal)
+}
+
+fn kind_of(bytes: &[u8]) -> Result<Kind, KeystoreError> {
+    check_length(bytes)?;
+    Kind::recognise(bytes).ok_or(KeystoreError::NotAKeystore)
 }
 
 fn check_length(bytes: &[u8]) -> Result<(), KeystoreError> {

@@ -87,7 +87,8 @@ impl Locked {
         let mut unpacker = Unpacker { root, found: Snapshot::default() };
         unpacker.all(archive)?;
         if !root.join(layout::manifest()).is_file() && !root.join(layout::inventory()).is_file() {
-            return Err(reading("there is no PKI in it: neither certgen.toml nor inventory.jsonl"));
+            return Err(reading("there is no PKI in it: neither certgen.toml nor inventory.jsonl")
+                .hint("if it was handed over for one client: certgen import FILE --out DIR"));
         }
         disk::sync_file_system(root).map_err(failed)?;
         Ok(unpacker.found)

@@ -113,32 +113,54 @@ pub(super) fn open_input_file(path: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Writes a new file outside `pki` in pieces, for its owner alone. It gets its name when it is whole and on the disk.
+/// Where a file goes that the user named and that is to lie outside of the PKI: the path with the links above it resolved.
+/// With `replace` a file or a link of that name may be there, which is replaced and not followed.
 ///
 /// # Errors
-/// There is one of that name, its place is inside the PKI, or the disk refuses.
-pub fn write_stream<T>(path: &Path, pki: &Store, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
-    let failed = |e: io::Error| match e.kind() {
-        io::ErrorKind::AlreadyExists => Error::failed(format!("writing {}: it exists already", ui::path(path)))
-            .hint("name another file, or take that one away"),
-        _ => Error::io("writing", path, &e),
-    };
+/// There is one of that name, its directory does not exist, or its place is inside the PKI.
+pub fn place_outside(path: &Path, pki: &Store, replace: bool) -> Result<PathBuf> {
+    let failed = |e: io::Error| Error::io("writing", path, &e);
     let name = path.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let directory = fs::canonicalize(path.parent().unwrap_or(Path::new("/"))).map_err(failed)?;
     if fs::canonicalize(pki.root()).is_ok_and(|pki| directory.starts_with(pki)) {
         return Err(Error::failed(format!("writing {}: it would lie in the PKI itself", ui::path(path)))
             .hint("name a file outside of it"));
     }
-    let path = directory.join(name);
-    if fs::symlink_metadata(&path).is_ok() {
-        return Err(failed(io::ErrorKind::AlreadyExists.into()));
+    let place = directory.join(name);
+    match fs::symlink_metadata(&place) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(place),
+        Err(e) => Err(failed(e)),
+        Ok(_) if !replace => Err(exists_already(path)),
+        Ok(there) if there.is_file() || there.is_symlink() => Ok(place),
+        Ok(_) => Err(Error::failed(format!("writing {}: what is there is not a regular file", ui::path(path)))
+            .hint("name another file, or give - for standard output")),
     }
+}
+
+fn exists_already(path: &Path) -> Error {
+    Error::failed(format!("writing {}: it exists already", ui::path(path)))
+        .hint("name another file, or take that one away")
+}
+
+/// Writes a new file outside `pki` in pieces, for its owner alone. It gets its name when it is whole and on the disk.
+///
+/// # Errors
+/// There is one of that name, its place is inside the PKI, or the disk refuses.
+pub fn write_stream<T>(path: &Path, pki: &Store, write: impl FnOnce(&mut dyn Write) -> Result<T>) -> Result<T> {
+    let failed = |e: io::Error| match e.kind() {
+        io::ErrorKind::AlreadyExists => exists_already(path),
+        _ => Error::io("writing", path, &e),
+    };
+    let path = place_outside(path, pki, false)?;
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(failed(io::ErrorKind::InvalidInput.into()));
+    };
     let mut partial = name.to_owned();
     partial.push(format!(".partial-{}", random_hex()?));
     let partial = directory.join(partial);
     let mut file = disk::create_file(&partial, layout::PRIVATE_FILE, None).map_err(failed)?;
     let written = write(&mut file).and_then(|done| {
-        let opened: Vec<File> = std::iter::once(file).chain(disk::open_to_sync(&directory).map_err(failed)?).collect();
+        let opened: Vec<File> = std::iter::once(file).chain(disk::open_to_sync(directory).map_err(failed)?).collect();
         disk::sync(&opened[..1]).map_err(failed)?;
         // Whoever made a file of that name meanwhile keeps it.
         match disk::link(&partial, &path) {
@@ -243,27 +265,41 @@ fn read_at_most(reader: impl Read, limit: u64, shown: &str, size: Option<u64>) -
 
 /// Reads a passphrase or password: the first line of a file, of a pipe (`<(...)`) or of standard input (`-`).
 pub fn read_passphrase(path: &Path) -> Result<Zeroizing<String>> {
-    let shown = if path == Path::new("-") { "standard input".to_owned() } else { ui::path(path) };
-    let bytes = if path == Path::new("-") {
-        read_limited(path, PASSPHRASE_LIMIT)?
-    } else {
-        let file = File::open(path).map_err(|e| Error::io("reading the passphrase from", path, &e))?;
-        let metadata = file.metadata().map_err(|e| Error::io("reading the passphrase from", path, &e))?;
-        if metadata.is_dir() {
-            return Err(Error::failed(format!("reading the passphrase from {shown}: it is a directory")));
-        }
-        let size = metadata.is_file().then_some(metadata.len());
-        read_at_most(file, PASSPHRASE_LIMIT, &shown, size)?
+    first_line(&read_secret(path)?, path)
+}
+
+/// Reads the password of a key store: as [`read_passphrase`], but a file with nothing in it is the empty password.
+pub fn read_password(path: &Path) -> Result<Zeroizing<String>> {
+    let bytes = read_secret(path)?;
+    if bytes.is_empty() { Ok(Zeroizing::default()) } else { first_line(&bytes, path) }
+}
+
+fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    if path == Path::new("-") {
+        return read_limited(path, PASSPHRASE_LIMIT);
+    }
+    let file = File::open(path).map_err(|e| Error::io("reading the passphrase from", path, &e))?;
+    let metadata = file.metadata().map_err(|e| Error::io("reading the passphrase from", path, &e))?;
+    if metadata.is_dir() {
+        return Err(Error::failed(format!("reading the passphrase from {}: it is a directory", ui::path(path))));
+    }
+    let size = metadata.is_file().then_some(metadata.len());
+    read_at_most(file, PASSPHRASE_LIMIT, &ui::path(path), size)
+}
+
+fn first_line(bytes: &[u8], path: &Path) -> Result<Zeroizing<String>> {
+    let refuse = |why: &str| {
+        let shown = if path == Path::new("-") { "standard input".to_owned() } else { ui::path(path) };
+        Error::failed(format!("reading the passphrase from {shown}: {why}"))
     };
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    let text = std::str::from_utf8(line)
-        .map_err(|_| Error::failed(format!("reading the passphrase from {shown}: it is not UTF-8 text")))?;
+    let text = std::str::from_utf8(line).map_err(|_| refuse("it is not UTF-8 text"))?;
     if text.is_empty() {
-        return Err(Error::failed(format!("reading the passphrase from {shown}: its first line is empty")));
+        return Err(refuse("its first line is empty"));
     }
     if text.contains('\0') {
-        return Err(Error::failed(format!("reading the passphrase from {shown}: it contains a NUL byte")));
+        return Err(refuse("it contains a NUL byte"));
     }
     Ok(Zeroizing::new(text.to_owned()))
 }
@@ -312,6 +348,10 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert_eq!(read_passphrase(&path).unwrap().as_str(), passphrase);
         }
+        fs::write(&path, "").unwrap();
+        assert_eq!(read_password(&path).unwrap().as_str(), "");
+        fs::write(&path, "\n").unwrap();
+        assert!(read_password(&path).unwrap_err().message().contains("its first line is empty"));
         for bad in [&b""[..], b"\n", b"\r\nx", b"\xff\n", b"a\0b\n", &[b'x'; (64 << 10) + 1]] {
             fs::write(&path, bad).unwrap();
             let error = read_passphrase(&path).unwrap_err();

@@ -22,6 +22,7 @@ pub mod layout;
 pub mod seal;
 
 mod account;
+mod append;
 mod backup;
 mod disk;
 mod event;
@@ -35,6 +36,7 @@ mod journal;
 mod lock;
 mod names;
 mod owner;
+mod parcel;
 mod record;
 mod recovery;
 mod snapshot;
@@ -44,6 +46,7 @@ mod table;
 mod transaction;
 mod tree;
 mod walk;
+mod whole;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -67,11 +70,12 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use account::account;
+pub use append::append_lines;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
-    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, read_limited, read_passphrase, replace, set_mode,
-    write_stream,
+    FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, place_outside, read_limited, read_passphrase,
+    read_password, replace, set_mode, write_stream,
 };
 pub use fold::Moment;
 pub use growing::GrowingFile;
@@ -80,12 +84,14 @@ pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, LockedDirectory, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
+pub use parcel::Parcel;
 pub use snapshot::DiskEntry;
 pub use spool::{Spool, open_twice};
 pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use tree::{Sighted, Tree, tree_below};
 pub use walk::{Walk, files_below};
+pub use whole::{entries_below, write_directory};
 
 /// A PKI's directory, whether it exists or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

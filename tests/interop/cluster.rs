@@ -100,12 +100,7 @@ fn three_nodes(version: Version, shape: Shape) {
     }
     let lab = Lab::cluster(version, &hosts);
     let brokers = &lab.hosts()[..3];
-    for host in brokers {
-        host.launch();
-    }
-    for host in brokers {
-        host.await_boot();
-    }
+    lab.form_cluster(3);
     let mut checks = Checks::default();
     let status = lab.host().tool("rabbitmqctl", ["cluster_status", "--formatter", "json"]);
     for name in nodes {

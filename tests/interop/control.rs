@@ -102,12 +102,7 @@ fn three_nodes(version: Version) {
         format!("{CONF}cluster_formation.peer_discovery_backend = classic_config\n{peers}"),
     );
     let lab = Lab::cluster(version, &names.map(|n| (n, etc.clone())));
-    for host in lab.hosts() {
-        host.launch();
-    }
-    for host in lab.hosts() {
-        host.await_boot();
-    }
+    lab.form_cluster(3);
     let mut checks = Checks::default();
     let status = lab.host().tool("rabbitmqctl", ["cluster_status", "--formatter", "json"]);
     for name in names {

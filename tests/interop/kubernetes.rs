@@ -149,8 +149,7 @@ fn pods(version: Version, mode: &str) {
     };
     let hosts: Vec<(&str, Etc)> = pods.iter().map(|pod| (pod.as_str(), etc(pod))).collect();
     let lab = Lab::cluster(version, &hosts);
-    lab.hosts().iter().for_each(crate::support::broker::Host::launch);
-    lab.hosts().iter().for_each(crate::support::broker::Host::await_boot);
+    lab.form_cluster(pods.len());
     let mut checks = Checks::default();
     for host in lab.hosts() {
         let peers = host.tool("rabbitmqctl", ["eval", "{node(), length(nodes())}."]);

@@ -31,8 +31,7 @@ fn renewed_pairs_are_served(version: Version) {
         NODES.iter().map(|name| (*name, Etc::of_pki(&world.pki(""), &format!("node/{name}")))).collect();
     let lab = Lab::cluster(version, &hosts);
     let launched = Instant::now();
-    lab.hosts().iter().for_each(Host::launch);
-    lab.hosts().iter().for_each(Host::await_boot);
+    lab.form_cluster(NODES.len());
     let mut checks = Checks::default();
     let (first, other) = (&lab.hosts()[0], &lab.hosts()[1]);
 

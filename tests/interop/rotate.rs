@@ -291,8 +291,7 @@ fn cluster(world: &World, version: Version) -> Lab {
     }
     hosts.push((OPERATOR, etc));
     let lab = Lab::cluster(version, &hosts);
-    lab.hosts()[..3].iter().for_each(Host::launch);
-    lab.hosts()[..3].iter().for_each(Host::await_boot);
+    lab.form_cluster(3);
     lab
 }
 

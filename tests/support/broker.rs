@@ -96,6 +96,20 @@ impl Lab {
         &self.hosts
     }
 
+    /// Starts the brokers on the first hosts. Those of 3.10 join one after another, because it sometimes hangs in its boot where
+    /// several form a cluster at the same moment; those of 4.x all at once, because each waits for the others.
+    #[track_caller]
+    pub(crate) fn form_cluster(&self, brokers: usize) {
+        let brokers = &self.hosts[..brokers];
+        match brokers[0].version {
+            Version::V3_10 => brokers.iter().for_each(Host::boot_broker),
+            Version::V4 => {
+                brokers.iter().for_each(Host::launch);
+                brokers.iter().for_each(Host::await_boot);
+            }
+        }
+    }
+
     /// The only host, or the first.
     pub(crate) fn host(&self) -> &Host {
         &self.hosts[0]
@@ -146,6 +160,7 @@ impl Etc {
 /// A machine of its own, as far as its processes can tell.
 #[derive(Debug)]
 pub(crate) struct Host {
+    version: Version,
     name: String,
     init: Child,
     pid: u32,
@@ -181,7 +196,7 @@ impl Host {
         let pid = fs::read_to_string(&children).ok().and_then(|c| c.trim().parse().ok());
         let pid = pid.unwrap_or_else(|| panic!("{children} names the first process of the host"));
         let root = if root == Path::new("/") { root } else { stage.path().join("root") };
-        Self { name: name.to_owned(), init, pid, root, variables: etc.variables.clone(), stage }
+        Self { version, name: name.to_owned(), init, pid, root, variables: etc.variables.clone(), stage }
     }
 
     pub(crate) fn name(&self) -> &str {

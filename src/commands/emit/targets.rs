@@ -68,12 +68,12 @@ impl Item {
 }
 
 /// Whether a target of that name can be told `key`.
-pub(super) fn has_setting(name: &str, key: &str) -> bool {
+pub(in crate::commands) fn has_setting(name: &str, key: &str) -> bool {
     TARGETS.iter().any(|target| target.name == name && target.settings.iter().any(|setting| setting.key == key))
 }
 
 /// Completes targets.
-pub(super) fn complete(typed: &OsStr) -> Vec<CompletionCandidate> {
+pub(in crate::commands) fn complete(typed: &OsStr) -> Vec<CompletionCandidate> {
     let names = std::iter::once(RABBITMQ).chain(TARGETS.iter().map(|target| (target.name, target.description)));
     candidates(typed, names.map(|(name, help)| (name.to_owned(), help)))
 }

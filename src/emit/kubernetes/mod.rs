@@ -10,6 +10,8 @@ mod users;
 
 use serde_json::{Value, json};
 
+pub(crate) use secrets::{TlsSecret, tls_secret};
+
 use super::cluster::{CLIENTS_NAMESPACE, Cluster};
 use super::rabbitmq::{BrokerFacts, CertificateFiles, Naming, Version};
 use super::settings::{Setting, Settings};

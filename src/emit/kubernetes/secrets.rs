@@ -3,9 +3,11 @@
 use serde_json::json;
 
 use super::{Cluster, TARGET};
+use crate::emit::cluster::{client_suffix, object_of};
 use crate::emit::syntax::{comment, header, kubernetes, shell};
 use crate::emit::{Facts, Identity, OutputFile, Settings};
 use crate::error::{Error, Result};
+use crate::manifest::Kubernetes;
 use crate::profile::Role;
 use crate::ui;
 
@@ -84,6 +86,59 @@ fn of_identity<'f>(facts: &'f Facts, identity: &'f Identity, name: String, names
     })
 }
 
+/// One identity as a Secret.
+pub(crate) struct TlsSecret<'s> {
+    /// What it is.
+    pub(crate) role: Role,
+    /// Its name.
+    pub(crate) name: &'s str,
+    /// The cluster that it is for, or a client of.
+    pub(crate) cluster: Option<&'s Kubernetes>,
+    /// Where the Secret is to be, where somebody says so.
+    pub(crate) namespace: Option<&'s str>,
+    /// Its certificate and the intermediates after it, PEM.
+    pub(crate) certificate: &'s str,
+    /// Its key, PEM.
+    pub(crate) key: &'s str,
+    /// Those whom it trusts, PEM.
+    pub(crate) bundle: Option<&'s str>,
+}
+
+/// The same Secret as `emit kubernetes` makes, of one identity, which need not have to do with a cluster.
+///
+/// # Errors
+/// The namespace is none.
+pub(crate) fn tls_secret(of: &TlsSecret<'_>) -> Result<OutputFile> {
+    let namespace = of.namespace.or(of.cluster.map(Kubernetes::namespace));
+    if let Some(said) = namespace.filter(|said| !kubernetes::is_label(said)) {
+        return Err(Error::usage(format!(
+            "--namespace {}: a namespace has lower-case letters, digits and hyphens only",
+            ui::quote(said)
+        )));
+    }
+    let own = || kubernetes::object_name(of.name);
+    let name = match (of.role, of.cluster) {
+        (Role::Client, Some(cluster)) => object_of(cluster, &client_suffix(of.name)),
+        (Role::Client, None) => client_suffix(of.name),
+        (_, Some(cluster)) => object_of(cluster, "tls"),
+        (_, None) => format!("{}-tls", own()),
+    };
+    let certificate = [("tls.crt", Some(of.certificate)), ("tls.key", Some(of.key))];
+    let texts = certificate.into_iter().chain(of.bundle.map(|bundle| ("ca.crt", Some(bundle)))).collect();
+    let secret = Secret {
+        name,
+        namespace: namespace.unwrap_or_default(),
+        kind: "kubernetes.io/tls",
+        directory: "",
+        files: Vec::new(),
+        texts,
+        of: format!("{}/{}", of.role, of.name),
+        has_key: true,
+    };
+    let header = comment("#", &["Written by certgen export, for Kubernetes 1.24 and later."]);
+    Ok(OutputFile::secret_if("secret.yaml", true, manifest(&header, &[secret])?))
+}
+
 fn manifest(header: &str, secrets: &[Secret]) -> Result<String> {
     let mut objects = Vec::new();
     for secret in secrets {
@@ -95,10 +150,14 @@ fn manifest(header: &str, secrets: &[Secret]) -> Result<String> {
             };
             data[*key] = (*text).into();
         }
+        let mut metadata = json!({ "name": secret.name });
+        if !secret.namespace.is_empty() {
+            metadata["namespace"] = secret.namespace.into();
+        }
         let object = json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": { "name": secret.name, "namespace": secret.namespace },
+            "metadata": metadata,
             "type": secret.kind,
             "stringData": data,
         });

@@ -1,0 +1,49 @@
+//! `kubernetes-secret`: a certificate and its key as an object of Kubernetes.
+
+use crate::apply::World;
+use crate::commands::export::subject::{Subject, Who};
+use crate::commands::export::{ExportArgs, Product, is_to_file};
+use crate::emit::{TlsSecret, tls_secret};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::manifest::Kubernetes;
+use crate::profile::Role;
+use crate::x509::Certificate;
+
+pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> Result<Product> {
+    let Who::Identity(role) = subject.who else {
+        return Err(Error::failed("the key of an authority is never exported"));
+    };
+    let key = subject.key(args, world, env)?.to_pem();
+    let cluster = cluster(subject, role, world);
+    // The operator takes those whom the pods trust from a Secret of their own, and refuses a second.
+    let has_bundle = role == Role::Client || cluster.is_none();
+    let text = |certificates: &[Certificate]| certificates.iter().map(Certificate::pem).collect::<String>();
+    let trusted = has_bundle.then(|| subject.trusted(world)).transpose()?;
+    let trusted = trusted.map(|trusted| trusted.iter().map(|(_, anchor)| anchor.pem()).collect::<String>());
+    let file = tls_secret(&TlsSecret {
+        role,
+        name: &subject.name,
+        cluster: cluster.as_ref(),
+        namespace: args.namespace.as_deref(),
+        certificate: &text(subject.shown()),
+        key: &key,
+        bundle: trusted.as_deref(),
+    })?;
+    let mut product = Product::secret(file.bytes.into());
+    if is_to_file(args) {
+        product.next.push("apply it: kubectl apply -f FILE; it holds a private key, keep it out of git".to_owned());
+    }
+    Ok(product)
+}
+
+/// The cluster on Kubernetes that it is for, or that it is a client of.
+fn cluster(subject: &Subject, role: Role, world: &World) -> Option<Kubernetes> {
+    let entry = subject.entry(world)?;
+    if role != Role::Client {
+        return entry.kubernetes.clone();
+    }
+    let certificates = world.manifest.brokers_of(&entry).flat_map(|broker| &broker.certificates);
+    let mut clusters = certificates.filter_map(|shown| world.entry(shown.role, &shown.name)?.kubernetes.clone());
+    clusters.next()
+}
