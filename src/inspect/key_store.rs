@@ -26,10 +26,11 @@ impl KeyStore {
         }
         let given = password.and_then(|password| std::str::from_utf8(password).ok());
         let store = Self::open(bytes, given.as_slice())?;
-        match password {
-            Some(_) if store.facts.locked => Err(KeystoreError::WrongPassword.into()),
-            _ => Ok(Some(store)),
+        if password.is_some() && store.facts.locked {
+            let refusal = given.and_then(|given| keystore::read(bytes, given).err());
+            return Err(refusal.unwrap_or(KeystoreError::WrongPassword).into());
         }
+        Ok(Some(store))
     }
 
     /// What the first password opens that fits: one of those given, or one that everybody tries. A container that none
@@ -45,15 +46,18 @@ impl KeyStore {
                 let known_password = all[..=at].get(passwords.len()..).and_then(<[_]>::last).copied();
                 Ok(Self::opened(format, store, known_password.and_then(known)))
             }
-            // What can be seen without opening it, or in spite of one certificate that cannot be read.
+            // What can be seen without opening it, or in spite of a part that cannot be read.
             Err(error) => match (keystore::certificates(bytes, &all), error) {
-                (Ok(held), KeystoreError::Damaged(_)) => Ok(Self::seen(format, held, false)),
                 (Ok(held), KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_)) => {
                     Ok(Self::seen(format, held, true))
                 }
-                (Ok(held), KeystoreError::Unsupported(reason)) => {
+                (Ok(held), error @ (KeystoreError::Damaged(_) | KeystoreError::Unsupported(_))) => {
+                    let is_told = held.iter().any(|held| held.certificate.is_err());
                     let mut store = Self::seen(format, held, false);
-                    store.contents.push(Thing::Unreadable { label: "rest of the key store".to_owned(), reason });
+                    if !is_told {
+                        let (label, reason) = ("rest of the key store".to_owned(), error.to_string());
+                        store.contents.push(Thing::Unreadable { label, reason });
+                    }
                     Ok(store)
                 }
                 (Err(_), KeystoreError::WrongPassword) => Ok(Self::seen(format, Vec::new(), true)),

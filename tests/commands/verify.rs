@@ -109,7 +109,7 @@ fn key_stores_are_verified_and_are_bundles() {
     }
     let refused = away(&["away/worker.p12", "--bundle", "away/trust.jks"]).code(1);
     refused.stderr_is(
-        "certgen: error: verifying \"away/worker.p12\": reading away/worker.p12: the password does not open the key store\n\
+        "certgen: error: verifying \"away/worker.p12\": reading [DIR]/away/worker.p12: the password does not open the key store\n\
          certgen: hint: give its password with --password-file FILE\n",
     );
 }
