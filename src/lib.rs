@@ -12,6 +12,7 @@
 //! be wrong, and how it shows, stands once in [`diagnosis`].
 //!
 //! [`fixtures`] makes certificates for test suites, most of them wrong on purpose; nothing else leans on it but its command.
+//! [`tls_gen`] makes what rabbitmq/tls-gen makes, apart from manifest and inventory, by the same issuer.
 //!
 //! [`ui`] is the terminal, [`env`] the rest of the world outside, [`error`] what is said when something cannot be done,
 //! `secret` what is wiped from memory. The `commands` read arguments, call the rooms and say what happened; no room calls
