@@ -46,8 +46,10 @@ fn trusted(alias: Option<&str>) -> Entry {
     Entry::Trusted { alias: alias.map(str::to_owned), certificate: chain(KeyType::EcdsaP256).0[2].clone() }
 }
 
-/// What a test compares.
-fn told(store: &Store) -> Vec<(Option<&str>, &[u8], Vec<&[u8]>)> {
+/// What a test compares: the alias, the key, the certificates.
+type Told<'a> = (Option<&'a str>, &'a [u8], Vec<&'a [u8]>);
+
+fn told(store: &Store) -> Vec<Told<'_>> {
     let entries = store.entries.iter().map(|entry| match entry {
         Entry::Pair { alias, key, chain } => (alias.as_deref(), &key[..], chain.iter().map(Certificate::der).collect()),
         Entry::Trusted { alias, certificate } => (alias.as_deref(), &[][..], vec![certificate.der()]),
@@ -136,7 +138,7 @@ fn a_wrong_password_is_told_apart_from_a_change() {
         for wrong in ["", "Secret", "secret ", "changeit"] {
             assert_eq!(read(bytes, wrong).map(drop), Err(KeystoreError::WrongPassword), "{wrong:?}");
         }
-        assert_eq!(open(bytes, &["", "secret", "other"]).unwrap().1, 1);
+        assert_eq!(open(bytes, &["other", "secret"]).unwrap().1, None);
         assert_eq!(open(bytes, &[]).map(drop), Err(KeystoreError::WrongPassword));
         let mut changed = bytes.to_vec();
         // PKCS#12 ends with the salt and the iterations of its checksum, JKS with the checksum.
@@ -269,14 +271,38 @@ fn work_and_sizes_are_bounded() {
             false => assert_eq!(refused, Err(KeystoreError::WrongPassword)),
         }
     }
-    let mut work = Work::default();
+    let mut work = Work::up_to(MOST_WORK);
     assert!((0..4).all(|_| work.count(MOST_ITERATIONS).is_ok()));
     assert_eq!(work.count(1), Err(KeystoreError::TooMuchWorkInAll));
-    assert_eq!(Work::default().count(MOST_ITERATIONS + 1), Err(KeystoreError::TooMuchWork(MOST_ITERATIONS + 1)));
+    assert_eq!(Work::up_to(MOST_WORK).count(MOST_ITERATIONS + 1), Err(KeystoreError::TooMuchWork(MOST_ITERATIONS + 1)));
     assert_eq!(read(&vec![0x30; LARGEST + 1], "").map(drop), Err(KeystoreError::TooLarge));
     assert_eq!(read(b"-----BEGIN CERTIFICATE-----", "").map(drop), Err(KeystoreError::NotAKeystore));
     let jks = [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0xff, 0xff, 0xff, 0xff];
     assert_eq!(read(&jks, "").map(drop), Err(KeystoreError::TooManyEntries));
+}
+
+/// What everybody tries is tried after what was given, unless it takes too long.
+#[test]
+fn a_known_password_is_found() {
+    for (password, iterations, found) in
+        [("", 1, Some("")), ("changeit", 600_000, Some("changeit")), ("changeme", 1, Some("changeme"))]
+    {
+        let bytes = write_pkcs12(&pair(None), password, Pkcs12Form::Modern { iterations }, &mut counting()).unwrap();
+        assert_eq!(open(&bytes, &["other"]).unwrap().1, found);
+        assert_eq!(certificates(&bytes, &[]).unwrap().len(), 3);
+        assert_eq!(read(&bytes, "other").map(drop), Err(KeystoreError::WrongPassword));
+    }
+    let costly = KeystoreError::TooMuchWorkInAll;
+    let mut tried = 0;
+    let open = |_: &str, work: &mut Work| {
+        tried += 1;
+        work.count(5_000_000)?;
+        Err::<(), _>(KeystoreError::WrongPassword)
+    };
+    assert_eq!(given_or_known(&["given"], open), Err(KeystoreError::WrongPassword));
+    assert_eq!(tried, 3, "one that was given, one guess, and one that would be too much");
+    let open = |_: &str, work: &mut Work| work.count(5_000_000).and(Err::<(), _>(KeystoreError::WrongPassword));
+    assert_eq!(given_or_known(&["given"; 5], open), Err(costly));
 }
 
 #[test]
