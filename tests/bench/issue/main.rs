@@ -39,7 +39,7 @@ fn main() {
     let rounds = if quick { 1 } else { rounds };
     match arguments[..] {
         ["memory"] => in_memory(&[(KeyType::EcdsaP256, 25, rounds)]),
-        ["fixtures"] => fixtures::against_raw((rounds / 10).max(1)),
+        ["fixtures", ..] => fixtures::against_raw((rounds / 10).max(1)),
         ["raw" | "plain", ..] => baseline::run(&arguments),
         _ => {
             in_memory(&[
