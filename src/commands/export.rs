@@ -153,8 +153,9 @@ pub(crate) fn run(args: &ExportArgs, env: &mut Env) -> Result<Answer> {
     if !format::holds_secret(args) {
         let world = World::read(env)?;
         let subject = Subject::find(name, &world)?;
+        let path = place(args, env)?;
         let product = make(args, &subject, world, env)?;
-        if let Some(path) = place(args, env)? {
+        if let Some(path) = path {
             put(Transaction::outside(path.parent().unwrap_or(&path))?, &path, &product, None)?;
         }
         return tell(args, &subject, &product, env);

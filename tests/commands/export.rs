@@ -1,4 +1,4 @@
-//! `export` into every container; `export --all`, and `import` of what it wrote.
+//! `export` of one identity or authority into every container.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,122 +9,6 @@ use certgen::x509::{Certificate, PrivateKey};
 
 use crate::support::World;
 use crate::support::invariants::{check, snapshot, unchanged};
-
-/// Made once, for these tests; a passphrase costs a second each time.
-const RECIPIENT: &str = "age19gwfv202fqaj3a8g620semw0kkvd6rh3xht0npx94e2h5ff5dsjsnctugp";
-const IDENTITY: &str = "AGE-SECRET-KEY-10QSFKLCYDJNADCCKVK2RH9698NLLHSV45T2Q0JXXD7UEXA2DR2RSM4ML79\n";
-
-const EXPORT: [&str; 6] = ["export", "--all", "--format", "age", "--recipient", RECIPIENT];
-
-/// A PKI with a sealed key, an encrypted one and a replaced pair.
-fn world() -> World {
-    let world = World::new();
-    world.write("pass", "correct horse\n");
-    world.write("identity", IDENTITY);
-    world.write("key-pass", "letters\n");
-    world.certgen(["init", "--profile", "celery", "--seal", "--passphrase-file", "pass"]).run().success();
-    let unlock = ["--passphrase-file", "pass"];
-    let encrypted = ["issue", "client", "reporting", "--key-password-file", "key-pass"];
-    world.certgen(encrypted.into_iter().chain(unlock)).run().success();
-    world.certgen(["renew", "celery_worker"].into_iter().chain(unlock)).run().success();
-    world
-}
-
-#[test]
-fn a_snapshot_is_restored_exactly() {
-    let world = world();
-    let output = world.certgen(EXPORT.into_iter().chain(["--out", "fleet.age"])).run().success();
-    output.stdout_has("exported ").stdout_has("fleet.age").stderr_has("certgen --pki DIR import FILE");
-    let mode = fs::metadata(world.path("fleet.age")).expect("written").permissions().mode() & 0o7777;
-    assert_eq!(mode, 0o600);
-    let sealed = fs::read(world.path("fleet.age")).expect("written");
-    assert!(!sealed.windows(16).any(|bytes| bytes == b"celery_worker/cl"), "nothing in it can be read");
-    let log = world.certgen(["--json", "log"]).run().success().json();
-    let last = log["items"].as_array().and_then(|items| items.last().cloned()).expect("events");
-    assert_eq!((&last["action"], &last["path"]), (&"exported".into(), &"fleet.age".into()), "{last}");
-
-    // Into a directory that is not there, and into one that is empty.
-    let before = snapshot(&world.pki(""));
-    for pki in ["one/two", "empty"] {
-        if pki == "empty" {
-            fs::create_dir(world.path(pki)).expect("a world is writable");
-        }
-        let import = ["--pki", pki, "import", "--identity", "identity", "fleet.age"];
-        world.certgen(import).run().success().stdout_has("restored ").stdout_has(pki);
-        let restored = snapshot(&world.path(pki));
-        assert_eq!(restored.len(), before.len());
-        for (path, (mode, bytes)) in &before {
-            let relative = path.strip_prefix(world.pki("")).expect("below it");
-            let (new_mode, new) = &restored[&world.path(pki).join(relative)];
-            assert_eq!(new_mode, mode, "{}", relative.display());
-            // The inventory knows of the export only after it.
-            assert!(bytes.starts_with(new), "{} differs", relative.display());
-        }
-        check(&world.path(pki));
-        let issue = ["--pki", pki, "issue", "client", "late", "--passphrase-file", "pass"];
-        world.certgen(issue).run().success();
-    }
-    let again = world.certgen(["import", "--identity", "identity", "fleet.age"]).run().refused();
-    again.stderr_has("holds a PKI already").stderr_has("--pki DIR");
-}
-
-#[test]
-fn what_cannot_be_restored_leaves_nothing() {
-    let world = world();
-    world.certgen(EXPORT.into_iter().chain(["--out", "fleet.age"])).run().success();
-    let passphrase = ["export", "--all", "--format", "age", "--passphrase-file", "pass", "--out", "by-passphrase.age"];
-    world.certgen(passphrase).run().success();
-    world.write("wrong", "battery staple\n");
-    world.write("other/file", "mine\n");
-    let whole = fs::read(world.path("fleet.age")).expect("written");
-    let mut changed = whole.clone();
-    let middle = whole.len() / 2;
-    changed[middle] ^= 1;
-    world.write("changed.age", &changed);
-    let before = snapshot(&world.path(""));
-    let import =
-        |pki: &str, file: &str| world.certgen(["--pki", pki, "import", "--identity", "identity", file]).run().refused();
-    let by_passphrase = ["--pki", "new", "import", "by-passphrase.age", "--passphrase-file", "wrong"];
-    world.certgen(by_passphrase).run().refused().stderr_has("the passphrase is wrong");
-    import("new", "by-passphrase.age").stderr_has("sealed to a passphrase");
-    import("other", "fleet.age").stderr_has("is not empty");
-    import("new", "changed.age").stderr_has("damaged or cut short");
-    import("new", "pass").stderr_has("is no snapshot");
-    import("new", "absent").stderr_has("no such file");
-    world.certgen(["--pki", "new", "import", "fleet.age"]).run().refused().stderr_has("--identity");
-    world.certgen(["--pki", "new", "import", "fleet.age", "changed.age"]).run().code(2);
-    unchanged(&before, &world.path(""), "a refused restore changed something");
-    for cut in (0..whole.len()).step_by(whole.len() / 12) {
-        world.write("cut.age", &whole[..cut]);
-        import("new", "cut.age");
-        assert!(!world.path("new").exists(), "cut at {cut}");
-    }
-}
-
-#[test]
-fn an_export_takes_no_file_s_place() {
-    let world = world();
-    world.write("there", "mine\n");
-    let out = |file: &str| world.certgen(EXPORT.into_iter().chain(["--out", file])).run();
-    let before = snapshot(&world.path(""));
-    out("there").refused().stderr_has("exists already");
-    out("pki/fleet.age").refused().stderr_has("would lie in the PKI itself");
-    out("absent/fleet.age").refused().stderr_has("no such file");
-    world.certgen(["export", "--all", "--format", "age", "--out", "x"]).run().refused().stderr_has("--recipient");
-    world.certgen(["export", "--format", "age", "--out", "x"]).run().code(2);
-    world.certgen(["export", "--all", "--format", "zip", "--out", "x"]).run().code(2).stderr_has("age");
-    world.certgen(["--pki", "none", "export", "--all", "--format", "age", "--out", "x"]).run().refused();
-    unchanged(&before, &world.path(""), "a refused export changed something");
-    // What was in the environment is enough, and a stream is the file alone.
-    let file = fs::File::create(world.path("stream.age")).expect("a world is writable");
-    let export = ["export", "--all", "--format", "age", "--out", "-"];
-    let run = world.certgen(export).env("CERTGEN_PASSPHRASE", "correct horse").stdout(file.into()).run().success();
-    run.stderr_has("exported ");
-    let import = ["--pki", "new", "import", "-"];
-    let bytes = fs::read(world.path("stream.age")).expect("written");
-    world.certgen(import).env("CERTGEN_PASSPHRASE", "correct horse").stdin(bytes).run().success();
-    check(&world.path("new"));
-}
 
 /// A PKI with an intermediate, so that a chain has an order, and a password for stores.
 fn formats() -> World {
@@ -290,7 +174,6 @@ fn an_encrypted_key_is_opened_by_the_password_of_the_manifest_or_of_the_line() {
     };
     assert_eq!(key(&read("a.p12")), key(&read("b.p12")));
     // What goes as it stands stays encrypted.
-    world.write("recipient", RECIPIENT);
     world.certgen(["export", "locked", "--format", "tar", "--out", "locked.tar"]).run().success();
     let tar = String::from_utf8_lossy(&fs::read(world.path("locked.tar")).expect("written")).into_owned();
     assert!(tar.contains("BEGIN ENCRYPTED PRIVATE KEY") && !tar.contains("BEGIN PRIVATE KEY"));
@@ -311,7 +194,7 @@ fn a_password_comes_from_a_file_and_is_empty_only_where_the_file_is() {
     export(&["--password-file", "absent"]).run().refused().stderr_has("no such file");
     assert!(!world.path("x.p12").exists() && exports(&world).is_empty());
     world.write("empty", "");
-    export(&["--password-file", "empty"]).run().success().stderr_has("keytool");
+    export(&["--password-file", "empty"]).run().success().stderr_has("no password");
     assert!(keystore::read(&fs::read(world.path("x.p12")).expect("written"), "").is_ok());
     let spaced = "p w$x'\"`ä☂";
     export(&["--password-file", "-", "--force"]).stdin(format!("{spaced}\nmore")).run().success();
@@ -416,7 +299,9 @@ fn a_key_that_is_elsewhere_is_named_with_where() {
         ("lost", "a clone of the repository has no keys"),
         ("other", "is not the key of the certificate beside it"),
     ] {
-        for words in [&["--format", "combined"][..], &["--format", "pkcs12", "--password-file", "pass"]] {
+        for words in
+            [&["--format", "combined"][..], &["--format", "pkcs12", "--password-file", "pass"], &["--format", "tar"]]
+        {
             let words = ["export", name].into_iter().chain(words.iter().copied()).chain(["--out", "x"]);
             world.certgen(words).run().refused().stderr_has(why);
         }
@@ -458,4 +343,34 @@ fn names_that_mean_something_elsewhere_stay_names() {
         assert!(is_label && object.starts_with("client-"), "{name}: {object}");
     }
     check(&world.pki(""));
+}
+
+#[test]
+fn a_secret_is_the_one_that_emit_makes() {
+    let world = World::initialised(["--profile", "kubernetes"]);
+    let emitted = world.certgen(["emit", "kubernetes", "--with-keys", "--out", "-"]).run().success().stdout;
+    let mut compared = 0;
+    for role in ["node", "client"] {
+        for entry in fs::read_dir(world.pki(role)).expect("issued").flatten() {
+            let name = format!("{role}/{}", entry.file_name().to_string_lossy());
+            let export = ["export", &name, "--format", "kubernetes-secret"];
+            let text = world.certgen(export).run().success().stdout;
+            let (head, object) = text.split_once("---\n").expect("a document");
+            assert!(head.lines().all(|line| line.starts_with('#')), "{head}");
+            assert!(emitted.contains(&format!("---\n{object}")), "{name}:\n{object}\nis none of\n{emitted}");
+            assert!(object.contains("type: kubernetes.io/tls\n") && object.contains("\n  namespace: "), "{object}");
+            let elsewhere = world.certgen(export.into_iter().chain(["--namespace", "apps"])).run().success();
+            elsewhere.stdout_has("\n  namespace: apps\n");
+            compared += 1;
+        }
+    }
+    assert!(compared > 1);
+    // Without a cluster there is a name, no namespace, and those whom it trusts.
+    let plain = World::initialised(["--profile", "basic"]);
+    plain.certgen(["issue", "client", "app"]).run().success();
+    let server = only_server(&plain);
+    for (name, object) in [("client/app", "client-app"), (&server, "-tls")] {
+        let text = plain.certgen(["export", name, "--format", "kubernetes-secret"]).run().success().stdout;
+        assert!(text.contains(object) && text.contains("\n  ca.crt: |\n") && !text.contains("namespace"), "{text}");
+    }
 }

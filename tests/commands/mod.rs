@@ -12,6 +12,7 @@ mod doctor_settings;
 mod emit;
 mod explain;
 mod export;
+mod export_all;
 mod faults;
 mod fixtures;
 mod hand_over;

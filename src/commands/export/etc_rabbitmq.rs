@@ -26,7 +26,7 @@ const KEYS_DIRECTORY: u32 = 0o750;
 
 pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> Result<Product> {
     // Without its key the rest is of no use.
-    subject.key_file(world)?;
+    subject.check_key_file(world, env)?;
     let broker = broker_of(args, subject, world)?;
     let layout = args.layout.unwrap_or(if broker.is_some() { Layout::EtcRabbitmq } else { Layout::Directory });
     let (default_owner, broker) = match layout {

@@ -42,10 +42,10 @@ impl Format {
     /// Its name, and what it is.
     const fn words(self) -> (&'static str, &'static str) {
         match self {
-            Self::Pkcs12 => ("pkcs12", "key and chain: OpenSSL, Java since 8u301, .NET, Windows since 2019"),
+            Self::Pkcs12 => ("pkcs12", "key and chain: OpenSSL, .NET, Java since 8u301 and 11.0.12"),
             Self::Pkcs12Legacy => ("pkcs12-legacy", "the same for older Java and Windows, weakly encrypted"),
             Self::Jks => ("jks", "key and chain, Java's old key store"),
-            Self::TruststorePkcs12 => ("truststore-pkcs12", "those whom it trusts, for Java"),
+            Self::TruststorePkcs12 => ("truststore-pkcs12", "those whom it trusts, for Java since 8u301 and 11.0.12"),
             Self::TruststoreJks => ("truststore-jks", "those whom it trusts, for older Java"),
             Self::Der => ("der", "one certificate or key, binary"),
             Self::Pem => ("pem", "certificates or a key, as text"),

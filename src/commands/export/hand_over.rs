@@ -22,7 +22,7 @@ const HERE: &str = ".";
 const KEY_PASSWORD: &str = "key_password.txt";
 
 pub(super) fn make(args: &ExportArgs, subject: &Subject, mut world: World, env: &mut Env) -> Result<Product> {
-    subject.key_file(&world)?;
+    subject.check_key_file(&world, env)?;
     let settings = settings(args)?;
     let is_encrypted = subject.entry(&world).is_some_and(|entry| entry.key_password_file.is_some());
     let wanted = wanted(args, &subject.name, &settings, is_encrypted)?;

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::apply::World;
-use crate::commands::export::format::Format;
+use crate::commands::export::format::{Format, holds_secret};
 use crate::commands::export::subject::Subject;
 use crate::commands::export::{ExportArgs, Product};
 use crate::env::Env;
@@ -13,10 +13,8 @@ use crate::store;
 use crate::ui;
 use crate::x509::fill_random;
 
-/// What Java and OpenSSL write themselves, rounded: a tenth of a second at most on a small machine.
+/// As many as Java writes itself.
 const ITERATIONS: u32 = 10_000;
-/// keytool asks for that many characters, and opens nothing with fewer.
-const SHORTEST_OF_KEYTOOL: usize = 6;
 
 pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &mut Env) -> Result<Product> {
     let store = match args.format {
@@ -24,8 +22,8 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &mu
         _ => pair(args, subject, world, env)?,
     };
     let password = password(args, env)?;
-    if password.chars().count() < SHORTEST_OF_KEYTOOL {
-        env.warn(format!("keytool opens no store whose password has fewer than {SHORTEST_OF_KEYTOOL} characters"));
+    if password.is_empty() && holds_secret(args) {
+        env.warn("the store has no password: the file's mode alone protects the key in it");
     }
     let mut salts = |octets: &mut [u8]| fill_random(octets);
     let written = match args.format {

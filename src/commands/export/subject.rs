@@ -127,18 +127,34 @@ impl Subject {
             }
             key => key.map_err(reading)?,
         };
-        if key.public_key() != self.leaf().public_key() {
-            return Err(Error::failed(format!("{shown} is not the key of the certificate beside it")).hint(format!(
-                "make a new pair: certgen renew {}/{}",
-                self.role(),
-                ui::shell(&self.name)
-            )));
-        }
+        self.check(&key, &shown)?;
         Ok(key)
     }
 
+    /// That its key is here and its certificate's, where it goes as it stands; one that is encrypted is not looked into.
+    pub(super) fn check_key_file(&self, world: &World, env: &Env) -> Result<()> {
+        let pem = self.key_file(world)?;
+        let shown = ui::path(env.shown(&world.store.path(layout::key(self.role(), &self.name)?)));
+        match PrivateKey::from_pem(&pem, None) {
+            Ok(key) => self.check(&key, &shown),
+            Err(X509Error::Encrypted) => Ok(()),
+            Err(e) => Err(Error::from(e).context(format!("reading {shown}"))),
+        }
+    }
+
+    fn check(&self, key: &PrivateKey, shown: &str) -> Result<()> {
+        if key.public_key() == self.leaf().public_key() {
+            return Ok(());
+        }
+        Err(Error::failed(format!("{shown} is not the key of the certificate beside it")).hint(format!(
+            "make a new pair: certgen renew {}/{}",
+            self.role(),
+            ui::shell(&self.name)
+        )))
+    }
+
     /// The file of its key as it stands.
-    pub(super) fn key_file(&self, world: &World) -> Result<Zeroizing<Vec<u8>>> {
+    fn key_file(&self, world: &World) -> Result<Zeroizing<Vec<u8>>> {
         let Who::Identity(role) = self.who else {
             return Err(Error::failed("the key of an authority is never exported"));
         };
