@@ -17,6 +17,11 @@ pub(super) struct Authorities {
     pub(super) places: HashMap<usize, usize>,
 }
 
+/// More authorities than anybody has; each may be compared with each.
+const MOST: usize = 500;
+/// Longer than any chain that verifiers follow.
+const DEEPEST: usize = 32;
+
 /// Certificates of one name and one key: one authority, of which one certificate is taken.
 struct Group {
     certificate: usize,
@@ -25,7 +30,8 @@ struct Group {
 
 /// Finds them; issuers come before those whose certificates they signed.
 pub(super) fn find(pool: &mut Pool, links: &[Option<Link>], asked: &Asked<'_>) -> Authorities {
-    let groups = order(group(pool, links, asked), links);
+    let mut groups = order(group(pool, links, asked), links);
+    leave_beyond(pool, &mut groups);
     let places: HashMap<usize, usize> = groups
         .iter()
         .enumerate()
@@ -39,6 +45,17 @@ pub(super) fn find(pool: &mut Pool, links: &[Option<Link>], asked: &Asked<'_>) -
         verdict::judge_authority(authority, asked.at);
     }
     Authorities { found, places }
+}
+
+/// Those of which there are too many.
+fn leave_beyond(pool: &mut Pool, groups: &mut Vec<Group>) {
+    let beyond = groups.split_off(groups.len().min(MOST));
+    for at in beyond.iter().flat_map(|group| group.others.iter().chain([&group.certificate])) {
+        pool.certificates.mark_used(*at);
+        for path in pool.certificates.get(*at).paths.clone() {
+            pool.leave(&path, format!("there are more than {MOST} authorities in these files"));
+        }
+    }
 }
 
 fn group(pool: &Pool, links: &[Option<Link>], asked: &Asked<'_>) -> Vec<Group> {
@@ -97,7 +114,7 @@ fn order(groups: Vec<Group>, links: &[Option<Link>]) -> Vec<Group> {
     let depth = |start: usize| {
         let (mut at, mut seen) = (start, BTreeSet::from([start]));
         while let Some(issuer) = links[groups[at].certificate].and_then(|link| place.get(&link.issuer)) {
-            if !seen.insert(*issuer) {
+            if seen.len() == DEEPEST || !seen.insert(*issuer) {
                 break;
             }
             at = *issuer;

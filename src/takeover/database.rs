@@ -29,9 +29,7 @@ impl Database {
     /// The file, if it is one by its content.
     pub(super) fn recognise(path: PathBuf, text: &str) -> Option<Self> {
         let first = text.lines().find(|line| !line.trim().is_empty())?;
-        if columns(first).is_none() {
-            return None;
-        }
+        columns(first)?;
         let mut database = Self { path, rows: Vec::new(), faults: Vec::new(), used: false };
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
             match columns(line).and_then(|columns| Row::read(&columns)) {

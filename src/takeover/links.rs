@@ -6,7 +6,7 @@ use super::pool::Pool;
 use crate::x509::{Certificate, DistinguishedName, X509Error};
 
 /// Authorities of one name that are tried for one certificate: more generations than anybody keeps.
-const MOST_NAMESAKES: usize = 64;
+const MOST_NAMESAKES: usize = 16;
 
 /// The issuer of a certificate, by its place in the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use time::OffsetDateTime;
+use zeroize::Zeroize;
 
 pub use config::{ConfigFile, Kept, KeptUser};
 
@@ -46,6 +47,13 @@ pub struct Tree {
     pub files: BTreeMap<PathBuf, Vec<u8>>,
     /// Files that were not read: too large, or not readable.
     pub unread: Vec<Left>,
+}
+
+/// There are keys among them.
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.files.values_mut().for_each(|bytes| bytes.as_mut_slice().zeroize());
+    }
 }
 
 /// How a tree is taken.
@@ -175,8 +183,12 @@ pub fn take(tree: &Tree, asked: &Asked<'_>) -> Taken {
     let links = links::find(&pool);
     let kinds = maker::kinds(tree);
     let mut authorities = authorities::find(&mut pool, &links, asked);
-    revocations::collect(&mut pool, &links, &mut authorities);
-    let pairs = pairs::find(&mut pool, &links, &authorities, &kinds, asked);
+    let revoked = revocations::collect(&mut pool, &links, &mut authorities);
+    let pairs = pairs::find(
+        &mut pool,
+        &pairs::Known { links: &links, authorities: &authorities, revoked: &revoked, kinds: &kinds },
+        asked,
+    );
     let mut notes = Vec::new();
     if authorities.found.is_empty() && !pairs.is_empty() {
         notes.push("there is no authority in these files: nothing of them can be renewed or revoked here".to_owned());

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::authorities::Authorities;
 use super::links::Link;
 use super::pool::Pool;
+use super::revocations::Revoked;
 use super::{Asked, FoundPair, Kind, maker, names, verdict};
 use crate::profile::Role;
 use crate::ui;
@@ -23,25 +24,28 @@ struct Candidate {
     alive: bool,
 }
 
+/// What was found out about the tree before.
+pub(super) struct Known<'a> {
+    pub(super) links: &'a [Option<Link>],
+    pub(super) authorities: &'a Authorities,
+    pub(super) revoked: &'a Revoked,
+    pub(super) kinds: &'a [Kind],
+}
+
 /// Finds them. Each certificate that is taken is marked in the pool.
-pub(super) fn find(
-    pool: &mut Pool,
-    links: &[Option<Link>],
-    authorities: &Authorities,
-    kinds: &[Kind],
-    asked: &Asked<'_>,
-) -> Vec<FoundPair> {
+pub(super) fn find(pool: &mut Pool, known: &Known<'_>, asked: &Asked<'_>) -> Vec<FoundPair> {
     let mut by_name: BTreeMap<(Role, String), Vec<Candidate>> = BTreeMap::new();
     for at in 0..pool.certificates.len() {
-        if authorities.places.contains_key(&at) {
+        // Also those of which there are too many.
+        if known.authorities.places.contains_key(&at) || pool.certificates.get(at).used {
             continue;
         }
-        match candidate(pool, links, authorities, kinds, asked, at) {
+        match candidate(pool, known, asked, at) {
             Ok(candidate) => by_name.entry((candidate.role, candidate.name.clone())).or_default().push(candidate),
             Err(why) => leave(pool, at, &why),
         }
     }
-    let anchors: Vec<Certificate> = authorities.found.iter().map(|found| found.certificate.clone()).collect();
+    let anchors: Vec<Certificate> = known.authorities.found.iter().map(|found| found.certificate.clone()).collect();
     let taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
     let mut pairs = Vec::new();
     for (_, candidates) in by_name {
@@ -59,14 +63,7 @@ fn leave(pool: &mut Pool, at: usize, why: &str) {
     }
 }
 
-fn candidate(
-    pool: &Pool,
-    links: &[Option<Link>],
-    authorities: &Authorities,
-    kinds: &[Kind],
-    asked: &Asked<'_>,
-    at: usize,
-) -> Result<Candidate, String> {
+fn candidate(pool: &Pool, known: &Known<'_>, asked: &Asked<'_>, at: usize) -> Result<Candidate, String> {
     let held = pool.certificates.get(at);
     let certificate = &held.value;
     let path = best_path(&held.paths);
@@ -74,12 +71,9 @@ fn candidate(
         Some(role) => role,
         None => role_of(certificate, &held.paths).ok_or_else(|| not_for_tls(certificate))?,
     };
-    let name = names::of_pair(role, certificate, path, maker::of_path(kinds, path));
-    let issuer = links[at].and_then(|link| authorities.places.get(&link.issuer)).copied();
-    let revoked = issuer.and_then(|place| {
-        let mut entries = authorities.found[place].revoked.iter();
-        entries.find(|entry| entry.serial == *certificate.serial()).cloned()
-    });
+    let name = names::of_pair(role, certificate, path, maker::of_path(known.kinds, path));
+    let issuer = known.links[at].and_then(|link| known.authorities.places.get(&link.issuer)).copied();
+    let revoked = issuer.and_then(|place| known.revoked.get(&(place, certificate.serial().clone()))).cloned();
     let has_key = pool.keys.position(certificate.public_key()).is_some();
     let alive = revoked.is_none() && certificate.validity().contains(asked.at);
     Ok(Candidate { at, role, name, issuer, has_key, revoked, alive })
@@ -203,7 +197,10 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
     if first.issuer.is_none() {
         notes.push(match certificate.is_self_issued() {
             true => "it signed itself; no authority here can renew it".to_owned(),
-            false => format!("its issuer {} is not in these files", ui::quote(&certificate.issuer().to_string())),
+            false => format!(
+                "its issuer {} is no authority that is in these files",
+                ui::quote(&certificate.issuer().to_string())
+            ),
         });
     }
     let mut former = Vec::new();

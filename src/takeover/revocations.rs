@@ -10,22 +10,23 @@ use super::pool::Pool;
 use crate::x509::{Certificate, RevocationReason, RevokedCertificate, SerialNumber};
 
 /// Revocations by authority and serial number.
-type Revoked = BTreeMap<(usize, SerialNumber), RevokedCertificate>;
+pub(super) type Revoked = BTreeMap<(usize, SerialNumber), RevokedCertificate>;
 
-/// Gives every authority its revocations, its newest list and its number.
-pub(super) fn collect(pool: &mut Pool, links: &[Option<Link>], authorities: &mut Authorities) {
+/// Gives every authority its revocations, its newest list and its number; and all revocations, to be looked up.
+pub(super) fn collect(pool: &mut Pool, links: &[Option<Link>], authorities: &mut Authorities) -> Revoked {
     let mut revoked = Revoked::new();
     lists(pool, authorities, &mut revoked);
     databases(pool, links, authorities, &mut revoked);
     counters(pool, authorities);
-    for ((authority, _), entry) in revoked {
-        authorities.found[authority].revoked.push(entry);
+    for ((authority, _), entry) in &revoked {
+        authorities.found[*authority].revoked.push(entry.clone());
     }
     for authority in &mut authorities.found {
         authority.paths.sort();
         authority.paths.dedup();
         authority.revoked.sort_by(|a, b| (a.revocation_time, &a.serial).cmp(&(b.revocation_time, &b.serial)));
     }
+    revoked
 }
 
 fn lists(pool: &mut Pool, authorities: &mut Authorities, revoked: &mut Revoked) {

@@ -545,6 +545,28 @@ fn a_file_of_more_than_64_mib_is_not_looked_into() {
 }
 
 #[test]
+fn more_authorities_than_anybody_has_are_left() {
+    let bundle: String =
+        (0..503).map(|number| self_signed(&authority(&format!("CA {number}"), p256(0)), p256(0)).pem()).collect();
+    let taken = taken(&[("bundle.pem", bundle)]);
+    assert_eq!((taken.authorities.len(), taken.pairs.len()), (500, 0));
+    assert_eq!(left_of(&taken), ["bundle.pem: there are more than 500 authorities in these files"]);
+}
+
+#[test]
+fn a_ring_of_authorities_that_sign_each_other_has_an_end() {
+    let (one, two) = (root("One", 0), root("Two", 1));
+    let crossed = |subject: &Made, name: &str, issuer: &Made| Made {
+        certificate: issued(&authority(name, subject.key), issuer.key, &issuer.certificate),
+        key: subject.key,
+    };
+    let ring = [crossed(&one, "One", &two).pem(), crossed(&two, "Two", &one).pem()].concat();
+    assert_eq!(taken(&[("ring.pem", ring.clone())]).authorities.len(), 2);
+    let with_roots = taken(&[("ring.pem", ring), ("roots.pem", [one.pem(), two.pem()].concat())]);
+    assert_eq!(told(&with_roots), ["one by -, no key", "two by -, no key"]);
+}
+
+#[test]
 fn a_certificate_for_a_host_that_signed_itself_is_no_authority() {
     // `openssl req -x509` says CA:TRUE of every certificate that it makes.
     let mut template = authority("localhost", p256(0));

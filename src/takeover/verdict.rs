@@ -75,6 +75,9 @@ fn refusals(authority: &FoundAuthority, at: OffsetDateTime) -> Refusals {
             return Refusals { decisive: Some(format!("nothing can be signed with it: {error}")), strict: None };
         }
     };
+    // One that begins tomorrow is good tomorrow.
+    let begins = authority.chain.iter().map(|certificate| certificate.validity().not_before).max();
+    let at = begins.map_or(at, |begins| begins.max(at));
     let verifiers: Vec<Verifier> = Verifier::all().collect();
     let roots = std::slice::from_ref(root);
     let ask = |purpose| {
