@@ -239,10 +239,12 @@ impl Change<'_> {
             self.note_dates("authority", &authority.name, None, &notes);
             return LocalIssuer::self_signed(&request, key);
         };
-        self.world.refuse_unfit_authority(parent)?;
         // Below an authority that is being replaced, its successor signs successors.
         let above = Ca::new(parent, generation);
         let above = if self.world.authority(above).is_some() { above } else { Ca::from(parent) };
+        if above.generation == Generation::Present {
+            self.world.refuse_unfit_authority(parent)?;
+        }
         let issuer = self.vault.issuer(self.world, above, self.env)?;
         let (request, notes) =
             request::authority(authority, public, None, Some(issuer.certificate()), dates, self.env.now)?;

@@ -137,7 +137,9 @@ fn entry_item(
 ) -> Option<Item> {
     let issued = history.current()?;
     let event = inventory.event(issued.event)?;
-    let is_here = matches!(issued.location, Location::Pki | Location::Csr);
+    // Somebody else renews it, and its key lies here all the same.
+    let has_key = issued.location == Location::Pki || role == layout::EXTERNAL;
+    let is_here = has_key || issued.location == Location::Csr;
     let directory = layout::entry_dir(&role, &name).ok().filter(|_| is_here);
     Some(Item {
         issuer: issued.issuer.clone(),
@@ -152,7 +154,7 @@ fn entry_item(
         not_before: issued.not_before,
         not_after: issued.not_after,
         key_type: event.key_type,
-        key: if issued.location == Location::Pki { "here" } else { "elsewhere" },
+        key: if has_key { "here" } else { "elsewhere" },
         managed: issued.managed,
         subject_alt_names: event.san,
         path: directory.and_then(|directory| Some(ui::path(&place.root.as_ref()?.join(directory)))),

@@ -177,6 +177,12 @@ fn a_second_tree_comes_into_the_same_place() {
         "pki/client/worker/client_certificate.pem",
         "sslclient",
     );
+    // What was revoked there stands in nobody's way here.
+    let other = World::initialised(["--profile", "celery"]);
+    openssl_ca(&other, "old");
+    other.certgen(["issue", "client", "stolen"]).run().success();
+    other.certgen(["import", "old", "--authority", "old"]).run().success();
+    nothing_to_do(&other);
     // The same again changes nothing.
     let before = snapshot(&world.pki(""));
     let again = world.certgen(["import", "old"]).run().success();
@@ -267,6 +273,8 @@ fn a_pair_of_somebody_else_s_is_kept_beside() {
     take("rabbit").success().stdout_has("unchanged");
     // Renewed elsewhere, it comes again.
     take("worker").success().stdout_has("replaced");
+    let listed = items(&world, &["list", "external/www"]);
+    assert_eq!((&listed[0]["key"], listed.len()), (&"here".into(), 1), "{listed:?}");
     assert_eq!(world.read("pki/external/www/certificate.pem").trim(), world.read("old/pairs/worker.crt").trim());
     world.certgen(["status", "external/www"]).run().success().stdout_has("external");
     world.certgen(["list"]).run().success().stdout_has("www");

@@ -63,7 +63,7 @@ impl Change<'_> {
             };
             let is_revoked = self.world.inventory.is_revoked(&issuer, &pair.certificate.serial().to_string())
                 || pair.issuer.is_some_and(|at| authorities[at].revokes(&pair.certificate));
-            wanted.push(if self.is_here(pair)? {
+            wanted.push(if self.is_here(pair) {
                 Wanted::Known(issuer)
             } else if is_revoked {
                 Wanted::Revoked(issuer)
@@ -73,6 +73,7 @@ impl Change<'_> {
                 took.left.push(left(pair, format!("it expired on {end}"), Some(format!("for a new one: {hint}"))));
                 Wanted::Left
             } else {
+                self.refuse_other(pair)?;
                 match self.wanted_entry(pair, issuer, taking, &mut refusals)? {
                     Ok(entry) => Wanted::Entry(Box::new(entry)),
                     Err((why, hint)) => {
@@ -117,11 +118,15 @@ impl Change<'_> {
     }
 
     /// This very certificate is here under the same name.
-    fn is_here(&self, pair: &FoundPair) -> Result<bool> {
+    fn is_here(&self, pair: &FoundPair) -> bool {
         let here = self.world.pair(pair.role, &pair.name);
-        let is_shown = here.is_ok_and(|here| here.is_some_and(|here| here.certificate == Ok(pair.certificate.clone())));
-        if is_shown || !self.world.knows(pair.role, &pair.name) {
-            return Ok(is_shown);
+        here.is_ok_and(|here| here.is_some_and(|here| here.certificate == Ok(pair.certificate.clone())))
+    }
+
+    /// Another certificate is here under the same name.
+    fn refuse_other(&self, pair: &FoundPair) -> Result<()> {
+        if !self.world.knows(pair.role, &pair.name) {
+            return Ok(());
         }
         let reference = format!("{}/{}", pair.role, pair.name);
         Err(Error::failed(format!(

@@ -107,6 +107,9 @@ pub(super) fn advise(took: &TookOver, world: &World, is_new: bool, dry_run: bool
     if took.things.iter().any(|t| t.role == layout::AUTHORITY && t.key == TakenKey::Here && !t.is_known) {
         env.say("the authority keys are not encrypted; to seal them with a passphrase: certgen seal");
     }
+    if took.things.iter().any(|thing| thing.key != TakenKey::Elsewhere && !thing.is_known) {
+        env.say("the keys are also still where they were read from: take them away there once this works");
+    }
     if is_new && world.manifest.brokers().is_empty() {
         env.say("next: for the broker's files add [broker] to certgen.toml, and then certgen apply");
     }
