@@ -11,13 +11,17 @@
 //! at files and how they fit together, [`probe`] at a server on the wire, [`explain`] at a text that somebody saw; what can
 //! be wrong, and how it shows, stands once in [`diagnosis`].
 //!
+//! [`fixtures`] makes certificates for test suites, most of them wrong on purpose; nothing else leans on it but its command.
+//! [`tls_gen`] makes what rabbitmq/tls-gen makes, apart from manifest and inventory, by the same issuer. [`takeover`] reads
+//! what other tools have made, for `apply` to take it in; [`keystore`] is PKCS#12 and JKS for everybody.
+//!
 //! [`ui`] is the terminal, [`env`] the rest of the world outside, [`error`] what is said when something cannot be done,
 //! `secret` what is wiped from memory. The `commands` read arguments, call the rooms and say what happened; no room calls
 //! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore` and `x509` are pure: same input, same output. `store` alone writes
-//! files, `probe` alone uses the network; the clock is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore`, `takeover`, `tls_gen`, `fixtures` and `x509` are
+//! pure: same input, same output. `store` alone writes files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 
@@ -43,6 +47,8 @@ pub mod emit;
 
 pub mod store;
 
+pub mod takeover;
+
 pub mod verify;
 
 pub mod inspect;
@@ -54,6 +60,8 @@ pub mod doctor;
 pub mod probe;
 
 pub mod explain;
+
+pub mod fixtures;
 
 pub mod ui;
 

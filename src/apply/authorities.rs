@@ -103,7 +103,14 @@ impl World {
         let issuer = self.issuer_of(certificate).map(|issuer| issuer.name);
         let is_signed_elsewhere = is_external(&wanted.name) || issuer.is_some_and(is_external);
         let levels_below = self.levels_below(&wanted.name, 0);
-        plan::authority_reasons(wanted, certificate, Standing { issuer, is_signed_elsewhere, levels_below })
+        let mut reasons =
+            plan::authority_reasons(wanted, certificate, Standing { issuer, is_signed_elsewhere, levels_below });
+        if reasons.iter().any(Reason::is_about_form)
+            && self.is_as_taken(layout::AUTHORITY, &wanted.name, certificate, &plan::authority_wishes(wanted))
+        {
+            reasons.retain(|reason| !reason.is_about_form());
+        }
+        reasons
     }
 
     /// An intermediate says how many authorities may follow it: as many as the manifest has below it, if nothing was said.
@@ -232,7 +239,7 @@ impl Change<'_> {
             self.note_dates("authority", &authority.name, None, &notes);
             return LocalIssuer::self_signed(&request, key);
         };
-        self.world.refuse_revoked_authority(parent)?;
+        self.world.refuse_unfit_authority(parent)?;
         // Below an authority that is being replaced, its successor signs successors.
         let above = Ca::new(parent, generation);
         let above = if self.world.authority(above).is_some() { above } else { Ca::from(parent) };

@@ -15,7 +15,7 @@ use crate::emit::RABBITMQ;
 use crate::emit::rabbitmq::{self as facts, BrokerFacts, Definitions, ExistingUser};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
-use crate::manifest::{Broker, ClientCertificates, Entry, EntryRef, LoginFrom, Permissions, Platform};
+use crate::manifest::{Broker, ClientCertificates, Entry, LoginFrom, Permissions, Platform};
 use crate::profile::Role;
 use crate::store::{self, Action, OutputFile, layout};
 use crate::ui;
@@ -188,7 +188,7 @@ impl Change<'_> {
         let dir = layout::rabbitmq_dir(broker.name.as_deref())?;
         let access = self.access(broker)?;
         let definitions = definitions_of(broker)?;
-        let existing = self.world.store.read_if_exists(&definitions, DEFINITIONS_LIMIT)?;
+        let existing = self.read(&definitions, DEFINITIONS_LIMIT)?;
         let users = self.world.users_of(&definitions, existing.as_deref().map(Vec::as_slice))?;
         let facts = self.broker_facts(broker, &dir, &users)?;
         let foreign = foreign_files(broker, &facts, &users)?;
@@ -309,7 +309,7 @@ impl Change<'_> {
     }
 
     fn put(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) {
-        self.files.push(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
+        self.stage_file(OutputFile::public(path, bytes).with_mode(mode).owned_by(access.owner.clone()));
     }
 
     pub(super) fn put_if_changed(&mut self, path: &Path, bytes: Vec<u8>, mode: u32, access: &FileAccess) -> Result<()> {
@@ -635,17 +635,19 @@ fn version(broker: &Broker) -> Option<facts::Version> {
 /// Another certificate for people lies in a directory of its own below the broker's certificates.
 fn management(broker: &Broker) -> facts::Management {
     let certificate = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
+    let external = broker.management.external.as_ref().map(|_| layout::EXTERNAL);
+    let role = certificate.map(|certificate| certificate.role.as_str()).or(external);
     facts::Management {
         enabled: broker.management.enabled,
         port: broker.management.port,
-        certificate: certificate.map(|c| certificate_files(c, &broker.certs_dir)),
+        certificate: role.map(|role| certificate_files(role, &broker.certs_dir)),
     }
 }
 
-fn certificate_files(certificate: &EntryRef, certs_dir: &str) -> facts::CertificateFiles {
+fn certificate_files(role: &str, certs_dir: &str) -> facts::CertificateFiles {
     let dir = format!("{}/management", certs_dir.trim_end_matches('/'));
     facts::CertificateFiles {
-        certfile: format!("{dir}/{}", certificate.role.certificate_file()),
-        keyfile: format!("{dir}/{}", certificate.role.key_file()),
+        certfile: format!("{dir}/{}", layout::certificate_file(role)),
+        keyfile: format!("{dir}/{}", layout::key_file(role)),
     }
 }

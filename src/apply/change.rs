@@ -249,7 +249,7 @@ impl<'a> Change<'a> {
             self.supersede(entry.role, &entry.name)?;
         }
         let owner = owner(entry.owner.as_deref())?;
-        self.world.refuse_revoked_authority(&entry.issuer)?;
+        self.world.refuse_unfit_authority(&entry.issuer)?;
         let password = self.world.password_of(&entry)?;
         let issuer = self.vault.issuer(self.world, &entry.issuer, self.env)?;
         let Made { issued, key_pem, notes } =

@@ -27,6 +27,7 @@ mod sites;
 mod survey;
 mod switch;
 mod taken_list;
+mod taking;
 mod trust;
 mod world;
 
@@ -49,5 +50,6 @@ pub use sites::Above;
 pub use survey::{Standing, SurveyOptions, Visit};
 pub use switch::order as switch_order;
 pub use taken_list::TakenList;
+pub use taking::{KeptConfiguration, TakenExternal, TakenKey, TakenRevocation, TakenThing, Taking, TookOver};
 pub use trust::Trust;
 pub use world::{AuthorityState, World, lock_place};

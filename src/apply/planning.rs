@@ -175,7 +175,7 @@ impl World {
             .and_then(|()| self.refuse_pair_elsewhere(entry))
             .and_then(|()| self.refuse_leaked(entry, env))
             .and_then(|()| self.refuse_missing_issuer(entry, plan))
-            .and_then(|()| self.refuse_revoked_authority(&entry.issuer));
+            .and_then(|()| self.refuse_unfit_authority(&entry.issuer));
         if let Err(e) = stays {
             plan.steps.push(left(thing, &e));
             return Ok(());

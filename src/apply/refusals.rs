@@ -8,10 +8,12 @@ use crate::apply::broker::{self, Users};
 use crate::apply::change::owner;
 use crate::env::Env;
 use crate::error::{Error, Result};
+use crate::lint;
 use crate::manifest::Entry;
 use crate::profile::Role;
 use crate::store::{Location, Revocation, equal_but_for_case, layout};
 use crate::ui;
+use crate::x509::Certificate;
 
 /// RabbitMQ's own default user, which is an administrator wherever it still exists.
 const DEFAULT_USER: &str = "guest";
@@ -148,16 +150,28 @@ impl World {
         brokers.peek().is_some() && brokers.all(|broker| broker.revocation)
     }
 
-    /// What a revoked authority signs is worth nothing.
+    /// What a revoked authority signs is worth nothing, and so is what one signs whose certificate a verifier refuses.
     ///
     /// # Errors
-    /// The authority was revoked.
-    pub fn refuse_revoked_authority(&self, name: &str) -> Result<()> {
-        match self.authority(name).is_some_and(|certificate| self.is_revoked(certificate)) {
-            true => Err(Error::failed(format!("authority {} was revoked and signs nothing any more", ui::quote(name)))
-                .hint("name another one with --issuer NAME, or as issuer in certgen.toml")),
-            false => Ok(()),
+    /// The authority was revoked, or it was taken over and can only be replaced.
+    pub fn refuse_unfit_authority(&self, name: &str) -> Result<()> {
+        let Some(certificate) = self.authority(name) else { return Ok(()) };
+        if self.is_revoked(certificate) {
+            return Err(Error::failed(format!("authority {} was revoked and signs nothing any more", ui::quote(name)))
+                .hint("name another one with --issuer NAME, or as issuer in certgen.toml"));
         }
+        match self.why_unfit(name, certificate) {
+            Some(why) => Err(Error::failed(format!("authority {} signs nothing any more: {why}", ui::quote(name)))
+                .hint(format!("put another in its place: certgen rotate start {}", ui::shell(name)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Why the certificate of an authority lets it sign nothing that is accepted: as it is, or as was found when it was taken
+    /// over.
+    pub(super) fn why_unfit(&self, name: &str, certificate: &Certificate) -> Option<String> {
+        let found = || self.taken_event(layout::AUTHORITY, name, certificate)?.note;
+        lint::unfit_issuer(certificate).or_else(found)
     }
 
     /// Whoever made the request has the key: a new key here would help nobody.

@@ -308,7 +308,13 @@ impl Change<'_> {
 
     /// Signs the list that takes the place of `published`.
     pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<()> {
-        let template = self.revocation_list(ca.name, published)?;
+        self.sign_list_above(ca, published, None)
+    }
+
+    /// The same, with a number above `used`, which another list had.
+    pub(super) fn sign_list_above(&mut self, ca: Ca<'_>, published: Option<&Crl>, used: Option<u128>) -> Result<()> {
+        let mut template = self.revocation_list(ca.name, published)?;
+        template.number = template.number.max(used.map_or(0, |used| used.saturating_add(1)));
         let issuer: &LocalIssuer = self.vault.issuer(self.world, ca, self.env)?;
         let crl = template.sign(&issuer.signer()?)?;
         self.put_list(ca, crl)

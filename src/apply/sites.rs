@@ -34,7 +34,7 @@ impl Change<'_> {
             return Err(Error::failed(format!("authority {} was not issued: it has no issuer", ui::quote(name)))
                 .hint("name who signs it with --issuer AUTHORITY"));
         };
-        self.world.refuse_revoked_authority(parent)?;
+        self.world.refuse_unfit_authority(parent)?;
         let issuer = self.vault.issuer(self.world, parent, self.env)?;
         let key = csr.public_key().clone();
         let (request, notes) =
@@ -122,6 +122,7 @@ impl World {
                     ui::quote(above)
                 )
             }
+            (true, None) if self.is_taken_over(name) => format!("certgen rotate start {}", ui::shell(name)),
             (true, None) if above.is_some() => format!("certgen issue authority {} --csr FILE", ui::shell(name)),
             (true, _) => "that is done where its key is".to_owned(),
         }

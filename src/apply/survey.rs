@@ -10,7 +10,7 @@ use crate::env::Env;
 use crate::error::Result;
 use crate::plan::{self, Reason, State};
 use crate::profile::Role;
-use crate::store::layout::{self, Ca, Generation};
+use crate::store::layout::{self, Ca, EXTERNAL, Generation};
 use crate::store::{self, Issued, Location};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity};
@@ -45,9 +45,6 @@ pub struct Standing {
     /// The revocation list in that file.
     pub list: Option<Crl>,
 }
-
-/// The word for a pair that somebody else renews.
-const EXTERNAL: &str = "external";
 
 /// Above this many identities the inventory's word is taken, unless somebody asks for the files.
 const FILES_READ_BELOW: usize = 10_000;

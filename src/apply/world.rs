@@ -10,10 +10,10 @@ use crate::emit::{RABBITMQ, Target};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
 use crate::manifest::{Entry, EntrySpec, Manifest};
-use crate::plan::{self, Key, Pair, Reason};
+use crate::plan::{self, Key, Pair, Reason, Wishes};
 use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
-use crate::store::{self, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
+use crate::store::{self, Action, Event, Holder, Inventory, Issued, Location, LockOptions, Locked, Reading, Store};
 use crate::ui;
 use crate::x509::{Certificate, Crl, PrivateKey, Validity, X509Error};
 
@@ -81,16 +81,26 @@ impl World {
         Ok((world, locked))
     }
 
-    /// A PKI that is about to be made: nothing exists but the text of its manifest.
+    /// A PKI that is about to be made: nothing exists but the text of its manifest. `command` tells others who wait what we
+    /// do.
     ///
     /// # Errors
     /// The directory cannot be made or written.
-    pub fn create(mut manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+    pub fn create(command: &str, manifest: Manifest, manifest_text: String, env: &mut Env) -> Result<(Self, Locked)> {
+        let world = Self::blank(manifest, manifest_text, env)?;
+        let locked = lock(&world.store, command, true, env)?;
+        Ok((world, locked))
+    }
+
+    /// The same in thought: nothing is made or locked.
+    ///
+    /// # Errors
+    /// The manifest cannot be followed.
+    pub fn blank(mut manifest: Manifest, manifest_text: String, env: &Env) -> Result<Self> {
         refuse_unfollowed(&manifest)?;
         let store = Store::open(&env.pki);
         add_lists(&mut manifest, &store)?;
-        let locked = lock(&store, "init", true, env)?;
-        let world = Self {
+        Ok(Self {
             store,
             manifest,
             manifest_text,
@@ -98,8 +108,7 @@ impl World {
             authorities: BTreeMap::new(),
             on_disk: Vec::new(),
             unmanaged: Vec::new(),
-        };
-        Ok((world, locked))
+        })
     }
 
     fn load(store: Store, env: &mut Env) -> Result<Self> {
@@ -121,7 +130,8 @@ impl World {
                     continue;
                 }
                 let certificate = read_certificate(&store, &path).map_err(|e| e.hint(restore))?;
-                if !certificate.is_ca() {
+                // Roots of old makers do not say that they are authorities. They are here to be replaced.
+                if !certificate.is_ca() && !certificate.is_self_issued() {
                     return Err(Error::failed(format!(
                         "reading {}: this certificate is not an authority's",
                         ui::path(env.shown(&store.path(&path)))
@@ -314,7 +324,33 @@ impl World {
             return Ok((self.reasons_without_pair(entry, env)?, None));
         };
         let revoked = pair.certificate.as_ref().is_ok_and(|c| self.is_revoked(c));
-        Ok((plan::reasons(entry, Some(&pair), revoked, env.now), pair.certificate.ok()))
+        let mut reasons = plan::reasons(entry, Some(&pair), revoked, env.now);
+        let certificate = pair.certificate.ok();
+        if reasons.iter().any(Reason::is_about_form)
+            && certificate.as_ref().is_some_and(|certificate| {
+                self.is_as_taken(entry.role.as_str(), &entry.name, certificate, &plan::wishes(entry))
+            })
+        {
+            reasons.retain(|reason| !reason.is_about_form());
+        }
+        Ok((reasons, certificate))
+    }
+
+    /// Whether the certificate of an authority was taken over from elsewhere.
+    pub(super) fn is_taken_over(&self, name: &str) -> bool {
+        self.authority(name).is_some_and(|is| self.taken_event(layout::AUTHORITY, name, is).is_some())
+    }
+
+    /// Whether a certificate was taken over from elsewhere, and its entry asks for what it asked for then.
+    pub(super) fn is_as_taken(&self, role: &str, name: &str, certificate: &Certificate, wishes: &Wishes) -> bool {
+        self.taken_event(role, name, certificate).is_some_and(|event| event.settings == *wishes)
+    }
+
+    /// The event by which the certificate in use was taken over, if it was.
+    pub(super) fn taken_event(&self, role: &str, name: &str, certificate: &Certificate) -> Option<Event> {
+        let event = self.inventory.event(self.inventory.current(role, name)?.event)?;
+        let is_this = event.certificate.as_deref() == Some(&*certificate.sha256_hex());
+        (event.action == Action::Imported && is_this).then_some(event)
     }
 
     /// Written to another place, nothing of it lies here to compare, and it is not missing.

@@ -21,10 +21,11 @@ use crate::{store, ui};
 /// key is ever shown.
 ///
 /// Certificates, keys and revocation lists: which key belongs to which certificate, whether chains are complete and in
-/// order, dates, names, usages, weak or old forms, encryption that Erlang cannot open, and who may read what; the
-/// certificates in key stores (PKCS#12, JKS) too, where no password, changeit, changeme or one that was given opens them.
-/// Settings: what RabbitMQ does not know, what cancels what, and which files do not serve the purpose that a setting gives
-/// them.
+/// order, dates, names, usages, weak or old forms, encryption that Erlang cannot open, and who may read what. Settings:
+/// what RabbitMQ does not know, what cancels what, and which files do not serve the purpose that a setting gives them.
+///
+/// Key stores (PKCS#12, JKS) are opened with the passwords given, with none, and with changeit and changeme; what is in
+/// them is judged too, and one that stays locked is told.
 ///
 /// Nothing is printed on standard output when nothing is wrong. The exit code is 3 with an error or a warning, 1 when
 /// something could not be read; notes alone leave it 0.

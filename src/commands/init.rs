@@ -70,7 +70,7 @@ pub(crate) fn run(args: InitArgs, env: &mut Env) -> Result<Answer> {
     }
     let to = args.keys.seal_to(env)?;
 
-    let (mut world, mut locked) = World::create(manifest, text.clone(), env)?;
+    let (mut world, mut locked) = World::create("init", manifest, text.clone(), env)?;
     let mut vault = Vault::new(&args.keys.unlock);
     // Nothing exists yet, so the plan has everything that the manifest names.
     let mut plan = world.plan(&PlanOptions::default(), env)?;

@@ -8,6 +8,7 @@ mod doctor;
 mod emit;
 mod explain;
 mod export;
+mod fixtures;
 mod import;
 mod init;
 mod inspect;
@@ -118,6 +119,7 @@ enum Command {
     Unseal(unseal::UnsealArgs),
     Emit(emit::EmitArgs),
     Export(export::ExportArgs),
+    Fixtures(fixtures::FixturesArgs),
     TlsGen(tls_gen::TlsGenArgs),
     Completions(completions::CompletionsArgs),
     Man(man::ManArgs),
@@ -208,6 +210,7 @@ fn run(command: Command, env: &mut Env) -> Result<Answer> {
         Command::Unseal(args) => unseal::run(args, env),
         Command::Emit(args) => emit::run(args, env),
         Command::Export(args) => export::run(&args, env),
+        Command::Fixtures(args) => fixtures::run(&args, env),
         Command::TlsGen(args) => tls_gen::run(&args, env),
         Command::Completions(args) => completions::run(&args, env),
         Command::Man(args) => man::run(&args, env),

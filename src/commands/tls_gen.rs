@@ -23,7 +23,7 @@ use place::{Modes, Place};
 /// Where `openssl s_server` listens and `s_client` connects.
 const PORT: u16 = 4433;
 
-/// rabbitmq/tls-gen's interface and file names, without openssl, python and make
+/// Make what rabbitmq/tls-gen makes, under its names, without openssl, python and make
 ///
 /// PROFILE is basic, one_intermediate, separate_intermediates or two_shared_intermediates, with underscores or dashes. The
 /// results are in result/, or in the directory of --out. The key of the authority, ca_key.pem, is among them, as in tls-gen and

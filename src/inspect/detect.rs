@@ -4,7 +4,7 @@ use super::{Foreign, KeyStore, PrivateKeyFacts, PublicKeyFacts, Thing};
 use crate::error::{Error, Result};
 use crate::{
     ui,
-    x509::{Certificate, Crl, Csr, Label, PemBlock, PrivateKey, PublicKey, X509Error, read_pem_up_to, write_pem},
+    x509::{Certificate, Crl, Csr, Label, PemBlock, PrivateKey, PublicKey, X509Error, read_pem_up_to},
 };
 
 /// The largest input, so that a revocation list with a million entries still fits.
@@ -68,10 +68,11 @@ fn read_blocks(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<Thing>> {
             blocks.len()
         )));
     }
-    let things: Vec<Thing> = blocks
-        .iter()
-        .filter(|block| block.label.as_str() != "EC PARAMETERS")
-        .map(|block| read_block(block, password).unwrap_or_else(|reason| unreadable(block, &reason)))
+    let things: Vec<Thing> = (0..blocks.len())
+        .filter(|at| blocks[*at].label.as_str() != "EC PARAMETERS")
+        .map(|at| {
+            read_block(&blocks[at], &blocks[..at], password).unwrap_or_else(|reason| unreadable(&blocks[at], &reason))
+        })
         .collect();
     match things.as_slice() {
         [] => Err(unknown(bytes)),
@@ -87,18 +88,12 @@ fn unreadable(block: &PemBlock, reason: &X509Error) -> Thing {
     Thing::Unreadable { label: block.label.as_str().to_owned(), reason: reason.to_string() }
 }
 
-fn read_block(block: &PemBlock, password: Option<&[u8]>) -> Result<Thing, X509Error> {
-    if block.traditional_encryption {
-        let container = format!("{}, OpenSSL's own encryption", block.label.as_str());
-        return Ok(Thing::PrivateKey(PrivateKeyFacts { container, encrypted: true, public_key: None }));
-    }
+fn read_block(block: &PemBlock, in_front: &[PemBlock], password: Option<&[u8]>) -> Result<Thing, X509Error> {
     match &block.label {
         Label::Certificate => Certificate::from_der(&block.der).map(|c| Thing::Certificate(Box::new(c))),
         Label::CertificateRequest => Csr::from_der(&block.der).map(|c| Thing::CertificateRequest(Box::new(c))),
         Label::Crl => Crl::from_der(&block.der).map(|c| Thing::Crl(Box::new(c))),
-        label @ (Label::PrivateKey | Label::EncryptedPrivateKey | Label::EcPrivateKey | Label::RsaPrivateKey) => {
-            private_key(label, &block.der, password)
-        }
+        label if block.traditional_encryption || label.is_known_private_key() => private_key(block, in_front, password),
         Label::Other(label) if label == "PUBLIC KEY" => PublicKey::from_spki_der(&block.der).map(Thing::PublicKey),
         Label::Other(label) if label == "TRUSTED CERTIFICATE" => {
             Err(X509Error::Unsupported("it is OpenSSL's own trusted certificate; convert it with openssl x509".into()))
@@ -109,7 +104,7 @@ fn read_block(block: &PemBlock, password: Option<&[u8]>) -> Result<Thing, X509Er
             Ok(None) => Err(X509Error::Malformed("it is no PKCS#12 container".into())),
             Err(error) => Err(X509Error::Malformed(error.to_string())),
         },
-        Label::Other(label) => match Foreign::of_label(label) {
+        label => match Foreign::of_label(label.as_str()) {
             Some(foreign) => Ok(Thing::Foreign(foreign)),
             None => Err(X509Error::Unsupported("this kind of PEM block is not known".into())),
         },
@@ -117,49 +112,48 @@ fn read_block(block: &PemBlock, password: Option<&[u8]>) -> Result<Thing, X509Er
 }
 
 /// The facts about a private key; the key itself is dropped here.
-fn private_key(label: &Label, der: &[u8], password: Option<&[u8]>) -> Result<Thing, X509Error> {
-    let container = match label {
-        Label::EcPrivateKey => "SEC 1",
-        Label::RsaPrivateKey => "PKCS#1",
-        _ => "PKCS#8",
+fn private_key(block: &PemBlock, in_front: &[PemBlock], password: Option<&[u8]>) -> Result<Thing, X509Error> {
+    let container = match (&block.label, block.traditional_encryption) {
+        (label, true) => format!("{}, OpenSSL's own encryption", label.as_str()),
+        (Label::EcPrivateKey, false) => "SEC 1".to_owned(),
+        (Label::RsaPrivateKey, false) => "PKCS#1".to_owned(),
+        _ => "PKCS#8".to_owned(),
     };
-    let encrypted = *label == Label::EncryptedPrivateKey;
-    // The reader of keys takes PEM; the detour is wiped with everything else that held the key.
-    let pem = zeroize::Zeroizing::new(write_pem(label, der));
-    let public_key = match PrivateKey::from_pem(pem.as_bytes(), password) {
+    let encrypted = block.traditional_encryption || block.label == Label::EncryptedPrivateKey;
+    let public_key = match PrivateKey::from_pem_block(block, in_front, password) {
         Ok(key) => Some(PublicKeyFacts::of(key.public_key())),
         Err(X509Error::Encrypted) => None,
-        Err(X509Error::Unsupported(_)) if encrypted => None,
+        Err(X509Error::OldEncryption { .. } | X509Error::Unsupported(_)) if encrypted => None,
         Err(reason) => return Err(reason),
     };
-    Ok(Thing::PrivateKey(PrivateKeyFacts { container: container.to_owned(), encrypted, public_key }))
+    Ok(Thing::PrivateKey(PrivateKeyFacts { container, encrypted, public_key }))
 }
 
 fn read_der(bytes: &[u8], password: Option<&[u8]>) -> Result<Thing> {
-    let shape = shape(bytes).unwrap_or_default();
-    let thing = match shape.as_slice() {
-        [0x02, 0x30, 0x04, ..] => private_key(&Label::PrivateKey, bytes, password),
-        [0x02, 0x04, ..] => private_key(&Label::EcPrivateKey, bytes, password),
-        [0x02, 0x02, ..] => private_key(&Label::RsaPrivateKey, bytes, password),
-        [0x30, 0x04] => private_key(&Label::EncryptedPrivateKey, bytes, password),
-        [0x30, 0x03] => PublicKey::from_spki_der(bytes).map(Thing::PublicKey),
-        [0x30, 0x30, 0x03] => signed(bytes),
-        _ => return Err(unknown(bytes)),
-    };
-    thing.map_err(|reason| Error::failed(reason.to_string()))
+    let label = label_of_der(bytes).ok_or_else(|| unknown(bytes))?;
+    read_block(&PemBlock::plain(label, bytes), &[], password).map_err(|reason| Error::failed(reason.to_string()))
+}
+
+/// What a PEM block with these bytes in it would be called.
+pub(crate) fn label_of_der(bytes: &[u8]) -> Option<Label> {
+    match shape(bytes)?.as_slice() {
+        [0x02, 0x30, 0x04, ..] => Some(Label::PrivateKey),
+        [0x02, 0x04, ..] => Some(Label::EcPrivateKey),
+        [0x02, 0x02, ..] => Some(Label::RsaPrivateKey),
+        [0x30, 0x04] => Some(Label::EncryptedPrivateKey),
+        [0x30, 0x03] => Some(Label::Other("PUBLIC KEY".to_owned())),
+        [0x30, 0x30, 0x03] => Some(label_of_signed(bytes)),
+        _ => None,
+    }
 }
 
 /// Certificate, request and list share one outer shape; the fields inside tell them apart.
-fn signed(bytes: &[u8]) -> Result<Thing, X509Error> {
+fn label_of_signed(bytes: &[u8]) -> Label {
     let inner = first_inside(bytes).and_then(shape).unwrap_or_default();
     match inner.as_slice() {
-        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => {
-            Csr::from_der(bytes).map(|c| Thing::CertificateRequest(Box::new(c)))
-        }
-        [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => {
-            Crl::from_der(bytes).map(|c| Thing::Crl(Box::new(c)))
-        }
-        _ => Certificate::from_der(bytes).map(|c| Thing::Certificate(Box::new(c))),
+        [0x02, 0x30, 0x30, 0xa0] | [0x02, 0x30, 0x30] => Label::CertificateRequest,
+        [0x02, 0x30, 0x30, 0x17 | 0x18, ..] | [0x30, 0x30, 0x17 | 0x18, ..] => Label::Crl,
+        _ => Label::Certificate,
     }
 }
 
@@ -199,7 +193,7 @@ fn first_inside(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// Tag, content and what follows.
-pub(super) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(crate) fn value(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let [tag, first, rest @ ..] = bytes else { return None };
     let (length, rest) = match *first {
         short @ 0..=0x7f => (usize::from(short), rest),
@@ -228,7 +222,7 @@ impl Foreign {
         }
     }
 
-    fn of_label(label: &str) -> Option<Self> {
+    pub(crate) fn of_label(label: &str) -> Option<Self> {
         match label {
             "AGE ENCRYPTED FILE" => Some(Self::Age),
             "OPENSSH PRIVATE KEY" => Some(Self::OpenSsh),

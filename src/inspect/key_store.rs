@@ -2,8 +2,10 @@
 
 use super::{EntryFacts, KeyStoreFacts, PrivateKeyFacts, PublicKeyFacts, Thing};
 use crate::error::{Error, Result};
-use crate::keystore::{self, Entry, Held, KNOWN_PASSWORDS, KeystoreError, Kind, Store};
+use crate::keystore::{self, Entry, Held, KeystoreError, Kind, Store};
 use crate::x509::{Certificate, PrivateKey, X509Error};
+
+const PKCS12: &str = "PKCS#12";
 
 /// A container, and what is in it.
 #[derive(Clone, Debug)]
@@ -26,10 +28,11 @@ impl KeyStore {
         }
         let given = password.and_then(|password| std::str::from_utf8(password).ok());
         let store = Self::open(bytes, given.as_slice())?;
-        match password {
-            Some(_) if store.facts.locked => Err(KeystoreError::WrongPassword.into()),
-            _ => Ok(Some(store)),
+        if password.is_some() && store.facts.locked {
+            let refusal = given.and_then(|given| keystore::read(bytes, given).err());
+            return Err(refusal.unwrap_or(KeystoreError::WrongPassword).into());
         }
+        Ok(Some(store))
     }
 
     /// What the first password opens that fits: one of those given, or one that everybody tries. A container that none
@@ -39,26 +42,26 @@ impl KeyStore {
     /// It is no key store, or damaged.
     pub fn open(bytes: &[u8], passwords: &[&str]) -> Result<Self, KeystoreError> {
         let format = format_of(bytes);
-        let all = [passwords, &KNOWN_PASSWORDS].concat();
-        match keystore::open(bytes, &all) {
-            Ok((store, at)) => {
-                let known_password = all[..=at].get(passwords.len()..).and_then(<[_]>::last).copied();
-                Ok(Self::opened(format, store, known_password.and_then(known)))
+        let error = match keystore::open(bytes, passwords) {
+            Ok((store, known_password)) => return Ok(Self::opened(format, store, known_password)),
+            Err(KeystoreError::WrongPassword) if format == PKCS12 => return Ok(Self::seen(format, Vec::new(), true)),
+            Err(error) => error,
+        };
+        // What can be seen without opening it, or in spite of a part that cannot be read.
+        match (keystore::certificates(bytes, passwords), error) {
+            (Ok(held), KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_)) => {
+                Ok(Self::seen(format, held, true))
             }
-            // What can be seen without opening it, or in spite of one certificate that cannot be read.
-            Err(error) => match (keystore::certificates(bytes, &all), error) {
-                (Ok(held), KeystoreError::Damaged(_)) => Ok(Self::seen(format, held, false)),
-                (Ok(held), KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_)) => {
-                    Ok(Self::seen(format, held, true))
+            (Ok(held), error @ (KeystoreError::Damaged(_) | KeystoreError::Unsupported(_))) => {
+                let is_told = held.iter().any(|held| held.certificate.is_err());
+                let mut store = Self::seen(format, held, false);
+                if !is_told {
+                    let (label, reason) = ("rest of the key store".to_owned(), error.to_string());
+                    store.contents.push(Thing::Unreadable { label, reason });
                 }
-                (Ok(held), KeystoreError::Unsupported(reason)) => {
-                    let mut store = Self::seen(format, held, false);
-                    store.contents.push(Thing::Unreadable { label: "rest of the key store".to_owned(), reason });
-                    Ok(store)
-                }
-                (Err(_), KeystoreError::WrongPassword) => Ok(Self::seen(format, Vec::new(), true)),
-                (_, error) => Err(error),
-            },
+                Ok(store)
+            }
+            (_, error) => Err(error),
         }
     }
 
@@ -106,15 +109,11 @@ impl KeyStore {
     }
 }
 
-fn known(password: &str) -> Option<&'static str> {
-    KNOWN_PASSWORDS.into_iter().find(|known| *known == password)
-}
-
 fn format_of(bytes: &[u8]) -> &'static str {
     match bytes.first() {
         Some(0xfe) => "JKS",
         Some(0xce) => "JCEKS",
-        _ => "PKCS#12",
+        _ => PKCS12,
     }
 }
 

@@ -14,6 +14,7 @@ mod tests;
 
 pub use describe::{Description, describe};
 pub use detect::{LARGEST, read, read_with_password};
+pub(crate) use detect::{label_of_der, value};
 pub use facts::{
     BasicConstraintsFacts, CertificateFacts, CrlFacts, EntryFacts, Facts, KeyStoreFacts, NameConstraintsFacts,
     PrivateKeyFacts, PublicKeyFacts, REVOKED_SHOWN, RequestFacts, RevokedFacts, ServerFacts,

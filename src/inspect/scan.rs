@@ -3,7 +3,7 @@
 //!
 //! Nothing here is an error: bytes without a certificate have none. What looks like one and cannot be read is told.
 
-use crate::keystore::{self, KNOWN_PASSWORDS, KeystoreError, Kind};
+use crate::keystore::{self, KeystoreError, Kind};
 use crate::x509::Certificate;
 
 /// More certificates than this in one file are no fixture but an attack.
@@ -165,7 +165,7 @@ fn decoded(characters: impl Iterator<Item = char>) -> Option<Vec<u8>> {
 /// PKCS#12, with the first password that opens it; and Java's own, which keeps its certificates in the clear.
 fn key_store(bytes: &[u8], kind: Kind, passwords: &[&str], found: &mut Vec<Found>) {
     let container = if kind == Kind::Jks { "JKS" } else { "PKCS#12" };
-    match keystore::certificates(bytes, &[passwords, &KNOWN_PASSWORDS].concat()) {
+    match keystore::certificates(bytes, passwords) {
         Ok(held) => found.extend(held.into_iter().take(MOST).map(|held| {
             let certificate = held.certificate.map_err(|e| Unreadable::Damaged(e.to_string()));
             Found { certificate, container }

@@ -239,10 +239,17 @@ fn entries(bytes: &[u8]) -> Result<(Vec<Raw<'_>>, Option<usize>), KeystoreError>
     if count > MOST_ENTRIES {
         return Err(KeystoreError::TooManyEntries);
     }
-    let mut entries = Vec::new();
+    let (mut entries, mut certificates) = (Vec::new(), 0);
     for _ in 0..count {
         match stream.number().ok_or_else(cut)? {
-            kind @ (PAIR | TRUSTED) => entries.push(stream.entry(kind == PAIR, version).ok_or_else(cut)?),
+            kind @ (PAIR | TRUSTED) => {
+                let entry = stream.entry(kind == PAIR, version).ok_or_else(cut)?;
+                certificates += entry.certificates.len();
+                if certificates > MOST_ENTRIES {
+                    return Err(KeystoreError::TooManyEntries);
+                }
+                entries.push(entry);
+            }
             SECRET if bytes.starts_with(&MAGIC_JCEKS) => return Ok((entries, None)),
             other => return Err(KeystoreError::Damaged(format!("it has an entry of the kind {other}"))),
         }
@@ -282,7 +289,8 @@ impl<'a> Stream<'a> {
         let key = if with_key { Some(self.counted()?) } else { None };
         let count = if with_key { self.number()? } else { 1 };
         let mut certificates = Vec::new();
-        for _ in 0..count {
+        // One more than there may be is enough to be refused for.
+        for _ in 0..count.min(MOST_ENTRIES as u32 + 1) {
             if version == 2 {
                 self.text()?;
             }

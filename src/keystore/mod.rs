@@ -27,8 +27,10 @@ pub const LARGEST: usize = 64 << 20;
 pub const MOST_ITERATIONS: u64 = 5_000_000;
 /// The work for a whole container; each of its keys may have its own iterations.
 const MOST_WORK: u64 = 20_000_000;
+/// The work for guessing passwords: enough for 600,000 iterations.
+const MOST_GUESSING: u64 = 8_000_000;
 /// What everybody tries: nothing, and the two that Java's documentation and its own trust store use.
-pub const KNOWN_PASSWORDS: [&str; 3] = ["", "changeit", "changeme"];
+const KNOWN_PASSWORDS: [&str; 3] = ["", "changeit", "changeme"];
 /// More entries than this are no key store but an attack.
 const MOST_ENTRIES: usize = 20_000;
 
@@ -113,54 +115,67 @@ pub struct Held {
     pub certificate: Result<Box<Certificate>, X509Error>,
 }
 
-/// Everything in a container of either kind.
+/// Everything in a container of either kind, with this password and no other.
 ///
 /// # Errors
 /// It is none, it is damaged, or the password does not open all of it.
 pub fn read(bytes: &[u8], password: &str) -> Result<Store, KeystoreError> {
-    open(bytes, &[password]).map(|(store, _)| store)
+    open_with(bytes, kind_of(bytes)?, password, &mut Work::up_to(MOST_WORK))
 }
 
-/// The same with the first of `passwords` that opens it, and the place of that.
+/// The same with the first of `passwords` that opens it, or one that everybody tries; then with that one.
 ///
 /// # Errors
 /// As [`read`].
-pub fn open(bytes: &[u8], passwords: &[&str]) -> Result<(Store, usize), KeystoreError> {
-    let mut work = Work::default();
+pub fn open(bytes: &[u8], passwords: &[&str]) -> Result<(Store, Option<&'static str>), KeystoreError> {
     let kind = kind_of(bytes)?;
-    first_that_opens(passwords, |password| match kind {
-        Kind::Jks => jks::read_jks(bytes, password),
-        Kind::Pkcs12 => pkcs12::open(bytes, password, pkcs12::Depth::All, &mut work).and_then(entries::assemble),
-    })
+    given_or_known(passwords, |password, work| open_with(bytes, kind, password, work))
 }
 
-/// The certificates alone, with the first of `passwords` that opens them. A Java key store keeps them in the clear and
-/// needs none.
+fn open_with(bytes: &[u8], kind: Kind, password: &str, work: &mut Work) -> Result<Store, KeystoreError> {
+    match kind {
+        Kind::Jks => jks::read_jks(bytes, password),
+        Kind::Pkcs12 => pkcs12::open(bytes, password, pkcs12::Depth::All, work).and_then(entries::assemble),
+    }
+}
+
+/// The certificates alone, with the first of `passwords` that opens them, or one that everybody tries. A Java key store
+/// keeps them in the clear and needs none.
 ///
 /// # Errors
 /// As [`read`]; [`KeystoreError::WrongPassword`] when no password opens the container.
 pub fn certificates(bytes: &[u8], passwords: &[&str]) -> Result<Vec<Held>, KeystoreError> {
-    let mut work = Work::default();
-    match kind_of(bytes)? {
-        Kind::Jks => jks::certificates(bytes),
-        Kind::Pkcs12 => first_that_opens(passwords, |password| {
-            pkcs12::open(bytes, password, pkcs12::Depth::Certificates, &mut work).map(entries::held)
-        })
-        .map(|(held, _)| held),
+    if kind_of(bytes)? == Kind::Jks {
+        return jks::certificates(bytes);
     }
+    let open = |password: &str, work: &mut Work| {
+        pkcs12::open(bytes, password, pkcs12::Depth::Certificates, work).map(entries::held)
+    };
+    given_or_known(passwords, open).map(|(held, _)| held)
 }
 
-fn first_that_opens<T>(
-    passwords: &[&str],
-    mut open: impl FnMut(&str) -> Result<T, KeystoreError>,
-) -> Result<(T, usize), KeystoreError> {
+fn given_or_known<T>(
+    given: &[&str],
+    mut open: impl FnMut(&str, &mut Work) -> Result<T, KeystoreError>,
+) -> Result<(T, Option<&'static str>), KeystoreError> {
     let mut refusal = KeystoreError::WrongPassword;
-    for (at, password) in passwords.iter().enumerate() {
-        match open(password) {
-            Ok(opened) => return Ok((opened, at)),
+    let (mut work, mut guessing) = (Work::up_to(MOST_WORK), Work::up_to(MOST_GUESSING));
+    for password in given {
+        match open(password, &mut work) {
+            Ok(opened) => return Ok((opened, None)),
             // The store's own password fits: of all refusals that is the one to tell.
             Err(error @ KeystoreError::WrongKeyPassword(_)) => refusal = error,
             Err(KeystoreError::WrongPassword) => {}
+            Err(other) => return Err(other),
+        }
+    }
+    for known in KNOWN_PASSWORDS {
+        match open(known, &mut guessing) {
+            Ok(opened) => return Ok((opened, Some(known))),
+            Err(error @ KeystoreError::WrongKeyPassword(_)) => refusal = error,
+            Err(KeystoreError::WrongPassword) => {}
+            // What takes so long has to be given.
+            Err(KeystoreError::TooMuchWorkInAll) => break,
             Err(other) => return Err(other),
         }
     }
@@ -227,18 +242,21 @@ impl From<KeystoreError> for crate::error::Error {
     }
 }
 
-/// Iterations that were asked for so far.
-#[derive(Default)]
+/// Iterations that may still be asked for.
 struct Work(u64);
 
 impl Work {
+    fn up_to(most: u64) -> Self {
+        Self(most)
+    }
+
     /// Counts work before it is done.
     fn count(&mut self, iterations: u64) -> Result<(), KeystoreError> {
         if iterations > MOST_ITERATIONS {
             return Err(KeystoreError::TooMuchWork(iterations));
         }
-        self.0 += iterations;
-        if self.0 > MOST_WORK { Err(KeystoreError::TooMuchWorkInAll) } else { Ok(()) }
+        self.0 = self.0.checked_sub(iterations).ok_or(KeystoreError::TooMuchWorkInAll)?;
+        Ok(())
     }
 }
 

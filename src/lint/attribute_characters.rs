@@ -13,8 +13,10 @@ pub(super) const LINT: Lint = Lint {
 };
 
 fn check(context: &Context<'_>) -> Outcome {
-    let names = [context.certificate.subject(), context.certificate.issuer()];
-    for attribute in names.into_iter().flat_map(DistinguishedName::attributes) {
+    // Whoever has the issuer at hand judges its name there: what it signs has to repeat it, octet for octet.
+    let issuer = context.issuer.is_none().then(|| context.certificate.issuer());
+    let names = [Some(context.certificate.subject()), issuer];
+    for attribute in names.into_iter().flatten().flat_map(DistinguishedName::attributes) {
         if let Some(hidden) = attribute.hidden_character() {
             let message =
                 format!("{} holds the character U+{:04X}, which nobody sees", attribute.short_name, u32::from(hidden));
@@ -27,13 +29,25 @@ fn check(context: &Context<'_>) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::LINT;
-    use crate::lint::Purpose;
-    use crate::lint::support::{fails, passes};
-    use crate::x509::sample::name;
+    use crate::lint::support::{context, fails, passes};
+    use crate::lint::{Context, Outcome, Purpose};
+    use crate::x509::sample::{Draft, name};
 
     #[test]
     fn what_is_issued_passes() {
         passes(&LINT);
+    }
+
+    /// What an authority of somebody else's is called has to stand in what it signs.
+    #[test]
+    fn the_issuer_s_name_is_judged_with_the_issuer() {
+        let hidden = name("2.5.4.3", 0x0c, "a\u{200b}b".as_bytes());
+        let context = context(Purpose::Client);
+        let draft = Draft { issuer: hidden, ..Draft::of(context.certificate) };
+        let certificate = &draft.certificate();
+        assert_eq!(LINT.check(&Context { certificate, ..context }), Outcome::Pass);
+        assert!(matches!(LINT.check(&Context { certificate, issuer: None, ..context }), Outcome::Fail(_)));
+        fails(&LINT, Purpose::RootAuthority, |draft| draft.subject = name("2.5.4.3", 0x0c, "a\u{200b}b".as_bytes()));
     }
 
     #[test]

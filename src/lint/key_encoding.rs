@@ -3,6 +3,7 @@
 
 use super::{Context, Lint, LooksAt, Outcome, Severity};
 use crate::x509::PublicKeyAlgorithm;
+use crate::x509::der::{Reader, tag};
 
 pub(super) const LINT: Lint = Lint {
     name: "key_encoding",
@@ -52,7 +53,9 @@ fn check(context: &Context<'_>) -> Outcome {
             .find(|(name, ..)| name == curve)
             .is_none_or(|(_, start, length)| der.starts_with(start) && der.len() == *length),
         PublicKeyAlgorithm::Ed25519 => der.starts_with(ED25519) && der.len() == ED25519.len() + 32,
-        PublicKeyAlgorithm::Rsa => der.get(4..).is_some_and(|rest| rest.starts_with(RSA)),
+        PublicKeyAlgorithm::Rsa => {
+            Reader::only(der, tag::SEQUENCE).is_ok_and(|content| content.rest().starts_with(RSA))
+        }
         _ => true,
     };
     Outcome::fail_if(!right, "the public key's parameters or point are not encoded as the standard says")

@@ -12,7 +12,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::LazyLock;
 
-use crate::x509::Certificate;
+use crate::x509::{Certificate, KeyUsage, PublicKeyAlgorithm};
 
 mod attribute_characters;
 mod attribute_length;
@@ -300,6 +300,27 @@ pub fn check_beside(passed: Option<&Certificate>, context: &Context<'_>) -> Vec<
     findings
 }
 
+/// Why an authority that somebody else made must not sign any more: some verifier refuses what is below it. Whatever else may
+/// be said against it, what it signs is accepted.
+pub fn unfit_issuer(authority: &Certificate) -> Option<String> {
+    let weak = ["1.2.840.113549.1.1.4", "1.2.840.113549.1.1.5", "1.2.840.10045.4.1", "1.3.14.3.2.29"];
+    let key = authority.public_key();
+    let signs = authority.key_usage().is_none_or(|usage| usage.contains(KeyUsage::KEY_CERT_SIGN));
+    if authority.version() < 3 {
+        Some(format!("its certificate is of X.509 version {}", authority.version()))
+    } else if !authority.is_ca() {
+        Some("its certificate does not say that it is an authority".to_owned())
+    } else if !signs {
+        Some("its key usage does not let it sign certificates".to_owned())
+    } else if weak.contains(&authority.signature_algorithm()) {
+        Some("its certificate is signed with SHA-1 or MD5".to_owned())
+    } else if *key.algorithm() == PublicKeyAlgorithm::Rsa && key.bits() < 2048 {
+        Some(format!("its RSA key has {} bits", key.bits()))
+    } else {
+        None
+    }
+}
+
 /// `uri` is an http URI with a host.
 fn is_http(uri: &str) -> bool {
     uri.starts_with("http://") && crate::x509::is_uri(uri)
@@ -332,6 +353,20 @@ mod tests {
         let members = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'));
         let members: Vec<_> = members.filter(|member| !["support", "frame_tests"].contains(member)).collect();
         assert_eq!(names, members);
+    }
+
+    #[test]
+    fn an_authority_signs_on_unless_a_verifier_refuses_that() {
+        let root = &sample::HIERARCHY.root;
+        assert_eq!(unfit_issuer(root), None);
+        let unfit = |change: &dyn Fn(&mut Draft)| {
+            let mut draft = Draft::of(root);
+            change(&mut draft);
+            unfit_issuer(&draft.certificate()).unwrap_or_default()
+        };
+        assert!(unfit(&|draft| draft.version.clear()).contains("version 1"));
+        assert!(unfit(&|draft| draft.extensions.clear()).contains("that it is an authority"));
+        assert!(unfit_issuer(&sample::HIERARCHY.server).is_some());
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub struct Management {
     pub enabled: bool,
     /// The server that it shows, if not the broker's own certificate.
     pub certificate: Option<EntryRef>,
+    /// The pair in `external/` that it shows instead: somebody else renews it.
+    pub external: Option<String>,
     /// Its port.
     pub port: u16,
 }

@@ -2,7 +2,7 @@
 
 use super::broker::{EntryRef, Management, Ports};
 use super::broker_words::{InterNodeTls, Platform, TlsVersion};
-use super::entry::Entry;
+use super::entry::{Entry, check_name};
 use super::message::Problem;
 use super::schema;
 use super::settings::one_of;
@@ -112,9 +112,13 @@ pub(crate) fn reference(text: &str, entries: &[Entry]) -> Result<EntryRef, Strin
 
 pub(crate) fn management(spec: Option<&ManagementSpec>, entries: &[Entry]) -> Result<Management, Problem> {
     let spec = spec.cloned().unwrap_or_default();
-    let certificate = spec.certificate.as_deref().map(|text| reference(text, entries)).transpose();
+    let external = spec.certificate.as_deref().and_then(|text| text.strip_prefix("external/"));
+    let own = spec.certificate.as_deref().filter(|_| external.is_none());
+    let certificate = own.map(|text| reference(text, entries)).transpose();
+    external.map_or(Ok(()), |name| check_name("pair", name, false))?;
     Ok(Management {
         enabled: spec.enabled.unwrap_or(true),
+        external: external.map(str::to_owned),
         certificate: certificate.map_err(|why| Problem::of(schema::CERTIFICATE.name, why))?,
         port: spec.port.map_or(Ok(DEFAULT_MANAGEMENT_PORT), |number| port(schema::PORT.name, number))?,
     })

@@ -7,7 +7,7 @@ use super::Checked;
 use super::kubernetes::Kubernetes;
 use super::message::Problem;
 use super::schema;
-use super::settings::Settings;
+use super::settings::{Settings, own_name};
 use super::spec::EntrySpec;
 use super::user::{User, UserSettings};
 use crate::profile::Role;
@@ -23,7 +23,7 @@ pub struct Entry {
     pub name: String,
     /// The authority that signs it.
     pub issuer: String,
-    /// The subject without its common name.
+    /// The subject, without its common name where that is not in a place of its own.
     pub subject: DistinguishedName,
     /// Every subject alternative name, each once: its own, those that were written, the pods', the defaults'.
     pub san: Vec<GeneralName>,
@@ -77,11 +77,15 @@ impl Entry {
         let validity_is_default = own.validity.is_none();
         let settings = own.over(defaults);
         let san = all_names(role, name, kubernetes.as_ref(), settings.san)?;
+        let subject = settings.subject.unwrap_or_else(DistinguishedName::empty);
+        if subject.has_common_name() && subject.common_names() != [name] {
+            return Err(own_name(&subject.to_string()));
+        }
         Ok(Self {
             role,
             name: name.to_owned(),
             issuer,
-            subject: settings.subject.unwrap_or_else(DistinguishedName::empty),
+            subject,
             san,
             kubernetes,
             key_type: settings.key_type.unwrap_or(DEFAULT_KEY_TYPE),
@@ -113,7 +117,7 @@ impl Entry {
     /// # Errors
     /// The name cannot be a common name.
     pub fn full_subject(&self) -> Result<DistinguishedName, X509Error> {
-        match self.common_name() {
+        match self.common_name().filter(|_| !self.subject.has_common_name()) {
             Some(name) => self.subject.clone().with_common_name(name),
             None => Ok(self.subject.clone()),
         }

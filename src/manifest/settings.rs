@@ -27,6 +27,12 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// What is said for all entries: none of them has its common name there.
+    pub(crate) fn of_defaults(spec: &EntrySpec) -> Result<Self, Problem> {
+        spec.subject.as_deref().map_or(Ok(()), |text| subject(text).map(drop))?;
+        Self::read(spec)
+    }
+
     pub(crate) fn read(spec: &EntrySpec) -> Result<Self, Problem> {
         let san = spec.san.as_deref().unwrap_or_default();
         Ok(Self {
@@ -34,7 +40,7 @@ impl Settings {
             san: unique(schema::SAN.name, san, |name| GeneralName::parse(name).map_err(|e| e.to_string()))?,
             key_type: spec.key_type.as_deref().map(key_type).transpose()?,
             validity: spec.validity.as_deref().map(validity).transpose()?,
-            subject: spec.subject.as_deref().map(subject).transpose()?,
+            subject: spec.subject.as_deref().map(whole_subject).transpose()?,
             owner: spec.owner.as_deref().map(owner).transpose()?,
             key_mode: spec.key_mode.as_deref().map(key_mode).transpose()?,
             key_password_file: spec.key_password_file.as_deref().map(password_file).transpose()?,
@@ -101,13 +107,20 @@ pub(crate) fn validity(text: &str) -> Result<Duration, Problem> {
 
 /// A subject without a common name, which is always the entry's own.
 pub(crate) fn subject(text: &str) -> Result<DistinguishedName, Problem> {
-    let refuse = |message: String| Problem::of(schema::SUBJECT.name, message);
-    let subject = DistinguishedName::parse_rfc4514(text).map_err(|e| refuse(e.to_string()))?;
-    if subject.common_name().is_some() {
-        let message = format!("the subject {} has a common name, which is always the entry's name", ui::quote(text));
-        return Err(refuse(message).hint("leave CN=... out of the subject"));
-    }
-    Ok(subject)
+    let subject = whole_subject(text)?;
+    if subject.has_common_name() { Err(own_name(text)) } else { Ok(subject) }
+}
+
+/// The same with or without. It is the entry's name again where it is there: it says at which place it stands, which is a
+/// part of the name by which a broker knows a client.
+fn whole_subject(text: &str) -> Result<DistinguishedName, Problem> {
+    DistinguishedName::parse_rfc4514(text).map_err(|e| Problem::of(schema::SUBJECT.name, e.to_string()))
+}
+
+/// A common name that is not the entry's name.
+pub(crate) fn own_name(subject: &str) -> Problem {
+    let message = format!("the subject {} has a common name, which is always the entry's name", ui::quote(subject));
+    Problem::of(schema::SUBJECT.name, message).hint("leave CN=... out of the subject")
 }
 
 /// `USER` or `USER:GROUP`, names or numbers. Whether they exist is known where the files are written.

@@ -428,3 +428,22 @@ proptest! {
         let _ = Manifest::parse(&text, "certgen.toml");
     }
 }
+
+/// A broker that takes the whole name for the user tells `O=client,CN=x` from `CN=x,O=client`.
+#[test]
+fn a_subject_may_say_where_the_common_name_stands() {
+    let manifest = parsed("[client.x]\nsubject = \"O=client,CN=x\"\n[client.y]\nsubject = \"O=client\"\n");
+    let subject = |name: &str| manifest.entry(Role::Client, name).unwrap().full_subject().unwrap().to_string();
+    assert_eq!((subject("x").as_str(), subject("y").as_str()), ("O=client,CN=x", "CN=y,O=client"));
+    for text in ["[client.x]\nsubject = \"O=client,CN=y\"\n", "[client.x]\nsubject = \"CN=x,CN=x\"\n"] {
+        assert!(refused(text).contains("which is always the entry's name"), "{text}");
+    }
+    assert!(refused("[defaults]\nsubject = \"CN=x\"\n[client.x]\n").contains("which is always the entry's name"));
+}
+
+#[test]
+fn a_management_listener_may_show_a_pair_of_somebody_else_s() {
+    let manifest = parsed("[server.a]\n[broker]\nmanagement = { certificate = \"external/www.example.com\" }\n");
+    let management = &manifest.brokers()[0].management;
+    assert_eq!((management.certificate.as_ref(), management.external.as_deref()), (None, Some("www.example.com")));
+}

@@ -132,7 +132,7 @@ impl Validation<'_> {
 
     fn defaults(&self, spec: &DefaultsSpec) -> Result<Defaults, ManifestError> {
         let read = |written: &Written<EntrySpec>| {
-            self.place(Settings::read(&written.spec).map_err(|p| p.within(&written.name)), &written.spots)
+            self.place(Settings::of_defaults(&written.spec).map_err(|p| p.within(&written.name)), &written.spots)
         };
         let all = read(&spec.all)?;
         let mut roles: BTreeMap<_, _> = Role::ALL.map(|role| (role, (all.clone(), Vec::new()))).into();
@@ -247,7 +247,7 @@ fn list(manifest: &Manifest, spec: &FromSpec) -> Result<FromFile, Problem> {
     let roles = Role::ALL.into_iter().map(|role| (role.to_string(), role));
     let role = settings::one_of(schema::ROLE.name, &spec.role, roles)?;
     let file = settings::file_path(schema::FILE.name, &spec.file)?;
-    let settings = Settings::read(&spec.defaults)?;
+    let settings = Settings::of_defaults(&spec.defaults)?;
     if let Some(issuer) = settings.issuer.as_deref().filter(|issuer| manifest.authority(issuer).is_none()) {
         return Err(unknown_issuer(&manifest.authorities, issuer));
     }

@@ -8,11 +8,13 @@ mod authority;
 mod checks;
 mod standing;
 mod step;
+mod wishes;
 
 pub use authority::{Standing, authority_reasons};
 pub use checks::{BACKDATED, Key, Pair, Reason, reasons};
 pub use standing::{State, authority_due_at};
 pub use step::{Act, Step, Thing};
+pub use wishes::{Wishes, authority_wishes, wishes};
 
 use time::{Duration, OffsetDateTime};
 

@@ -21,8 +21,12 @@ use crate::x509::Certificate;
 
 /// How long one look at the network takes before the other side is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
+/// The same when there is something to say.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// How long a peer that was told that nothing follows may stay silent.
 const QUIET: Duration = Duration::from_secs(10);
+/// What is ready to be said is there by then.
+const READY: Duration = Duration::from_millis(500);
 /// Octets that are read at once, and pieces that wait.
 const PIECE: usize = 8 << 10;
 const WAITING: usize = 16;
@@ -155,49 +159,63 @@ fn converse(mut tls: Connection, mut stream: TcpStream, input: &mut Input, talk:
     stream.set_nonblocking(false).map_err(lost)?;
     stream.set_read_timeout(Some(GLANCE)).map_err(lost)?;
     stream.set_write_timeout(Some(QUIET)).map_err(lost)?;
-    let began = Instant::now();
-    let (mut is_told, mut closed_at) = (false, None::<Instant>);
+    shake_hands(&mut tls, &mut stream, talk)?;
+    // When each side said that nothing follows, and when we said something last.
+    let (mut we_end, mut peer_ends, mut said) = (None::<Instant>, None::<Instant>, Instant::now());
     loop {
-        let is_open = !tls.is_handshaking();
-        if is_open && !is_told {
-            is_told = true;
-            let version = tls.protocol_version().map_or("TLS", name_of);
-            let suite = tls.negotiated_cipher_suite().map(|suite| format!(", {:?}", suite.suite())).unwrap_or_default();
-            (talk.note)(format!("connected: {version}{suite}"));
-        }
-        if !is_open && began.elapsed() > PATIENCE {
-            return Err(Stop::Peer("it did not finish the handshake".to_owned()));
-        }
-        if is_open && closed_at.is_none() {
-            say(&mut tls, &mut stream, input)?;
-            if input.ended {
+        if we_end.is_none() {
+            // Piece by piece, and heard in between: two sides that only talk would wait for each other.
+            let is_busy = say(&mut tls, &mut stream, input)?;
+            if is_busy {
+                said = Instant::now();
+            }
+            stream.set_read_timeout(Some(if is_busy { AT_ONCE } else { GLANCE })).map_err(lost)?;
+            // A peer that has nothing more to say may listen still: it hears what is ready to be said.
+            let nobody_waits = peer_ends.is_some_and(|at| at.max(said).elapsed() > READY);
+            if input.ended || nobody_waits {
                 tls.send_close_notify();
-                closed_at = Some(Instant::now());
+                we_end = Some(Instant::now());
             }
         }
         send(&mut tls, &mut stream)?;
-        if closed_at.is_some_and(|at| at.elapsed() > QUIET) {
+        if we_end.is_some_and(|at| peer_ends.is_some() || at.elapsed() > QUIET) {
             return Ok(());
         }
-        if !hear(&mut tls, &mut stream, talk)? {
-            // It has ended; what waits is said all the same.
-            if closed_at.is_none() {
-                say(&mut tls, &mut stream, input)?;
-                tls.send_close_notify();
-                let _ = send(&mut tls, &mut stream);
-            }
-            return Ok(());
+        match peer_ends {
+            Some(_) => std::thread::sleep(GLANCE),
+            None => match hear(&mut tls, &mut stream, talk)? {
+                Heard::More => {}
+                Heard::End => peer_ends = Some(Instant::now()),
+                Heard::Gone => return Ok(()),
+            },
         }
     }
 }
 
-/// Everything that waits, piece by piece.
-fn say(tls: &mut Connection, stream: &mut TcpStream, input: &mut Input) -> Result<(), Stop> {
-    while let Some(piece) = input.next() {
-        tls.writer().write_all(&piece).map_err(|e| Stop::Peer(io_reason(&e)))?;
+/// A peer that does not come to the end of it would keep all others waiting.
+fn shake_hands(tls: &mut Connection, stream: &mut TcpStream, talk: &mut Talk<'_>) -> Result<(), Stop> {
+    let began = Instant::now();
+    while tls.is_handshaking() {
+        if began.elapsed() > PATIENCE {
+            return Err(Stop::Peer("it did not finish the handshake".to_owned()));
+        }
         send(tls, stream)?;
+        if !matches!(hear(tls, stream, talk)?, Heard::More) && tls.is_handshaking() {
+            return Err(Stop::Peer("it ended the connection in the handshake".to_owned()));
+        }
     }
+    let version = tls.protocol_version().map_or("TLS", name_of);
+    let suite = tls.negotiated_cipher_suite().map(|suite| format!(", {:?}", suite.suite())).unwrap_or_default();
+    (talk.note)(format!("connected: {version}{suite}"));
     Ok(())
+}
+
+/// The next piece. False when there is none yet, or none any more.
+fn say(tls: &mut Connection, stream: &mut TcpStream, input: &mut Input) -> Result<bool, Stop> {
+    let Some(piece) = input.next() else { return Ok(false) };
+    tls.writer().write_all(&piece).map_err(|e| Stop::Peer(io_reason(&e)))?;
+    send(tls, stream)?;
+    Ok(true)
 }
 
 fn send(tls: &mut Connection, stream: &mut TcpStream) -> Result<(), Stop> {
@@ -207,9 +225,18 @@ fn send(tls: &mut Connection, stream: &mut TcpStream) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Looks for what has come. False when the peer has ended the connection.
-fn hear(tls: &mut Connection, stream: &mut TcpStream, talk: &mut Talk<'_>) -> Result<bool, Stop> {
-    let is_end = match tls.read_tls(stream) {
+/// What a look at the network found.
+enum Heard {
+    /// Something or nothing; more may come.
+    More,
+    /// The peer has said that nothing follows.
+    End,
+    /// The connection is closed.
+    Gone,
+}
+
+fn hear(tls: &mut Connection, stream: &mut TcpStream, talk: &mut Talk<'_>) -> Result<Heard, Stop> {
+    let is_gone = match tls.read_tls(stream) {
         Ok(count) => count == 0,
         Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => false,
         Err(e) if e.kind() == ErrorKind::ConnectionReset => true,
@@ -224,10 +251,11 @@ fn hear(tls: &mut Connection, stream: &mut TcpStream, talk: &mut Talk<'_>) -> Re
     if tls.reader().read_exact(&mut heard).is_ok() && !heard.is_empty() {
         (talk.heard)(&heard).map_err(Stop::Here)?;
     }
-    if is_end && tls.is_handshaking() {
-        return Err(Stop::Peer("it ended the connection in the handshake".to_owned()));
-    }
-    Ok(!is_end && !state.peer_has_closed())
+    Ok(match () {
+        () if state.peer_has_closed() => Heard::End,
+        () if is_gone => Heard::Gone,
+        () => Heard::More,
+    })
 }
 
 #[cfg(test)]

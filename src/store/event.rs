@@ -20,6 +20,8 @@ pub enum Action {
     Issued,
     /// A certificate took the place of an older one.
     Renewed,
+    /// A certificate that was made elsewhere was taken over.
+    Imported,
     /// A certificate was revoked.
     Revoked,
     /// The hook ran for an identity that was renewed.
@@ -154,7 +156,8 @@ pub struct Event {
     /// What was asked of an identity that the manifest does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<serde_json::Value>,
-    /// Of an initialized PKI: the profile it came from and what was set.
+    /// Of an initialized PKI: the profile it came from and what was set. Of a certificate that was taken over: what its entry
+    /// asked for then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]

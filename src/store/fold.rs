@@ -72,7 +72,10 @@ impl Fact {
 
     /// It tells of a certificate that is in use from now on.
     pub(super) fn issues(&self) -> bool {
-        matches!(self.action, Action::Issued | Action::Renewed | Action::AuthorityCreated | Action::RotationSwitched)
+        matches!(
+            self.action,
+            Action::Issued | Action::Renewed | Action::Imported | Action::AuthorityCreated | Action::RotationSwitched
+        )
     }
 
     fn issued(&self) -> Option<Issued> {

@@ -23,6 +23,9 @@ pub const PUBLIC_DIRECTORY: u32 = 0o755;
 /// The word for an authority where a role is asked for.
 pub const AUTHORITY: &str = "authority";
 
+/// The word for a pair that somebody else renews, and its directory.
+pub const EXTERNAL: &str = "external";
+
 /// What `pki/.gitignore` says.
 pub const GITIGNORE_TEXT: &str = "\
 # Written by certgen: what must not leave this machine in the clear.

@@ -22,6 +22,7 @@ pub mod layout;
 pub mod seal;
 
 mod account;
+mod append;
 mod backup;
 mod disk;
 mod event;
@@ -45,6 +46,7 @@ mod table;
 mod transaction;
 mod tree;
 mod walk;
+mod whole;
 
 #[cfg(unix)]
 #[path = "unix.rs"]
@@ -68,6 +70,7 @@ use crate::error::{Error, Result};
 use crate::ui;
 
 pub use account::account;
+pub use append::append_lines;
 pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
@@ -88,6 +91,7 @@ pub use stage::{Stage, Staged, StagingArea};
 pub use transaction::Transaction;
 pub use tree::{Sighted, Tree, tree_below};
 pub use walk::{Walk, files_below};
+pub use whole::{entries_below, write_directory};
 
 /// A PKI's directory, whether it exists or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

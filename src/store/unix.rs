@@ -59,6 +59,12 @@ pub(super) fn open_input(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags((OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits()).open(path)
 }
 
+/// Opens a file that the user named to add to its end, or makes it; a pipe without a reader must not hang.
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    OpenOptions::new().read(true).append(true).create(true).mode(0o644).custom_flags(flags.bits()).open(path)
+}
+
 /// Owner first: chown may clear mode bits, and the mode must not be wide while the old owner has the file.
 pub(super) fn set_owner_and_mode(file: &File, mode: u32, owner: Option<&Owner>) -> io::Result<()> {
     if let Some(owner) = owner {
@@ -152,6 +158,11 @@ pub(super) fn is_still(file: &File, path: &Path) -> bool {
 /// Do both describe one file?
 pub(super) fn same(a: &Metadata, b: &Metadata) -> bool {
     a.dev() == b.dev() && a.ino() == b.ino()
+}
+
+/// Do both lie on one file system?
+pub(super) fn same_disk(a: &Metadata, b: &Metadata) -> bool {
+    a.dev() == b.dev()
 }
 
 /// Has the file another name somewhere?

@@ -33,6 +33,10 @@ pub(super) fn open_input(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
+pub(super) fn open_to_append(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).append(true).create(true).open(path)
+}
+
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     fs::create_dir(path)?;
     restrict(path)
@@ -88,6 +92,11 @@ pub(super) fn is_still(_: &File, path: &Path) -> bool {
 pub(super) fn same(a: &Metadata, b: &Metadata) -> bool {
     // No file numbers in stable std: creation time and length tell apart what a transaction can meet.
     a.created().ok() == b.created().ok() && a.len() == b.len() && a.modified().ok() == b.modified().ok()
+}
+
+/// A mounted disk has a letter of its own; one in a directory shows itself when it is renamed.
+pub(super) fn same_disk(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 /// Unknown without unsafe code; overwriting is left out rather than risked.

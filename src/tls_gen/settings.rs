@@ -137,32 +137,37 @@ fn names(cn: &CommonName, variable: &str, asked: &[String], host: &str) -> Resul
     Ok(names)
 }
 
+/// What is not asked for need not make sense: scripts hand over all that they have.
 fn key_type(variables: &Variables) -> Result<KeyType, String> {
-    let curve = match variables.curve.as_deref().map(|curve| curve.trim_matches('"')) {
-        None | Some("prime256v1" | "secp256r1" | "P-256") => KeyType::EcdsaP256,
-        Some("secp384r1" | "P-384") => KeyType::EcdsaP384,
-        Some("secp521r1" | "P-521") => KeyType::EcdsaP521,
-        Some(other) => {
-            let shown = ui::quote(other);
-            return Err(format!(
-                "ECC_CURVE: {shown} is not supported: there are prime256v1, secp384r1 and secp521r1, also as P-256, P-384 \
-                 and P-521"
-            ));
-        }
-    };
-    let rsa = match variables.bits.as_deref() {
-        None | Some("2048") => KeyType::Rsa2048,
-        Some("3072") => KeyType::Rsa3072,
-        Some("4096") => KeyType::Rsa4096,
-        Some(other) => {
-            let shown = ui::quote(other);
-            return Err(format!("NUMBER_OF_PRIVATE_KEY_BITS: {shown} is not supported: it is 2048, 3072 or 4096"));
-        }
-    };
     match variables.use_ecc.as_deref() {
-        None | Some("false") => Ok(rsa),
-        Some("true") => Ok(curve),
+        None | Some("false") => rsa(variables.bits.as_deref()),
+        Some("true") => curve(variables.curve.as_deref().map(|curve| curve.trim_matches('"'))),
         Some(other) => Err(format!("USE_ECC: {} is neither true nor false", ui::quote(other))),
+    }
+}
+
+fn rsa(bits: Option<&str>) -> Result<KeyType, String> {
+    match bits {
+        None | Some("2048") => Ok(KeyType::Rsa2048),
+        Some("3072") => Ok(KeyType::Rsa3072),
+        Some("4096") => Ok(KeyType::Rsa4096),
+        Some(other) => {
+            let shown = ui::quote(other);
+            Err(format!("NUMBER_OF_PRIVATE_KEY_BITS: {shown} is not supported: it is 2048, 3072 or 4096"))
+        }
+    }
+}
+
+/// By the names of OpenSSL, SEC 2 and NIST.
+fn curve(name: Option<&str>) -> Result<KeyType, String> {
+    match name {
+        None | Some("prime256v1" | "secp256r1" | "P-256") => Ok(KeyType::EcdsaP256),
+        Some("secp384r1" | "P-384") => Ok(KeyType::EcdsaP384),
+        Some("secp521r1" | "P-521") => Ok(KeyType::EcdsaP521),
+        Some(other) => Err(format!(
+            "ECC_CURVE: {} is not supported: there are prime256v1, secp384r1 and secp521r1, also as P-256, P-384 and P-521",
+            ui::quote(other)
+        )),
     }
 }
 
@@ -274,11 +279,13 @@ mod tests {
             ("DAYS_OF_VALIDITY", "1.5", "whole number"),
             ("DAYS_OF_VALIDITY", "-99999999", "more than certificates"),
             ("USE_ECC", "yes", "neither true nor false"),
-            ("ECC_CURVE", "brainpoolP256r1", "not supported"),
         ] {
             let wrong = settings(&[(name, value)]).unwrap_err();
             assert!(wrong.starts_with(&format!("{name}: ")) && wrong.contains(says), "{wrong}");
         }
+        let curve = [("USE_ECC", "true"), ("ECC_CURVE", "brainpoolP256r1"), ("NUMBER_OF_PRIVATE_KEY_BITS", "256")];
+        assert!(settings(&curve).unwrap_err().starts_with("ECC_CURVE: \"brainpoolP256r1\" is not supported"));
+        assert!(settings(&[("ECC_CURVE", "brainpoolP256r1")]).is_ok(), "no curve was asked for");
         for password in ["abc", &"x".repeat(1024)] {
             let wrong = settings(&[("PASSWORD", password)]).unwrap_err();
             assert!(wrong.starts_with("PASSWORD: ") && !wrong.contains(password), "{wrong}");

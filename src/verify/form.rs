@@ -102,18 +102,23 @@ fn validity(at: Place<'_>, findings: &mut Findings) {
     }
 }
 
+/// The broken hash under the signature of a certificate.
+pub fn weak_hash(certificate: &Certificate) -> Option<&'static str> {
+    match certificate.signature_algorithm() {
+        "1.2.840.113549.1.1.2" => Some("MD2"),
+        "1.2.840.113549.1.1.4" => Some("MD5"),
+        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => Some("SHA-1"),
+        _ => None,
+    }
+}
+
 /// What every verifier of this decade refuses: short RSA keys, broken hashes.
 fn algorithms(at: Place<'_>, findings: &mut Findings) {
     let key = at.certificate.public_key();
     if matches!(key.algorithm(), PublicKeyAlgorithm::Rsa | PublicKeyAlgorithm::RsaPss) && key.bits() < 2048 {
         findings.problem(at, Check::Algorithm, "an RSA key of at least 2048 bits", format!("{} bits", key.bits()));
     }
-    let weak = match at.certificate.signature_algorithm() {
-        "1.2.840.113549.1.1.2" => "MD2",
-        "1.2.840.113549.1.1.4" => "MD5",
-        "1.2.840.113549.1.1.5" | "1.3.14.3.2.29" | "1.2.840.10045.4.1" | "1.2.840.10040.4.3" => "SHA-1",
-        _ => return,
-    };
+    let Some(weak) = weak_hash(at.certificate) else { return };
     let self_signed = at.certificate.is_self_issued();
     let (expected, found) = ("a signature with SHA-256 or better", weak);
     if self_signed {

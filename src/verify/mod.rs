@@ -29,6 +29,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 pub use finding::{Check, Finding, Severity};
+pub use form::weak_hash;
 pub use peer_name::PeerName;
 pub use purpose::Purpose;
 pub use verifier::{Opinion, Verifier, erlang_refuses, opinions};

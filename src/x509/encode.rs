@@ -57,7 +57,7 @@ pub(super) fn unsigned(length: usize, key_type: KeyType, content: impl FnOnce(&m
     out
 }
 
-pub(super) fn framed(to_be_signed: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
+pub(crate) fn framed(to_be_signed: &[u8], algorithm: &[u8], signature: &[u8]) -> Vec<u8> {
     let bits = signature.len() + 1;
     let length = to_be_signed.len() + algorithm.len() + der::whole_length(bits);
     let mut out = Vec::with_capacity(der::whole_length(length));

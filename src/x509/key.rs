@@ -17,7 +17,7 @@ use aws_lc_rs::signature::{
 use zeroize::Zeroizing;
 
 use super::der::{self, tag};
-use super::{Label, PublicKey, X509Error, key_file, write_pem};
+use super::{Label, PemBlock, PublicKey, X509Error, key_file, write_pem};
 
 /// The kinds of keys that are made, and accepted from elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -128,9 +128,19 @@ impl PrivateKey {
     }
 
     /// The first private key of a PEM file: PKCS#8, encrypted PKCS#8 (PBES2), SEC1 (also behind `EC PARAMETERS`) or
-    /// PKCS#1.
+    /// PKCS#1, the last two also in OpenSSL's traditional encryption.
     pub fn from_pem(pem: &[u8], password: Option<&[u8]>) -> Result<Self, X509Error> {
         key_file::read_pem_key(pem, password)
+    }
+
+    /// The key in one block of a PEM file; `in_front` are the blocks before it, of which one may name the curve.
+    pub fn from_pem_block(block: &PemBlock, in_front: &[PemBlock], password: Option<&[u8]>) -> Result<Self, X509Error> {
+        key_file::read_block(block, in_front, password)
+    }
+
+    /// How much work one try to open an encrypted block is, in rounds of PBKDF2; 1 for what is not encrypted, too.
+    pub fn work_to_open(block: &PemBlock) -> u64 {
+        key_file::work(block)
     }
 
     /// A key from PKCS#8, version 1 or 2.
@@ -218,7 +228,7 @@ impl fmt::Debug for PrivateKey {
 
 /// `PrivateKeyInfo` (RFC 5208) around `ECPrivateKey` (RFC 5915) with the public key: what the crypto library writes too,
 /// but in a twentieth of all the time that a new key takes.
-fn pkcs8_of_ecdsa(key_type: KeyType, secret: &[u8], public: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(crate) fn pkcs8_of_ecdsa(key_type: KeyType, secret: &[u8], public: &[u8]) -> Zeroizing<Vec<u8>> {
     let identifier = PublicKey::algorithm_identifier(key_type);
     let bits = public.len() + 1;
     let explicit = der::whole_length(bits);

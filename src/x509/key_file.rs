@@ -16,14 +16,17 @@ use super::public_key::{
 };
 use super::{KeyType, Label, PemBlock, PrivateKey, X509Error, read_pem};
 
+mod scheme;
+mod traditional;
+
 /// Erlang derives the key again at every handshake, so more rounds would slow the broker down.
 const PBKDF2_ROUNDS: u32 = 10_000;
 /// A file that asks for more work than this is an attack or a mistake.
 const MOST_PBKDF2_ROUNDS: u32 = 10_000_000;
 const MOST_SCRYPT_MEMORY: u64 = 256 << 20;
+/// OpenSSL's scrypt, 16 MiB, takes about as long as 600,000 rounds of PBKDF2.
+const SCRYPT_BYTES_OF_A_ROUND: u64 = 28;
 
-const PBES2: &str = "1.2.840.113549.1.5.13";
-const CONVERT: &str = "convert it: openssl pkcs8 -topk8 -in FILE -out NEW";
 const SUPPORTED: &str = "supported are ECDSA P-256, P-384 and P-521, Ed25519, and RSA with 2048, 3072 or 4096 bits";
 
 pub(super) fn read_pem_key(pem: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, X509Error> {
@@ -33,17 +36,39 @@ pub(super) fn read_pem_key(pem: &[u8], password: Option<&[u8]>) -> Result<Privat
     let blocks = read_pem(pem)?;
     let at = blocks.iter().position(|block| block.label.is_private_key());
     let at = at.ok_or_else(|| malformed("there is no private key in it"))?;
-    let block = &blocks[at];
-    if block.traditional_encryption {
-        return Err(X509Error::Unsupported(format!(
-            "the private key is encrypted in OpenSSL's traditional form (Proc-Type: 4,ENCRYPTED); {CONVERT}"
-        )));
+    read_block(&blocks[at], &blocks[..at], password)
+}
+
+/// The key in one block; `in_front` are the blocks before it in its file.
+pub(super) fn read_block(
+    block: &PemBlock,
+    in_front: &[PemBlock],
+    password: Option<&[u8]>,
+) -> Result<PrivateKey, X509Error> {
+    let curve = curve_in_front(in_front);
+    if !block.traditional_encryption {
+        return read_labelled(&block.label, &block.der, curve.as_deref(), password);
     }
-    match &block.label {
-        Label::PrivateKey => read_pkcs8(&block.der),
-        Label::EncryptedPrivateKey => read_encrypted(&block.der, password),
-        Label::EcPrivateKey => read_sec1(&block.der, curve_in_front(&blocks[..at]).as_deref()),
-        Label::RsaPrivateKey => read_pkcs1(&block.der),
+    let password = password.ok_or(X509Error::Encrypted);
+    let plain = traditional::decrypt(block, password)?;
+    // A wrong password passes the padding check once in 256 times; then what comes out is no DER.
+    if Reader::only(&plain, tag::SEQUENCE).and_then(|mut fields| fields.integer()).is_err() {
+        return Err(X509Error::WrongPassword);
+    }
+    read_labelled(&block.label, &plain, curve.as_deref(), None)
+}
+
+fn read_labelled(
+    label: &Label,
+    der: &[u8],
+    curve: Option<&str>,
+    password: Option<&[u8]>,
+) -> Result<PrivateKey, X509Error> {
+    match label {
+        Label::PrivateKey => read_pkcs8(der),
+        Label::EncryptedPrivateKey => read_encrypted(der, password),
+        Label::EcPrivateKey => read_sec1(der, curve),
+        Label::RsaPrivateKey => read_pkcs1(der),
         other => Err(unsupported(&format!("a block of the form {}", crate::ui::quote(other.as_str())))),
     }
 }
@@ -150,49 +175,41 @@ fn read_pkcs1(der: &[u8]) -> Result<PrivateKey, X509Error> {
 }
 
 fn read_encrypted(der: &[u8], password: Option<&[u8]>) -> Result<PrivateKey, X509Error> {
-    check_scheme(der)?;
-    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| old_encryption("a cipher or hash"))?;
+    scheme::check(der)?;
+    let info = EncryptedPrivateKeyInfoRef::try_from(der).map_err(|_| scheme::unknown())?;
     check_work(&info)?;
     let password = password.ok_or(X509Error::Encrypted)?;
     // A wrong password passes the padding check once in 256 times; then what comes out is no DER.
     let document = info.decrypt(password).map_err(|error| match error {
-        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => {
-            old_encryption("a cipher or hash")
-        }
+        pkcs8::Error::EncryptedPrivateKey(pkcs8::pkcs5::Error::UnsupportedAlgorithm { .. }) => scheme::unknown(),
         _ => X509Error::WrongPassword,
     })?;
     read_pkcs8(document.as_bytes())
 }
 
-fn check_scheme(der: &[u8]) -> Result<(), X509Error> {
-    let scheme = |der| {
-        let mut fields = Reader::only(der, tag::SEQUENCE)?;
-        let mut scheme = fields.enter(tag::SEQUENCE)?;
-        fields.expect(tag::OCTET_STRING)?;
-        fields.end()?;
-        scheme.oid()
-    };
-    match &*scheme(der).map_err(|fault| damaged("the encrypted private key", fault))? {
-        PBES2 => Ok(()),
-        _ => Err(old_encryption("PBES1, an old scheme")),
-    }
-}
-
-fn old_encryption(what: &str) -> X509Error {
-    X509Error::Unsupported(format!("the private key is encrypted with {what} that is not supported; {CONVERT}"))
-}
-
 fn check_work(info: &EncryptedPrivateKeyInfoRef<'_>) -> Result<(), X509Error> {
-    let kdf = info.encryption_algorithm.pbes2().map(|parameters| &parameters.kdf);
-    let sane = match kdf {
+    let sane = match info.encryption_algorithm.pbes2().map(|parameters| &parameters.kdf) {
         Some(pbes2::Kdf::Pbkdf2(parameters)) => parameters.iteration_count <= MOST_PBKDF2_ROUNDS,
-        Some(pbes2::Kdf::Scrypt(parameters)) => {
-            let block = 128 * u64::from(parameters.block_size);
-            parameters.cost_parameter.saturating_mul(block) <= MOST_SCRYPT_MEMORY && parameters.parallelization <= 16
-        }
+        Some(pbes2::Kdf::Scrypt(parameters)) => scrypt_memory(parameters) <= MOST_SCRYPT_MEMORY,
         _ => true,
     };
     if sane { Ok(()) } else { Err(malformed("the encrypted private key asks for an absurd amount of work")) }
+}
+
+/// What all its lanes together fill, which is also a measure of its time.
+fn scrypt_memory(parameters: &pbes2::ScryptParams) -> u64 {
+    let lane = 128 * u64::from(parameters.block_size);
+    parameters.cost_parameter.saturating_mul(lane).saturating_mul(parameters.parallelization.into())
+}
+
+/// The work of one try to open the key in a block, in rounds of PBKDF2.
+pub(super) fn work(block: &PemBlock) -> u64 {
+    let info = EncryptedPrivateKeyInfoRef::try_from(&**block.der).ok();
+    match info.as_ref().and_then(|info| info.encryption_algorithm.pbes2()).map(|parameters| &parameters.kdf) {
+        Some(pbes2::Kdf::Pbkdf2(parameters)) => parameters.iteration_count.into(),
+        Some(pbes2::Kdf::Scrypt(parameters)) => scrypt_memory(parameters) / SCRYPT_BYTES_OF_A_ROUND,
+        _ => 1,
+    }
 }
 
 pub(super) fn write_encrypted_pem(pkcs8: &[u8], password: &[u8]) -> Result<Zeroizing<String>, X509Error> {

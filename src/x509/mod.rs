@@ -44,7 +44,9 @@ pub use cidr::Cidr;
 pub use constraints::{NameConstraints, Subtree};
 pub use crl::{Crl, CrlTemplate, RevocationReason, RevokedCertificate};
 pub use csr::{Csr, CsrTemplate};
+pub(crate) use encode::framed;
 pub use extension::{BasicConstraints, Extension, oid};
+pub(crate) use key::pkcs8_of_ecdsa;
 pub use key::{KeyType, PrivateKey};
 pub use key_protection::KeyProtection;
 pub use key_usage::{ExtendedKeyUsage, KeyUsage};
@@ -76,12 +78,50 @@ pub enum X509Error {
     /// The password does not open the private key.
     #[error("the password does not open the private key")]
     WrongPassword,
+    /// The private key is encrypted in a way that is not supported here; OpenSSL converts it.
+    #[error("the private key is encrypted with {with}, which is not supported; convert it: {}", openssl_command("FILE", *.legacy))]
+    OldEncryption {
+        /// In what way.
+        with: String,
+        /// OpenSSL 3 has it in its legacy provider alone.
+        legacy: bool,
+    },
     /// The algorithm is known but not supported here.
     #[error("{0}")]
     Unsupported(String),
     /// The crypto library failed.
     #[error("{0}")]
     Crypto(String),
+}
+
+impl X509Error {
+    /// What to type so that the private key in `file` can be read, where OpenSSL can do something about it.
+    pub fn conversion(&self, file: &str) -> Option<String> {
+        match self {
+            Self::OldEncryption { legacy, .. } => Some(openssl_command(&crate::ui::shell(file), *legacy)),
+            _ => None,
+        }
+    }
+}
+
+/// What is said about a file with a private key that cannot be read: with the command that converts just this file, where
+/// there is one.
+pub(crate) fn unreadable_key(error: X509Error, file: &std::path::Path) -> crate::error::Error {
+    let reading = format!("reading {}", crate::ui::path(file));
+    match (error.conversion(&file.to_string_lossy()), error) {
+        (Some(command), X509Error::OldEncryption { with, .. }) => {
+            let why = format!("the private key is encrypted with {with}, which is not supported");
+            crate::error::Error::failed(format!("{reading}: {why}")).hint(command)
+        }
+        (_, error) => crate::error::Error::from(error).context(reading),
+    }
+}
+
+/// `pkcs8 -topk8` reads every form of a private key and writes the one that OpenSSL encrypts by default.
+fn openssl_command(file: &str, legacy: bool) -> String {
+    let provider = if legacy { " -provider legacy -provider default" } else { "" };
+    let new = if file == "FILE" { "NEW" } else { "new_key.pem" };
+    format!("openssl pkcs8 -topk8{provider} -in {file} -out {new}")
 }
 
 impl From<X509Error> for crate::error::Error {

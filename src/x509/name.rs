@@ -73,6 +73,21 @@ impl DistinguishedName {
         Self { der, attributes }
     }
 
+    /// The same without common names.
+    #[must_use]
+    pub fn without_common_name(&self) -> Self {
+        let mut rdns: Vec<Vec<Attribute>> = Vec::new();
+        for attribute in &self.attributes {
+            match rdns.last_mut().filter(|_| attribute.joined) {
+                Some(rdn) => rdn.push(attribute.clone()),
+                None => rdns.push(vec![attribute.clone()]),
+            }
+        }
+        rdns.iter_mut().for_each(|rdn| rdn.retain(|attribute| attribute.oid != attribute::COMMON_NAME));
+        rdns.retain(|rdn| !rdn.is_empty());
+        Self::build(rdns)
+    }
+
     fn build(rdns: Vec<Vec<Attribute>>) -> Self {
         let mut content = Vec::new();
         let mut attributes = Vec::new();

@@ -63,6 +63,11 @@ impl Label {
     pub fn is_private_key(&self) -> bool {
         self.as_str().ends_with("PRIVATE KEY")
     }
+
+    /// A private key in a container that is read here.
+    pub(crate) fn is_known_private_key(&self) -> bool {
+        matches!(self, Self::PrivateKey | Self::EncryptedPrivateKey | Self::EcPrivateKey | Self::RsaPrivateKey)
+    }
 }
 
 impl fmt::Display for Label {
@@ -78,9 +83,18 @@ pub struct PemBlock {
     pub label: Label,
     /// What it holds; erased when dropped, since it may be a key.
     pub der: Zeroizing<Vec<u8>>,
-    /// It has the header `Proc-Type: 4,ENCRYPTED`: OpenSSL's traditional encryption, keyed with MD5, which is not read
-    /// here. `der` is then ciphertext.
+    /// It has the header `Proc-Type: 4,ENCRYPTED`: OpenSSL's traditional encryption, keyed with MD5. `der` is then
+    /// ciphertext.
     pub traditional_encryption: bool,
+    /// What its header `DEK-Info` says: the cipher and its initialization vector.
+    pub(super) dek_info: Option<String>,
+}
+
+impl PemBlock {
+    /// A block that holds `der`, as it is in a file of its own.
+    pub fn plain(label: Label, der: &[u8]) -> Self {
+        Self { label, der: Zeroizing::new(der.to_vec()), traditional_encryption: false, dek_info: None }
+    }
 }
 
 impl fmt::Debug for PemBlock {
@@ -175,7 +189,7 @@ fn read_block(label: &[u8], begin: usize, lines: &mut Lines<'_>) -> Result<PemBl
         .filter(|name| name.len() <= 64 && name.bytes().all(|b| b == b' ' || b.is_ascii_graphic()))
         .ok_or_else(|| malformed(format!("line {begin}: the BEGIN line has no readable label")))?;
     let mut base64 = Base64::with_capacity(lines.rest.len());
-    let mut traditional_encryption = false;
+    let (mut traditional_encryption, mut dek_info) = (false, None);
     let (mut headers_allowed, mut in_headers) = (true, false);
     while let Some((number, line)) = lines.next() {
         if let Some(end) = boundary(line, b"-----END ") {
@@ -189,7 +203,7 @@ fn read_block(label: &[u8], begin: usize, lines: &mut Lines<'_>) -> Result<PemBl
             let der = base64
                 .finish()
                 .map_err(|why| malformed(format!("line {number}: the {name} block of line {begin} {why}")))?;
-            return Ok(PemBlock { label: Label::from_text(name), der, traditional_encryption });
+            return Ok(PemBlock { label: Label::from_text(name), der, traditional_encryption, dek_info });
         }
         if boundary(line, b"-----BEGIN ").is_some() {
             break;
@@ -197,6 +211,9 @@ fn read_block(label: &[u8], begin: usize, lines: &mut Lines<'_>) -> Result<PemBl
         if headers_allowed && (line.contains(&b':') || (in_headers && !line.is_empty())) {
             in_headers = true;
             traditional_encryption |= line.starts_with(b"Proc-Type:") && line.ends_with(b"ENCRYPTED");
+            if let Some(value) = line.strip_prefix(b"DEK-Info:") {
+                dek_info = Some(String::from_utf8_lossy(value.trim_ascii()).into_owned());
+            }
             continue;
         }
         headers_allowed = false;

@@ -81,7 +81,7 @@ impl PublicKey {
     }
 
     /// A key that the crypto library made: `public` is the point, the 32 bytes, or the RSAPublicKey.
-    pub(super) fn of_key_type(key_type: KeyType, public: &[u8]) -> Self {
+    pub(crate) fn of_key_type(key_type: KeyType, public: &[u8]) -> Self {
         let (algorithm, bits) = match key_type {
             KeyType::EcdsaP256 => (PublicKeyAlgorithm::Ecdsa("P-256"), 256),
             KeyType::EcdsaP384 => (PublicKeyAlgorithm::Ecdsa("P-384"), 384),

@@ -10,8 +10,9 @@ use certgen::keystore::{Entry, KeystoreError, Pkcs12Form, Salts, Store, certific
 use certgen::x509::{Certificate, PrivateKey, fill_random};
 use time::OffsetDateTime;
 
-use crate::support::judge::{Verdict, judge};
-use crate::support::{World, cache};
+use crate::support::judge::{Verdict, certtool, judge};
+use crate::support::key_store::{pair, root};
+use crate::support::{World, cache, python};
 
 const MODERN: Pkcs12Form = Pkcs12Form::Modern { iterations: 10_000 };
 const LEGACY: Pkcs12Form = Pkcs12Form::Legacy { iterations: 2048 };
@@ -26,20 +27,6 @@ fn world() -> World {
         world.certgen(["issue", "client", kind, "--key-type", kind]).run().success();
     }
     world
-}
-
-fn root(world: &World) -> Certificate {
-    let pem = fs::read(world.pki("ca/root/ca_certificate.pem")).expect("it was made");
-    Certificate::from_pem(&pem).expect("a certificate")
-}
-
-/// Leaf, intermediate and root, with the key.
-fn pair(world: &World, name: &str, alias: Option<&str>) -> Entry {
-    let file = |file: &str| fs::read(world.pki(format!("client/{name}/{file}"))).expect("it was made");
-    let mut chain = Certificate::all_from_pem(&file("client_certificate.pem")).expect("certificates");
-    chain.push(root(world));
-    let key = PrivateKey::from_pem(&file("client_key.pem"), None).expect("a key");
-    Entry::Pair { alias: alias.map(str::to_owned), key: key.pkcs8_der().to_vec().into(), chain }
 }
 
 fn trusted(certificate: Certificate, alias: &str) -> Entry {
@@ -335,5 +322,132 @@ fn what_openssl_writes_is_read() {
             let refused = read(&bytes, "another").expect_err("the password is another");
             assert_eq!(refused, KeystoreError::WrongPassword, "{options:?}");
         }
+    }
+}
+
+/// What Debian 13's openssl alone writes: a checksum of PBMAC1 (RFC 9579).
+#[test]
+#[ignore = "needs Debian 13"]
+fn what_openssl_of_debian_13_writes_is_read() {
+    let world = world();
+    let trixie = cache::need("trixie");
+    let inside = trixie.join("tmp").join(format!("certgen-pbmac1-{}", std::process::id()));
+    fs::create_dir(&inside).expect("Debian 13 has a /tmp");
+    let told_inside = Path::new("/").join(inside.strip_prefix(&trixie).expect("it is inside"));
+    let file = |name: &str| told_inside.join(name).display().to_string();
+    for name in ["client_certificate.pem", "client_key.pem", "ca_certificate.pem"] {
+        fs::copy(world.pki(format!("client/ed25519/{name}")), inside.join(name)).expect("it was made");
+    }
+    for options in
+        [&[][..], &["-pbmac1_pbkdf2"], &["-pbmac1_pbkdf2", "-pbmac1_pbkdf2_md", "sha512", "-macalg", "sha384"]]
+    {
+        let mut command = Command::new("chroot");
+        command.arg(&trixie).args(["openssl", "pkcs12", "-export", "-name", "worker", "-passout", "pass:changeit"]);
+        command.args(["-in", &file("client_certificate.pem"), "-inkey", &file("client_key.pem")]);
+        command.args(["-certfile", &file("ca_certificate.pem"), "-out", &file("theirs")]).args(options);
+        judge(command, "openssl").accepted();
+        let bytes = fs::read(inside.join("theirs")).expect("openssl wrote it");
+        let store = read(&bytes, "changeit").unwrap_or_else(|e| panic!("{options:?}: {e}"));
+        assert_eq!(
+            told(&store),
+            told(&Store { entries: vec![pair(&world, "ed25519", Some("worker"))] }),
+            "{options:?}"
+        );
+        assert_eq!(read(&bytes, "another").map(drop), Err(KeystoreError::WrongPassword), "{options:?}");
+    }
+    fs::remove_dir_all(&inside).expect("it was made here");
+}
+
+#[test]
+#[ignore = "needs keytool"]
+fn what_keytool_writes_is_read() {
+    let world = world();
+    let source = Store { entries: vec![pair(&world, "rsa-2048", Some("worker")), trusted(root(&world), "wurzel ä")] };
+    let salts: &mut Salts<'_> = &mut fill_random;
+    let ours = write_pkcs12(&source, "changeit", MODERN, salts).expect("it can be written");
+    world.write("ours", ours);
+    for (name, kind, options) in [
+        ("modern", "PKCS12", &[][..]),
+        ("legacy", "PKCS12", &["-Dkeystore.pkcs12.legacy"]),
+        (
+            "unchecked",
+            "PKCS12",
+            &["-Dkeystore.pkcs12.macAlgorithm=NONE", "-Dkeystore.pkcs12.certProtectionAlgorithm=NONE"],
+        ),
+        ("java", "JKS", &[]),
+        ("jceks", "JCEKS", &[]),
+    ] {
+        let import =
+            ["-importkeystore", "-srckeystore", "ours", "-srcstorepass:env", "PASSWORD", "-destkeystore", name];
+        let to = ["-deststoretype", kind, "-deststorepass:env", "PASSWORD", "-noprompt"];
+        keytool(&world, "changeit", options, &[&import[..], &to].concat()).accepted();
+        let bytes = fs::read(world.path(name)).expect("keytool wrote it");
+        let found = certificates(&bytes, &["changeit"]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(found.len() == 4 && found.iter().all(|held| held.certificate.is_ok()), "{name}: {found:?}");
+        if name == "jceks" {
+            let refused = read(&bytes, "changeit").expect_err("its keys are not supported");
+            assert!(matches!(refused, KeystoreError::Unsupported(_)), "{refused}");
+            continue;
+        }
+        let store = read(&bytes, "changeit").unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (mut found, mut wanted) = (told(&store), told(&source));
+        found.sort();
+        wanted.sort();
+        assert_eq!(found, wanted, "{name}");
+        if name != "unchecked" {
+            assert_eq!(read(&bytes, "another").map(drop), Err(KeystoreError::WrongPassword), "{name}");
+        }
+    }
+    // A key with a password of its own, as keytool makes it.
+    let own = ["-keypasswd", "-keystore", "java", "-alias", "worker", "-storepass:env", "PASSWORD", "-new", "another"];
+    keytool(&world, "changeit", &[], &own).accepted();
+    let bytes = fs::read(world.path("java")).expect("keytool wrote it");
+    let wanted = KeystoreError::WrongKeyPassword("worker".to_owned());
+    assert_eq!(read(&bytes, "changeit").map(drop), Err(wanted));
+}
+
+#[test]
+#[ignore = "needs python3 with cryptography, and certtool"]
+fn what_python_and_gnutls_write_is_read() {
+    let world = world();
+    let client = |file: &str| world.pki(format!("client/ecdsa-p256/{file}")).display().to_string();
+    let files = [client("client_certificate.pem"), client("client_key.pem"), client("ca_certificate.pem")];
+    let wanted = told(&Store { entries: vec![pair(&world, "ecdsa-p256", Some("worker"))] });
+    let out = world.path("python").display().to_string();
+    let out = [out.clone()].into_iter().chain(files.clone());
+    let said = python("interop/keystores/write.py", out);
+    let names: Vec<&str> = said.accepted().lines().collect();
+    assert_eq!(names.len(), 4, "{}", said.text);
+    for name in names {
+        let bytes = fs::read(world.path(name)).expect("python wrote it");
+        let store = read(&bytes, "pässwörd").unwrap_or_else(|e| panic!("{name}: {e}"));
+        let trust = told(&Store { entries: vec![trusted(root(&world), "wurzel")] });
+        assert_eq!(told(&store), if name.ends_with("trust") { &trust[..] } else { &wanted[..] }, "{name}");
+    }
+    for (name, form) in [
+        ("gnutls.pem", &[][..]),
+        ("gnutls", &["--outder"]),
+        ("gnutls-3des", &["--outder", "--pkcs-cipher=3des-pkcs12"]),
+    ] {
+        let out = world.path(name).display().to_string();
+        let mut arguments = vec!["--to-p12", "--p12-name=worker", "--password=changeit", "--outfile", &out];
+        arguments.extend([
+            "--load-certificate",
+            &files[0],
+            "--load-privkey",
+            &files[1],
+            "--load-ca-certificate",
+            &files[2],
+        ]);
+        certtool(arguments.iter().chain(form)).accepted();
+        // In PEM it is what `inspect` reads.
+        let said = world.certgen(["--json", "inspect", name]).run().success().json();
+        let items = said["items"].as_array().expect("items").clone();
+        assert_eq!(
+            (&items[0]["kind"], &items[0]["known_password"]),
+            (&"key_store".into(), &"changeit".into()),
+            "{name}"
+        );
+        assert!(items.iter().filter(|item| item["kind"] == "certificate").count() >= 2, "{name}: {said}");
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -241,9 +241,15 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port is free").port()
 }
 
+/// Waits without a knock, on which `openssl s_server` would spend what it was told.
 fn await_port(port: u16) {
-    let started = Instant::now();
-    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+    let (started, listens) = (Instant::now(), format!(":{port:04X} "));
+    let is_up = || {
+        let sockets = ["/proc/net/tcp", "/proc/net/tcp6"].map(|table| fs::read_to_string(table).unwrap_or_default());
+        // In state 0A: LISTEN.
+        sockets.concat().lines().any(|line| line.contains(&listens) && line.split_whitespace().nth(3) == Some("0A"))
+    };
+    while !is_up() {
         assert!(started.elapsed() < Duration::from_secs(10), "nothing listens on {port}");
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -282,7 +288,6 @@ fn s_server_and_s_client_talk_over_the_pair_and_so_do_ours() {
         };
         server.current_dir(&basic).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut server = Running(server.spawn().expect("it starts"));
-        // A knock is a handshake that fails, which both survive.
         await_port(port);
         let mut input = server.0.stdin.take().expect("a pipe");
         std::io::Write::write_all(&mut input, format!("{TOKEN}\n").as_bytes()).expect("it reads");

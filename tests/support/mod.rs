@@ -8,9 +8,12 @@ pub(crate) mod broker;
 pub(crate) mod cache;
 pub(crate) mod invariants;
 pub(crate) mod judge;
+pub(crate) mod key_store;
+pub(crate) mod readme;
 pub(crate) mod redact;
 pub(crate) mod temp;
 pub(crate) mod tls;
+pub(crate) mod trees;
 pub(crate) mod world;
 
 pub(crate) use self::judge::{openssl, python};

@@ -142,7 +142,7 @@ impl Bulk<'_> {
         mut tell: impl FnMut(Told, &mut Env) -> Result<()>,
     ) -> Result<usize> {
         for issuer in &self.issuers {
-            self.world.refuse_revoked_authority(issuer)?;
+            self.world.refuse_unfit_authority(issuer)?;
             vault.issuer(self.world, issuer.as_str(), env)?;
         }
         let opened = |name: &String| Some((name.clone(), vault.opened(name)?));

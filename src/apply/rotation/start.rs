@@ -67,7 +67,10 @@ impl Change<'_> {
 
     /// Successors are made by those who have the keys, and signed by whoever has the key above.
     fn refuse_keys_elsewhere(&self, authority: &str, members: &[String]) -> Result<()> {
-        let is_elsewhere = |name: &&str| self.world.authority_state(*name) == AuthorityState::Elsewhere;
+        // Nobody else has a PKI in which an authority that was taken over without its key could be rotated.
+        let is_elsewhere = |name: &&str| {
+            self.world.authority_state(*name) == AuthorityState::Elsewhere && !self.world.is_taken_over(name)
+        };
         let missing = |name: &str| Error::failed(format!("the key of authority {} is not here", ui::quote(name)));
         match members.iter().map(String::as_str).find(is_elsewhere) {
             Some(name) if name == authority => return Err(missing(name).hint("run this where the keys are")),
@@ -129,6 +132,14 @@ impl Change<'_> {
         let [present, successor] = [Generation::Present, Generation::Successor].map(|g| Ca::new(&authority.name, g));
         let key = self.world.authority_certificate(successor)?.public_key().clone();
         let subordinate = self.world.with_path_length(authority);
+        let why = match self.world.authority_state(present) {
+            AuthorityState::Elsewhere => Some("the key of the former authority is not here".to_owned()),
+            _ => self.world.why_unfit(&authority.name, self.world.authority_certificate(present)?),
+        };
+        if let Some(why) = why {
+            self.done.notes.push(format!("there is no cross certificate: {why}"));
+            return Ok(());
+        }
         let issuer = self.vault.issuer(self.world, present, self.env)?;
         let limits = Dates { not_before: None, not_after: Some(issuer.certificate().validity().not_after) };
         let above = issuer.certificate();

@@ -105,6 +105,10 @@ impl Packed<'_> {
             let directory = layout::entry_dir(management.role.as_str(), &management.name)?;
             self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
         }
+        if let Some(external) = &broker.management.external {
+            let directory = layout::entry_dir(layout::EXTERNAL, external)?;
+            self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
+        }
         self.configuration(broker, &below_root(&broker.config_dir)?)
     }
 

@@ -61,19 +61,25 @@ pub(super) fn restore(files: &[PathBuf], unlock: &Unlock, env: &mut Env) -> Resu
 
 /// Refuses a snapshot where there is a PKI already.
 pub(super) fn refuse(file: &Path, env: &Env) -> Result<()> {
-    let path = env.cwd.join(file);
-    if file == Path::new("-") || !path.is_file() {
+    if file == Path::new("-") || !is_one(file, env) {
         return Ok(());
     }
-    let mut beginning = Vec::new();
-    let read = store::open_stream(&path)?.take(64).read_to_end(&mut beginning);
-    if read.is_ok() && seal::is_sealed(&beginning) {
-        return Err(Error::failed(format!(
-            "{}: a snapshot is restored into an empty directory, and {} holds a PKI already",
-            shown(file),
-            ui::path(env.shown(&env.pki))
-        ))
-        .hint("restore it beside this one: certgen --pki DIR import FILE"));
+    Err(Error::failed(format!(
+        "{}: a snapshot is restored into an empty directory, and {} holds a PKI already",
+        shown(file),
+        ui::path(env.shown(&env.pki))
+    ))
+    .hint("restore it beside this one: certgen --pki DIR import FILE"))
+}
+
+/// Whether a file is sealed with age. Standard input, which can be read once, is taken for it.
+pub(super) fn is_one(file: &Path, env: &Env) -> bool {
+    if file == Path::new("-") {
+        return true;
     }
-    Ok(())
+    let path = env.cwd.join(file);
+    let mut beginning = Vec::new();
+    path.is_file()
+        && store::open_stream(&path).is_ok_and(|file| file.take(64).read_to_end(&mut beginning).is_ok())
+        && seal::is_sealed(&beginning)
 }

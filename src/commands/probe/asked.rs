@@ -15,7 +15,7 @@ use crate::profile::Role;
 use crate::store::{self, Store, layout};
 use crate::ui;
 use crate::verify::{PeerName, Verifier};
-use crate::x509::{Certificate, PrivateKey};
+use crate::x509::{Certificate, PrivateKey, unreadable_key};
 
 /// Everything that a question is made of.
 pub(super) struct Asked {
@@ -154,7 +154,7 @@ fn pair(chain: &Path, key: &Path, password: Option<&[u8]>) -> Result<Credentials
         return Err(Error::failed(format!("{} has no certificate", ui::path(chain))));
     }
     let read = PrivateKey::from_pem(&store::read_limited(key, store::INPUT_LIMIT)?, password)
-        .context(|| format!("reading {}", ui::path(key)))?;
+        .map_err(|error| unreadable_key(error, key))?;
     Credentials::new(certificates, &read).map_err(|e| e.context(format!("presenting {}", ui::path(chain))))
 }
 

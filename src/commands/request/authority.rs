@@ -142,7 +142,7 @@ pub(super) fn finish(answers: &[PathBuf], env: &mut Env) -> Result<Answer> {
     let chain = chain(&certificate, &pool, env)?;
     let is_new = !Store::open(&env.pki).exists();
     let (mut world, mut locked) = match is_new {
-        true => World::create(Manifest::parse(EMPTY, "certgen.toml")?, EMPTY.to_owned(), env)?,
+        true => World::create("request", Manifest::parse(EMPTY, "certgen.toml")?, EMPTY.to_owned(), env)?,
         false => World::lock("request", env)?,
     };
     let above = named(&chain, &name, &world)?;

@@ -1,9 +1,12 @@
 //! The targets that write: `gen`, `regen`, `gen-client`, `gen-server`, `alias-leaf-artifacts`, `clean`, `gen-crl`.
 
+use std::path::PathBuf;
+
 use time::Duration;
 
 use super::Run;
 use super::place::State;
+use crate::commands::shared;
 use crate::error::{Context, Error, Result};
 use crate::plan::BACKDATED;
 use crate::profile::Role;
@@ -41,7 +44,7 @@ impl Run<'_> {
             State::Absent => self.place.create(&results, &beside, self.modes)?,
             State::Tree if !self.force => {
                 self.refuse_moving_where_we_are()?;
-                let written = self.place.create(&results, &beside, self.modes)?;
+                let written = self.place.create(&results, &beside, self.modes).map_err(Self::if_mounted)?;
                 self.tell_moved();
                 written
             }
@@ -51,7 +54,7 @@ impl Run<'_> {
         if self.force {
             self.place.drop_previous()?;
         }
-        self.tell_written(&written)
+        self.tell_signed(&written)
     }
 
     /// Some pairs more, from the authorities that are there.
@@ -59,7 +62,7 @@ impl Run<'_> {
         let authorities = self.authorities()?;
         let files = self.pairs(&authorities, wanted)?;
         let written = self.place.put(&files, &[], self.modes, false)?;
-        self.tell_written(&written)
+        self.tell_signed(&written)
     }
 
     /// `gen-client` and `gen-server`
@@ -153,7 +156,7 @@ impl Run<'_> {
         }
         if state == State::Tree && !self.force {
             self.refuse_moving_where_we_are()?;
-            self.place.move_away()?;
+            self.place.move_away().map_err(Self::if_mounted)?;
             self.tell_moved();
             return Ok(());
         }
@@ -184,7 +187,21 @@ impl Run<'_> {
             files.push(File::public(pem, list.pem().into_bytes()));
         }
         let written = self.place.put(&files, &[], self.modes, false)?;
-        self.tell_written(&written)
+        self.tell_signed(&written)
+    }
+
+    /// The system says no more about it than that it is busy.
+    fn if_mounted(error: Error) -> Error {
+        if !error.message().contains("busy") {
+            return error;
+        }
+        error.hint("a directory that is mounted cannot be moved: --force drops the tree in it and makes the next there")
+    }
+
+    fn tell_signed(&mut self, written: &[PathBuf]) -> Result<()> {
+        self.tell_written(written)?;
+        shared::tell_clock(self.env);
+        Ok(())
     }
 
     fn refuse_moving_where_we_are(&self) -> Result<()> {

@@ -135,10 +135,11 @@ mod tests {
         let chain = vec![HIERARCHY.server.clone()];
         let good = store(chain, key(KeyType::EcdsaP256, 0), "");
         let mut bad = good.clone();
-        let middle = bad.len() / 2;
-        bad[middle] ^= 1;
+        // In the salt of its checksum.
+        let (middle, salt) = (bad.len() / 2, bad.len() - 6);
+        bad[salt] ^= 1;
         assert_eq!(codes(&[("a.p12", &bad)], &[]), ["key-store-damaged"]);
-        // What is cut short has no more the shape of a container, and is nothing that is looked at.
+        assert_eq!(codes(&[("a.p12", &good[..middle])], &[]), ["key-store-damaged"]);
         assert_eq!(codes(&[("a.jks", &[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2])], &[]), ["key-store-damaged"]);
     }
 

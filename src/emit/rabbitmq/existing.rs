@@ -33,6 +33,15 @@ impl Default for Tags {
 }
 
 impl ExistingUser {
+    /// Its tags.
+    pub fn tags(&self) -> Vec<String> {
+        let all = match &self.tags {
+            Tags::List(tags) => tags.clone(),
+            Tags::Text(tags) => tags.split(',').map(|tag| tag.trim().to_owned()).collect(),
+        };
+        all.into_iter().filter(|tag| !tag.is_empty()).collect()
+    }
+
     /// It has a password or a tag: whoever can log in under its name gets what those give.
     pub fn is_privileged(&self) -> bool {
         let tagged = match &self.tags {

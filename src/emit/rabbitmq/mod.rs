@@ -73,6 +73,22 @@ pub fn emit(facts: &BrokerFacts) -> Result<Vec<OutputFile>> {
     Ok(files)
 }
 
+/// What a broker needs that no manifest describes, because its certificates are made for tests. `remake` says how they are
+/// made again.
+pub fn for_tests(facts: &BrokerFacts, remake: &str) -> Result<Vec<OutputFile>> {
+    let head = |file: &str| {
+        vec![
+            format!("{file}: a broker for tests."),
+            format!("Written by certgen for {}.\nTo change it make the fixtures again: {remake}", versions(facts)),
+        ]
+    };
+    Ok(vec![
+        OutputFile::open("rabbitmq.conf", listeners::conf(facts, &head("rabbitmq.conf"))?.text()),
+        OutputFile::open("enabled_plugins", plugins::write(&head("enabled_plugins"), &facts.all_plugins())?),
+        OutputFile::secret_if("definitions.json", true, Definitions::of_broker(facts)?.to_json()),
+    ])
+}
+
 /// rabbitmq.conf and enabled_plugins as another target wants them, in the place of those in `rabbitmq/`. `title` says what
 /// is special about them.
 pub(super) fn variant(facts: &BrokerFacts, target: &str, title: &str) -> Result<Vec<OutputFile>> {
@@ -134,10 +150,7 @@ fn header(facts: &BrokerFacts, title: &str) -> Vec<String> {
 
 /// The same for a file that another target writes.
 fn header_of(facts: &BrokerFacts, title: &str, target: &str) -> Vec<String> {
-    let versions = match facts.version {
-        None => "RabbitMQ 3.10 to 4.3 (Erlang/OTP 25 to 29)".into(),
-        Some(Version { major, minor }) => format!("RabbitMQ {major}.{minor}"),
-    };
+    let versions = versions(facts);
     let table = match &facts.name {
         None => "[broker]".into(),
         Some(name) => format!("[broker.{name}]"),
@@ -148,6 +161,14 @@ fn header_of(facts: &BrokerFacts, title: &str, target: &str) -> Vec<String> {
             "Written by certgen for {versions}.\nTo change it edit {table} in certgen.toml and run `certgen emit {target}`."
         ),
     ]
+}
+
+/// For whom the files are.
+fn versions(facts: &BrokerFacts) -> String {
+    match facts.version {
+        None => "RabbitMQ 3.10 to 4.3 (Erlang/OTP 25 to 29)".into(),
+        Some(Version { major, minor }) => format!("RabbitMQ {major}.{minor}"),
+    }
 }
 
 #[cfg(test)]

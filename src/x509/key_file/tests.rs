@@ -143,10 +143,7 @@ fn what_is_not_supported_is_named() {
         ("genpkey -algorithm X25519 -out key.pem", "X25519"),
         ("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out key.pem", "PSS"),
         ("genrsa -out key.pem 1024", "1024 bits"),
-        (
-            "genrsa -traditional -aes256 -passout pass:secret -out key.pem 2048",
-            "openssl pkcs8 -topk8 -in FILE -out NEW",
-        ),
+        ("genrsa -traditional -aes256 -passout pass:secret -out key.pem 2048", "is encrypted"),
         ("genpkey -algorithm ED25519 -aes-256-cbc -pass pass:secret -out key.pem", "is encrypted"),
     ] {
         scratch.openssl(make);
@@ -154,15 +151,166 @@ fn what_is_not_supported_is_named() {
         assert!(message.contains(said), "{make}: {message}");
         assert!(!message.contains("damaged"), "{make}: {message}");
     }
-    scratch.write("plain.pem", key(KeyType::EcdsaP256, 0).to_pem().as_bytes());
-    for scheme in ["-v1 PBE-SHA1-3DES", "-v2 des3", "-v2 aes-256-cbc -v2prf hmacWithSHA1"] {
-        scratch.openssl(&format!("pkcs8 -topk8 -in plain.pem -passout pass:secret -out key.pem {scheme}"));
-        let message = PrivateKey::from_pem(&scratch.read("key.pem"), Some(b"secret")).unwrap_err().to_string();
-        assert!(message.contains("openssl pkcs8 -topk8 -in FILE -out NEW"), "{scheme}: {message}");
-        // The advice must work.
-        scratch.openssl("pkcs8 -topk8 -in key.pem -passin pass:secret -passout pass:secret -out new.pem");
-        PrivateKey::from_pem(&scratch.read("new.pem"), Some(b"secret")).unwrap();
+}
+
+/// What OpenSSL writes by default, did so for years, or writes when it is asked to.
+#[test]
+#[ignore = "needs openssl"]
+fn every_encryption_of_openssl_is_opened_or_its_conversion_is() {
+    let scratch = Scratch::new();
+    for key_type in [KeyType::EcdsaP256, KeyType::Ed25519, KeyType::Rsa2048] {
+        let key = key(key_type, 0);
+        scratch.write("plain.pem", key.to_pem().as_bytes());
+        let hashes = ["hmacWithSHA1", "hmacWithSHA224", "hmacWithSHA256", "hmacWithSHA384", "hmacWithSHA512"];
+        let ciphers = ["aes-128-cbc", "aes-192-cbc", "aes-256-cbc", "des3"];
+        let mut schemes: Vec<String> =
+            ciphers.iter().flat_map(|c| hashes.map(|hash| format!("-v2 {c} -v2prf {hash}"))).collect();
+        schemes.extend(["", "-v2 des3", "-v2 aes256", "-iter 100000", "-scrypt"].map(str::to_owned));
+        for scheme in schemes {
+            scratch.openssl(&format!("pkcs8 -topk8 -in plain.pem -passout pass:secret -out key.pem {scheme}"));
+            let opened = PrivateKey::from_pem(&scratch.read("key.pem"), Some(b"secret"));
+            assert_eq!(opened.unwrap_or_else(|e| panic!("{scheme}: {e}")).pkcs8_der(), key.pkcs8_der(), "{scheme}");
+            let wrong = PrivateKey::from_pem(&scratch.read("key.pem"), Some(b"Secret")).unwrap_err();
+            assert_eq!(wrong, X509Error::WrongPassword, "{scheme}");
+        }
     }
+    scratch.write("plain.pem", key(KeyType::EcdsaP256, 0).to_pem().as_bytes());
+    for (scheme, with) in [
+        ("-v1 PBE-SHA1-3DES", "PBES1 (SHA-1, 3DES)"),
+        ("-v1 PBE-SHA1-2DES", "PBES1 (SHA-1, 3DES with two keys)"),
+        ("-v1 PBE-MD5-DES", "PBES1 (MD5, DES)"),
+        ("-v1 PBE-SHA1-DES", "PBES1 (SHA-1, DES)"),
+        ("-v1 PBE-SHA1-RC2-40", "PBES1 (SHA-1, RC2 of 40 bits)"),
+        ("-v1 PBE-SHA1-RC2-128", "PBES1 (SHA-1, RC2)"),
+        ("-v1 PBE-SHA1-RC4-128", "PBES1 (SHA-1, RC4)"),
+        ("-v2 rc2", "RC2"),
+        ("-v2 des", "DES"),
+        ("-v2 camellia256", "a cipher or hash that is not known here"),
+    ] {
+        let legacy = "-provider legacy -provider default";
+        scratch.openssl(&format!("pkcs8 -topk8 {legacy} -in plain.pem -passout pass:secret -out key.pem {scheme}"));
+        is_converted(&scratch, with);
+    }
+}
+
+/// The key in key.pem is refused, and the command that the error has for it makes one that is opened.
+fn is_converted(scratch: &Scratch, with: &str) {
+    let error = PrivateKey::from_pem(&scratch.read("key.pem"), Some(b"secret")).unwrap_err();
+    assert!(error.to_string().starts_with(&format!("the private key is encrypted with {with}")), "{error}");
+    let command = error.conversion("key.pem").unwrap();
+    scratch.openssl(&format!("{} -passin pass:secret -passout pass:secret", command.strip_prefix("openssl ").unwrap()));
+    PrivateKey::from_pem(&scratch.read("new_key.pem"), Some(b"secret")).unwrap();
+}
+
+#[test]
+#[ignore = "needs openssl"]
+fn the_traditional_form_is_opened() {
+    let scratch = Scratch::new();
+    for (make, convert) in [
+        ("ecparam -name prime256v1 -genkey -noout -out plain.pem", "ec"),
+        ("ecparam -name secp521r1 -genkey -noout -out plain.pem", "ec"),
+        ("genrsa -traditional -out plain.pem 2048", "rsa -traditional"),
+        ("genrsa -traditional -out plain.pem 3072", "rsa -traditional"),
+    ] {
+        scratch.openssl(make);
+        scratch.openssl("pkcs8 -topk8 -nocrypt -in plain.pem -outform DER -out pkcs8.der");
+        for cipher in ["aes128", "aes192", "aes256", "des3"] {
+            scratch.openssl(&format!("{convert} -in plain.pem -{cipher} -passout pass:secret -out key.pem"));
+            let text = scratch.read("key.pem");
+            assert!(String::from_utf8_lossy(&text).contains("Proc-Type: 4,ENCRYPTED"), "{make}");
+            let key = PrivateKey::from_pem(&text, Some(b"secret")).unwrap();
+            assert_eq!(key.pkcs8_der(), scratch.read("pkcs8.der"), "{make} {cipher}");
+            assert_eq!(PrivateKey::from_pem(&text, None).unwrap_err(), X509Error::Encrypted);
+            assert_eq!(PrivateKey::from_pem(&text, Some(b"")).unwrap_err(), X509Error::WrongPassword);
+        }
+        let legacy = "-provider legacy -provider default";
+        for (cipher, name) in [("des", "\"DES-CBC\""), ("camellia256", "\"CAMELLIA-256-CBC\"")] {
+            scratch.openssl(&format!("{convert} {legacy} -in plain.pem -{cipher} -passout pass:secret -out key.pem"));
+            is_converted(&scratch, &format!("{name} in OpenSSL's traditional form"));
+        }
+    }
+}
+
+/// Made by OpenSSL 3.0: `openssl ec -aes128 -passout pass:secret` and so on, of one key.
+const TRADITIONAL: [(&str, &str); 4] = [
+    (
+        "AES-128-CBC,FF09B4AE9EB0A72BF77DBB2A008E4912",
+        "bhTMXpDCAsRPjhUPctcMKOd8rYectZ8V+R7nVLz1td58G7Gkrs39+Hkok9/OUPfS\nwokNvUHSVDqUKONYm9Lh/pO+sZNbV4rJV65W7lQHJ8OelWtvWTT5D4c/Yjt/05rU\n1HEiIJq6ptnh7a2ekunriqVk7cGczNvUbEUuisdsn94=",
+    ),
+    (
+        "AES-192-CBC,720DF4736B54E35205C9D83077DBCF2C",
+        "r2i6OOBdijY0Y+mpKvDQE6R8rB2oQsAgXfMr3221YQ6TD5fVu1ZdUoLb0zlvdUWD\ng4C5qdLODQ+Bseu58CtpeUIqwb7iI2oR2hHEU2e1E37ulaij7o/Urni6wv9q+ZWa\nNiMIPb6qvztujPm9VstXIbtTchzNtz3fYgkcBC7W6SI=",
+    ),
+    (
+        "AES-256-CBC,5A7E6EC8CC85A94C64C48884771746C2",
+        "OJA7ZfCvH16V7dTZ2dSqtAZn4Ed13+LnvKuoa/fyKzQQndpSx0TaEPkW2H8E+JQ0\ni6MO+7TZgQMYP9aoDSVjwIm5J652YrtUn+xldlZtG6M5A6eBDyawQzBtXDxu9/sK\nBpkAizZNpckM/g4C62hCEza7d5EYovM6mjIHhlX9VZI=",
+    ),
+    (
+        "DES-EDE3-CBC,C17C25937054D147",
+        "GLePj62eo94spTMCcXk2nEl1Pjo1LikdV1BMDs7rxEQ/7V6D1ylCWZs5uXENqqkW\n1+WCLDpPfIyvZAl4cSUypvVd1KdDlaaDBHY4eWV6ONuwdDP0Z1TWr6x5htOTAvOb\n69IIx45Lp6W1RAfMdqToD4zxx717gTcTTWA5i1Ugez8=",
+    ),
+];
+
+fn traditional(dek_info: &str, text: &str) -> String {
+    const EC: &str = "EC PRIVATE KEY-----";
+    format!("-----BEGIN {EC}\nProc-Type: 4,ENCRYPTED\nDEK-Info: {dek_info}\n\n{text}\n-----END {EC}\n")
+}
+
+#[test]
+fn the_four_ciphers_of_the_traditional_form_give_one_key() {
+    const PUBLIC: &str = "fd1a14127133f39226d30737cc6ee6b4edfa83bb6096a71326e6dacf2e199d4a";
+    for (dek_info, text) in TRADITIONAL {
+        let pem = traditional(dek_info, text);
+        for pem in [
+            pem.clone(),
+            format!("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n{pem}"),
+        ] {
+            let key = PrivateKey::from_pem(pem.as_bytes(), Some(b"secret")).unwrap();
+            assert_eq!(key.public_key().sha256_hex(), PUBLIC, "{dek_info}");
+        }
+        assert_eq!(PrivateKey::from_pem(pem.as_bytes(), None).unwrap_err(), X509Error::Encrypted);
+        for number in 0..600 {
+            let wrong = PrivateKey::from_pem(pem.as_bytes(), Some(format!("{number}").as_bytes())).unwrap_err();
+            assert!(matches!(wrong, X509Error::WrongPassword | X509Error::Malformed(_)), "{number}: {wrong}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_header_of_the_traditional_form_is_told() {
+    let (_, text) = TRADITIONAL[0];
+    for (dek_info, said) in [
+        ("", "\"\" in OpenSSL's traditional form"),
+        ("AES-128-CBC", "DEK-Info of the encrypted private key is damaged"),
+        ("AES-128-CBC,00", "is damaged"),
+        ("AES-128-CBC,FF09B4AE9EB0A72BF77DBB2A008E491Z", "is damaged"),
+        ("AES-128-CBC,FF09B4AE9EB0A72BF77DBB2A008E49é", "is damaged"),
+        ("DES-EDE3-CBC,FF09B4AE9EB0A72BF77DBB2A008E4912", "is damaged"),
+        ("RC2-40-CBC,00", "-provider legacy"),
+        ("\u{1b}[31m,00", "\\u{1b}[31m"),
+    ] {
+        let message = message(traditional(dek_info, text));
+        assert!(message.contains(said), "{dek_info}: {message}");
+        assert!(!message.chars().any(char::is_control), "{message}");
+    }
+    let without = traditional("", text).replace("DEK-Info: \n", "");
+    assert!(message(without).contains("no header DEK-Info"));
+    // Not a whole number of blocks.
+    let short = traditional(TRADITIONAL[0].0, "bhTMXpDCAsRPjhUP");
+    assert_eq!(PrivateKey::from_pem(short.as_bytes(), Some(b"secret")).unwrap_err(), X509Error::WrongPassword);
+}
+
+#[test]
+fn a_path_in_a_command_is_typed_as_the_shell_wants_it() {
+    let error = X509Error::OldEncryption { with: "RC2".into(), legacy: true };
+    assert_eq!(
+        error.conversion("my key's.pem").unwrap(),
+        format!(
+            "openssl pkcs8 -topk8 -provider legacy -provider default -in {} -out new_key.pem",
+            crate::ui::shell("my key's.pem")
+        )
+    );
+    assert_eq!(X509Error::Encrypted.conversion("key.pem"), None);
 }
 
 /// S5: the password is what was given, byte for byte, both ways.

@@ -182,3 +182,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_without_its_common_name() {
+    for (whole, rest) in [
+        ("O=client,CN=x", "O=client"),
+        ("CN=x,O=a,C=DE", "O=a,C=DE"),
+        ("CN=x+O=a,C=DE", "O=a,C=DE"),
+        ("CN=a,CN=b", ""),
+        ("O=a", "O=a"),
+    ] {
+        let name = DistinguishedName::parse_rfc4514(whole).unwrap();
+        assert_eq!(name.without_common_name().to_string(), rest, "{whole}");
+    }
+}

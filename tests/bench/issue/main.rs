@@ -6,10 +6,12 @@
 //! turns and are shorter than the scheduler's slices, so that whatever else the machine does slows all, or a few rounds
 //! only. The ratios are those of the medians; `fastest` divides the fastest round of each: a quiet machine.
 //!
-//! `memory` prints the first rows alone; `raw` and `plain` are what [`baseline`] says, for `tests/bench/table`.
+//! `memory` prints the first rows alone, `fixtures` those of the catalogue of fixtures; `raw` and `plain` are what
+//! [`baseline`] says, for `tests/bench/table`.
 #![allow(clippy::print_stdout)]
 
 mod baseline;
+mod fixtures;
 mod raw;
 mod steps;
 
@@ -32,11 +34,12 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // `cargo test --benches` asks whether it runs, not how fast.
-    let quick = !matches!(arguments[..], ["--bench" | "memory", ..]);
+    let quick = !matches!(arguments[..], ["--bench" | "memory" | "fixtures", ..]);
     let rounds = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(800);
     let rounds = if quick { 1 } else { rounds };
     match arguments[..] {
         ["memory"] => in_memory(&[(KeyType::EcdsaP256, 25, rounds)]),
+        ["fixtures", ..] => fixtures::against_raw((rounds / 10).max(1)),
         ["raw" | "plain", ..] => baseline::run(&arguments),
         _ => {
             in_memory(&[
@@ -46,6 +49,8 @@ fn main() {
             ]);
             println!();
             steps::where_it_goes(if quick { 1 } else { 25 }, rounds);
+            println!();
+            fixtures::against_raw((rounds / 10).max(1));
             println!();
             start_up();
         }

@@ -11,6 +11,7 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
+use super::real::Question;
 use crate::support::{TempDir, openssl};
 
 /// The name that most cases are asked for.
@@ -59,9 +60,14 @@ impl Case {
         let mut list = String::new();
         for case in cases {
             case.write_files(&directory.join(case.name));
-            list += &format!("{}\t{}\t{}\n", case.name, case.purpose, case.host);
+            list += &case.question().line();
         }
         fs::write(directory.join("cases.tsv"), list).expect("a temporary directory is writable");
+    }
+
+    pub(super) fn question(&self) -> Question<'static> {
+        let has_untrusted = !self.untrusted.is_empty();
+        Question { name: self.name, purpose: self.purpose, host: self.host, about: "chain", has_untrusted }
     }
 
     fn write_files(&self, directory: &Path) {
@@ -429,7 +435,7 @@ fn by_openssl(ca: &Authority) -> Vec<Case> {
 }
 
 /// The pair of the one who judges clients.
-pub(super) fn judge(directory: &Path) {
+pub(in crate::interop) fn judge(directory: &Path) {
     let ca = Authority::new(|_| {});
     Case::new("judge", &ca, leaf("judge", &["judge.example.com"])).write_files(directory);
 }

@@ -1,8 +1,10 @@
-// Judges every case of a directory with crypto/x509, as crypto/tls calls it.
+// Judges every case of a directory with crypto/x509, as crypto/tls calls it. What a case is about may stand behind its
+// host: chain (which goes without saying), crl (which nobody looks at), key, pem, key-store.
 package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
@@ -26,7 +28,12 @@ func read(path string) ([]*x509.Certificate, error) {
 	return all, err
 }
 
-func judge(directory, purpose, host string) error {
+func judge(directory, purpose, host, about string) error {
+	if about == "key" || about == "pem" {
+		if _, err := tls.LoadX509KeyPair(filepath.Join(directory, "chain.pem"), filepath.Join(directory, "key.pem")); err != nil || about == "key" {
+			return err
+		}
+	}
 	chain, err := read(filepath.Join(directory, "chain.pem"))
 	if err != nil {
 		return err
@@ -36,7 +43,9 @@ func judge(directory, purpose, host string) error {
 		return err
 	}
 	options := x509.VerifyOptions{Roots: x509.NewCertPool(), Intermediates: x509.NewCertPool()}
-	options.Roots.AppendCertsFromPEM(anchors)
+	if !options.Roots.AppendCertsFromPEM(anchors) && about == "pem" {
+		return fmt.Errorf("AppendCertsFromPEM: false")
+	}
 	for _, certificate := range chain[1:] {
 		options.Intermediates.AddCert(certificate)
 	}
@@ -56,8 +65,10 @@ func main() {
 	}
 	lines := bufio.NewScanner(file)
 	for lines.Scan() {
-		part := strings.Split(lines.Text(), "\t")
-		if err := judge(filepath.Join(os.Args[1], part[0]), part[1], part[2]); err != nil {
+		part := append(strings.Split(lines.Text(), "\t"), "chain")
+		if part[3] == "key-store" {
+			fmt.Printf("%s\tNONE\n", part[0])
+		} else if err := judge(filepath.Join(os.Args[1], part[0]), part[1], part[2], part[3]); err != nil {
 			fmt.Printf("%s\tNO\t%s\n", part[0], strings.ReplaceAll(err.Error(), "\n", " "))
 		} else {
 			fmt.Printf("%s\tOK\n", part[0])

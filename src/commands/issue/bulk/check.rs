@@ -151,7 +151,7 @@ impl Check<'_> {
             }
         }
         if !self.found.issuers.contains(&entry.issuer) {
-            world.refuse_revoked_authority(&entry.issuer)?;
+            world.refuse_unfit_authority(&entry.issuer)?;
             self.found.issuers.insert(entry.issuer.clone());
         }
         if self.replace {

@@ -1,0 +1,253 @@
+//! Authorities that were found: under which names they come, and what is written for them.
+
+use crate::apply::change::NewDirectory;
+use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, spec};
+use crate::apply::{AuthorityState, Change};
+use crate::error::{Error, Result};
+use crate::issuer::LocalIssuer;
+use crate::manifest::Editor;
+use crate::plan;
+use crate::store::layout::{self, Ca, Generation};
+use crate::store::{Action, Location, OutputFile, equal_but_for_case, seal};
+use crate::takeover::{FoundAuthority, Left};
+use crate::ui;
+use crate::x509::PrivateKey;
+
+/// What becomes of an authority that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// It comes under this name.
+    New(String),
+    /// It is here under this name.
+    Known(String),
+    /// It cannot be taken.
+    Left,
+}
+
+impl Placed {
+    /// Its name here.
+    pub(super) fn name(&self) -> Option<&str> {
+        match self {
+            Self::New(name) | Self::Known(name) => Some(name),
+            Self::Left => None,
+        }
+    }
+}
+
+impl Change<'_> {
+    /// Decides what becomes of each authority; issuers come before those that they signed.
+    pub(super) fn place_authorities(
+        &self,
+        found: &[FoundAuthority],
+        taking: &Taking<'_>,
+        took: &mut TookOver,
+    ) -> Result<Vec<Placed>> {
+        let known: Vec<Option<String>> = found.iter().map(|authority| self.known_as(authority)).collect();
+        let named = self.named_by_user(found, &known, taking)?;
+        let mut placed: Vec<Placed> = Vec::new();
+        for (at, authority) in found.iter().enumerate() {
+            if let Some(name) = &known[at] {
+                placed.push(Placed::Known(name.clone()));
+                continue;
+            }
+            let is_chosen = named == Some(at);
+            let name = taking.authority.filter(|_| is_chosen).unwrap_or(&authority.name);
+            let why = self.why_left(authority, &placed);
+            placed.push(match why {
+                Some((why, hint)) => {
+                    let path = authority.paths.first().cloned().unwrap_or_default();
+                    took.left.push(Left { path, why, hint });
+                    Placed::Left
+                }
+                None => {
+                    self.refuse_name(name, &placed)?;
+                    Placed::New(name.to_owned())
+                }
+            });
+        }
+        Ok(placed)
+    }
+
+    /// The name under which this very certificate is here.
+    fn known_as(&self, found: &FoundAuthority) -> Option<String> {
+        let mut here = self.world.authorities();
+        here.find(|(_, certificate)| **certificate == found.certificate).map(|(ca, _)| ca.name.to_owned())
+    }
+
+    /// Which of those that are new gets the name of `--authority`: the only one, or the only root.
+    fn named_by_user(
+        &self,
+        found: &[FoundAuthority],
+        known: &[Option<String>],
+        taking: &Taking<'_>,
+    ) -> Result<Option<usize>> {
+        let Some(name) = taking.authority else { return Ok(None) };
+        let new: Vec<usize> = (0..found.len()).filter(|at| known[*at].is_none()).collect();
+        let roots: Vec<usize> = new.iter().copied().filter(|at| found[*at].certificate.is_self_issued()).collect();
+        match (new.as_slice(), roots.as_slice()) {
+            ([], _) => self.world.authority_certificate(name).map(|_| None),
+            ([only], _) | (_, [only]) => Ok(Some(*only)),
+            _ => {
+                let names: Vec<String> = new.iter().map(|at| ui::quote(&found[*at].name)).collect();
+                Err(Error::usage(format!("--authority names one authority, and there are {}", names.join(", ")))
+                    .hint("name the directory of one of them, or leave --authority out"))
+            }
+        }
+    }
+
+    /// Why an authority cannot stand here, and what to type.
+    fn why_left(&self, found: &FoundAuthority, placed: &[Placed]) -> Option<(String, Option<String>)> {
+        let certificate = &found.certificate;
+        if !certificate.is_ca() && !certificate.is_self_issued() {
+            return Some(("it signed certificates, and its own does not say that it may".to_owned(), None));
+        }
+        let issuer = ui::quote(&certificate.issuer().to_string());
+        match found.issuer {
+            Some(at) if placed.get(at).is_none_or(|above| *above == Placed::Left) => {
+                Some((format!("its issuer {issuer} was not taken"), None))
+            }
+            None if !certificate.is_self_issued() && self.world.issuer_of(certificate).is_none() => Some((
+                format!("its issuer {issuer} is not among the files"),
+                Some("name the file with that certificate too".to_owned()),
+            )),
+            _ => None,
+        }
+    }
+
+    /// Two authorities of one name would be one directory.
+    fn refuse_name(&self, name: &str, placed: &[Placed]) -> Result<()> {
+        let other = |e: Error| {
+            e.context("nothing was taken over").hint("give the one that comes another name with --authority NAME")
+        };
+        layout::ca_dir(name).map_err(other)?;
+        self.world.refuse_existing_authority(name).map_err(other)?;
+        let names = || placed.iter().filter_map(Placed::name);
+        if names().any(|taken| taken == name) || equal_but_for_case(name, names()).is_some() {
+            return Err(other(Error::failed(format!("two authorities would be called {}", ui::quote(name)))));
+        }
+        Ok(())
+    }
+
+    /// Adds those that are new to the manifest and to the world.
+    pub(super) fn enter_authorities(
+        &mut self,
+        found: &[FoundAuthority],
+        placed: &[Placed],
+        editor: &mut Editor,
+    ) -> Result<()> {
+        for (authority, place) in found.iter().zip(placed) {
+            let Placed::New(name) = place else { continue };
+            let issuer = self.issuer_name(authority, placed);
+            let above = issuer.as_deref().map(|name| self.world.authority_certificate(name)).transpose()?;
+            let issuer = issuer.as_deref().zip(above).map(|(name, certificate)| spec::Issuer { name, certificate });
+            let spec =
+                spec::authority(&self.world.manifest, name, &authority.certificate, issuer.as_ref(), self.env.now)?;
+            editor.put_authority(name, &spec)?;
+            self.world.save(self.world.parse(editor.text())?);
+            self.world.set_authority(Ca::from(name), Some(authority.certificate.clone()));
+        }
+        Ok(())
+    }
+
+    /// The authority here that signed one that was found; none of a root.
+    fn issuer_name(&self, found: &FoundAuthority, placed: &[Placed]) -> Option<String> {
+        match found.issuer {
+            Some(at) => placed.get(at).and_then(Placed::name).map(str::to_owned),
+            None if found.certificate.is_self_issued() => None,
+            None => self.world.issuer_of(&found.certificate).map(|ca| ca.name.to_owned()),
+        }
+    }
+
+    /// Stages files and events of authorities, and keeps the keys of this command for the lists.
+    pub(super) fn take_authorities(
+        &mut self,
+        found: &mut [FoundAuthority],
+        placed: &[Placed],
+        taking: &Taking<'_>,
+        took: &mut TookOver,
+    ) -> Result<()> {
+        for (authority, place) in found.iter_mut().zip(placed) {
+            let Some(name) = place.name() else { continue };
+            let issuer = self.issuer_name(authority, placed).unwrap_or_else(|| name.to_owned());
+            let had = self.world.authority_state(name);
+            let brings_key = authority.key.is_some() && had == AuthorityState::Elsewhere;
+            let is_known = matches!(place, Placed::Known(_)) && !brings_key;
+            if !is_known {
+                self.put_authority(name, authority, place, taking)?;
+            }
+            if matches!(place, Placed::New(_)) {
+                self.record_authority(name, authority, &issuer)?;
+            }
+            if let (Some(to), true) = (taking.seal, brings_key) {
+                self.sealed(name, to)?;
+            }
+            let key = match (brings_key, taking.seal.is_some(), had) {
+                (true, false, _) | (false, _, AuthorityState::Here) => TakenKey::Here,
+                (true, true, _) | (false, _, AuthorityState::Sealed) => TakenKey::Sealed,
+                (false, _, AuthorityState::Elsewhere) => TakenKey::Elsewhere,
+            };
+            took.things.push(TakenThing {
+                role: layout::AUTHORITY,
+                name: name.to_owned(),
+                is_known,
+                certificate: authority.certificate.clone(),
+                issuer,
+                key,
+                replace: authority.replace_only.clone(),
+                notes: std::mem::take(&mut authority.notes),
+                paths: std::mem::take(&mut authority.paths),
+                directory: self.world.store.path(layout::ca_dir(name)?),
+            });
+            if let (Some(key), true) = (authority.key.take(), brings_key) {
+                self.keep_key(name, authority, key)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_authority(
+        &mut self,
+        name: &str,
+        authority: &FoundAuthority,
+        place: &Placed,
+        taking: &Taking<'_>,
+    ) -> Result<()> {
+        let mut files = Vec::new();
+        if matches!(place, Placed::New(_)) {
+            files.push(OutputFile::public(layout::CA_CERTIFICATE, authority.certificate.pem()));
+        }
+        if let Some(key) = &authority.key {
+            let pem = key.to_pem();
+            files.push(match taking.seal {
+                Some(to) => OutputFile::private("ca_key.pem.age", seal::seal(pem.as_bytes(), to)?),
+                None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
+            });
+        }
+        let path = layout::ca_dir(name)?;
+        if self.world.store.holds(&path) {
+            self.files.extend(files.into_iter().map(|file| OutputFile { path: path.join(&file.path), ..file }));
+        } else {
+            self.directories.push(NewDirectory { path, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
+        }
+        Ok(())
+    }
+
+    fn record_authority(&mut self, name: &str, authority: &FoundAuthority, issuer: &str) -> Result<()> {
+        let location = if authority.key.is_some() { Location::Pki } else { Location::Csr };
+        let wishes = plan::authority_wishes(&self.manifest_authority(name)?);
+        let (role, certificate) = (layout::AUTHORITY, &authority.certificate);
+        self.record(Action::Imported, role, name, certificate, issuer, location, true)?;
+        if let Some(event) = self.events.last_mut() {
+            event.settings = wishes;
+            event.note.clone_from(&authority.replace_only);
+        }
+        Ok(())
+    }
+
+    fn keep_key(&mut self, name: &str, authority: &FoundAuthority, key: PrivateKey) -> Result<()> {
+        let (chain, publication) = (self.world.chain_from(name)?, self.world.publication(name));
+        let issuer = LocalIssuer::new(name, authority.certificate.clone(), key, chain, publication)?;
+        self.vault.keep(Generation::Present, issuer);
+        Ok(())
+    }
+}

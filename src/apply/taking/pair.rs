@@ -1,0 +1,330 @@
+//! Certificates of servers, nodes and clients that were found, with or without their keys.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use crate::apply::change::owner;
+use crate::apply::taking::authority::Placed;
+use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, kept, spec};
+use crate::apply::{Change, NameRefusals, identity};
+use crate::error::{Context, Error, Result};
+use crate::issuer::Issued;
+use crate::manifest::{Editor, Entry, EntrySpec};
+use crate::plan::{self, Key, Pair};
+use crate::profile::Role;
+use crate::store::{Action, Location, layout};
+use crate::takeover::{FoundAuthority, FoundPair, Left};
+use crate::ui;
+use crate::x509::Certificate;
+
+/// How a refusal begins that keeps everything back.
+const NOTHING: &str = "nothing was taken over";
+
+/// What becomes of a pair that was found.
+pub(super) enum Wanted {
+    /// It gets an entry.
+    Entry(Box<WantedEntry>),
+    /// It is here already.
+    Known(String),
+    /// It was revoked: the inventory remembers it.
+    Revoked(String),
+    /// It cannot be taken.
+    Left,
+}
+
+/// A pair that gets an entry.
+pub(super) struct WantedEntry {
+    issuer: String,
+    spec: EntrySpec,
+    entry: Entry,
+}
+
+impl Change<'_> {
+    /// Decides what becomes of each pair.
+    pub(super) fn place_pairs(
+        &self,
+        found: &mut [FoundPair],
+        authorities: &[FoundAuthority],
+        placed: &[Placed],
+        taking: &Taking<'_>,
+        took: &mut TookOver,
+    ) -> Result<Vec<Wanted>> {
+        let mut refusals = NameRefusals::new(self.world);
+        let mut wanted = Vec::with_capacity(found.len());
+        for pair in found {
+            let issuer = match self.signer_of_pair(pair, placed, taking) {
+                Ok(issuer) => issuer,
+                Err((why, hint)) => {
+                    took.left.push(left(pair, why, hint));
+                    wanted.push(Wanted::Left);
+                    continue;
+                }
+            };
+            let is_revoked = self.world.inventory.is_revoked(&issuer, &pair.certificate.serial().to_string())
+                || pair.issuer.is_some_and(|at| authorities[at].revokes(&pair.certificate));
+            wanted.push(if self.is_here(pair)? {
+                Wanted::Known(issuer)
+            } else if is_revoked {
+                Wanted::Revoked(issuer)
+            } else if pair.certificate.validity().not_after <= self.env.now {
+                let end = ui::date(pair.certificate.validity().not_after);
+                let hint = format!("certgen issue {} {}", pair.role, ui::shell(&pair.name));
+                took.left.push(left(pair, format!("it expired on {end}"), Some(format!("for a new one: {hint}"))));
+                Wanted::Left
+            } else {
+                match self.wanted_entry(pair, issuer, taking, &mut refusals)? {
+                    Ok(entry) => Wanted::Entry(Box::new(entry)),
+                    Err((why, hint)) => {
+                        took.left.push(left(pair, why, hint));
+                        Wanted::Left
+                    }
+                }
+            });
+        }
+        Ok(wanted)
+    }
+
+    /// The authority here that signed a pair; otherwise why it is left, and what to type.
+    fn signer_of_pair(
+        &self,
+        pair: &FoundPair,
+        placed: &[Placed],
+        taking: &Taking<'_>,
+    ) -> Result<String, (String, Option<String>)> {
+        let issuer = ui::quote(&pair.certificate.issuer().to_string());
+        let external = format!(
+            "if somebody else renews it: certgen import --external {} --certificate FILE --key FILE",
+            ui::shell(&pair.name)
+        );
+        if pair.certificate.is_self_issued() {
+            return Err(("it signed itself: no authority can renew it".to_owned(), Some(external)));
+        }
+        let signer = match pair.issuer {
+            Some(at) => placed.get(at).and_then(Placed::name).map(str::to_owned),
+            None => self.world.issuer_of(&pair.certificate).map(|ca| ca.name.to_owned()),
+        };
+        let Some(signer) = signer else {
+            return Err((format!("the authority that signed it, {issuer}, was not taken"), Some(external)));
+        };
+        match taking.authority {
+            // Something else was asked for where nothing that comes could be called so.
+            Some(name) if name != signer && pair.issuer.is_none() => {
+                Err((format!("authority {} did not sign it, but {}", ui::quote(name), ui::quote(&signer)), None))
+            }
+            _ => Ok(signer),
+        }
+    }
+
+    /// This very certificate is here under the same name.
+    fn is_here(&self, pair: &FoundPair) -> Result<bool> {
+        let here = self.world.pair(pair.role, &pair.name);
+        let is_shown = here.is_ok_and(|here| here.is_some_and(|here| here.certificate == Ok(pair.certificate.clone())));
+        if is_shown || !self.world.knows(pair.role, &pair.name) {
+            return Ok(is_shown);
+        }
+        let reference = format!("{}/{}", pair.role, pair.name);
+        Err(Error::failed(format!(
+            "{NOTHING}: {} {} is here already, with another certificate",
+            pair.role,
+            ui::quote(&pair.name)
+        ))
+        .hint(format!("take the one here out with certgen remove {}", ui::shell(&reference)))
+        .hint("or import into a PKI of its own: certgen --pki DIR import"))
+    }
+
+    /// The entry of a pair; or why the manifest cannot hold it, and what to type.
+    fn wanted_entry(
+        &self,
+        pair: &FoundPair,
+        issuer: String,
+        taking: &Taking<'_>,
+        refusals: &mut NameRefusals<'_>,
+    ) -> Result<Result<WantedEntry, (String, Option<String>)>> {
+        let manifest = &self.world.manifest;
+        let certificate = self.world.authority_certificate(&issuer)?;
+        let above = spec::Issuer { name: &issuer, certificate };
+        let build = |existing: bool| {
+            spec::entry(manifest, pair.role, &pair.name, &pair.certificate, &above, existing, self.env.now)
+        };
+        let plain = layout::entry_dir(pair.role.as_str(), &pair.name).and_then(|_| build(false));
+        let is_client = pair.role == Role::Client;
+        let (spec, entry) = match plain {
+            Ok((spec, entry)) => match self.standing_of(&entry, taking, refusals) {
+                Ok(kept::Standing::Unknown) => (spec, entry),
+                Ok(kept::Standing::Known) => build(true)?,
+                Err(_) if is_client && taking.existing_user => build(true)?,
+                Err(e) => return Err(e.context(NOTHING)),
+            },
+            Err(e) => match build(true).ok().filter(|_| is_client) {
+                Some(existing) if taking.existing_user => existing,
+                // It is called like a user of the manifest's, and nothing else is wrong with it.
+                Some(_) => return Err(e.context(NOTHING)),
+                None => return Ok(Err((e.message().to_owned(), e.hints().first().cloned()))),
+            },
+        };
+        refusals.case_twin(&entry).map_err(|e| e.context(NOTHING))?;
+        Ok(Ok(WantedEntry { issuer, spec, entry }))
+    }
+
+    /// Whether a client is a user of a broker.
+    fn standing_of(
+        &self,
+        entry: &Entry,
+        taking: &Taking<'_>,
+        refusals: &mut NameRefusals<'_>,
+    ) -> Result<kept::Standing> {
+        refusals.privileged_user(entry)?;
+        taking.kept.map_or(Ok(kept::Standing::Unknown), |kept| kept.standing(entry))
+    }
+
+    /// Adds the entries to the manifest.
+    pub(super) fn enter_pairs(&self, wanted: &[Wanted], editor: &mut Editor) -> Result<()> {
+        let mut by_role: BTreeMap<Role, Vec<(&str, &EntrySpec)>> = BTreeMap::new();
+        for wanted in wanted.iter().filter_map(Wanted::entry) {
+            by_role.entry(wanted.entry.role).or_default().push((&wanted.entry.name, &wanted.spec));
+        }
+        for (role, entries) in by_role {
+            editor.put_entries(role, entries)?;
+        }
+        Ok(())
+    }
+
+    /// Names that are refused once the broker is in the manifest.
+    pub(super) fn refuse_taken_names(&self, wanted: &[Wanted]) -> Result<()> {
+        let mut refusals = NameRefusals::new(self.world);
+        for wanted in wanted.iter().filter_map(Wanted::entry) {
+            let entry = self.world.manifest.entry(wanted.entry.role, &wanted.entry.name);
+            entry.map_or(Ok(()), |entry| refusals.privileged_user(entry)).context(|| NOTHING)?;
+        }
+        Ok(())
+    }
+
+    /// Stages files and events of pairs.
+    pub(super) fn take_pairs(
+        &mut self,
+        found: &mut [FoundPair],
+        wanted: Vec<Wanted>,
+        took: &mut TookOver,
+    ) -> Result<()> {
+        let trust = self.trust()?;
+        for (pair, wanted) in found.iter_mut().zip(wanted) {
+            match wanted {
+                Wanted::Left => {}
+                Wanted::Known(issuer) => {
+                    let key = match self.world.pair(pair.role, &pair.name)?.map(|pair| pair.key) {
+                        Some(Key::Here | Key::Encrypted) => TakenKey::Here,
+                        _ => TakenKey::Elsewhere,
+                    };
+                    took.things.push(self.taken(pair, issuer, key, true)?);
+                }
+                Wanted::Revoked(issuer) => self.remember_revoked(pair, &issuer)?,
+                Wanted::Entry(wanted) => {
+                    let entry = self.world.manifest.entry(pair.role, &pair.name).cloned().unwrap_or(wanted.entry);
+                    pair.notes.extend(changes_at_renewal(&entry, pair, &wanted.issuer));
+                    self.put_pair(pair, &entry, &trust)?;
+                    self.remember_former(pair, &wanted.issuer)?;
+                    self.record_pair(pair, &entry, &wanted.issuer)?;
+                    let key = if pair.key.is_some() { TakenKey::Here } else { TakenKey::Elsewhere };
+                    took.things.push(self.taken(pair, wanted.issuer, key, false)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn put_pair(&mut self, pair: &FoundPair, entry: &Entry, trust: &crate::apply::Trust) -> Result<()> {
+        let password = self.world.password_of(entry)?;
+        let key = match (&pair.key, password) {
+            (None, _) => None,
+            (Some(key), None) => Some(Zeroizing::new(key.to_pem().as_bytes().to_vec())),
+            (Some(key), Some(password)) => {
+                Some(Zeroizing::new(key.to_encrypted_pem(password.as_bytes())?.as_bytes().to_vec()))
+            }
+        };
+        let mut chain = self.world.chain_from(&entry.issuer)?;
+        chain.pop();
+        let issued = Issued { certificate: pair.certificate.clone(), chain };
+        let files = identity::files(entry, &issued, key.as_ref(), &trust.files(entry.role, entry.cli));
+        let directory = layout::entry_dir(entry.role.as_str(), &entry.name)?;
+        self.put_identity(entry, &directory, files, owner(entry.owner.as_deref())?, None)
+    }
+
+    fn record_pair(&mut self, pair: &FoundPair, entry: &Entry, issuer: &str) -> Result<()> {
+        let location = if pair.key.is_some() { Location::Pki } else { Location::Csr };
+        let (role, name) = (pair.role.as_str(), &pair.name);
+        self.record(Action::Imported, role, name, &pair.certificate, issuer, location, entry.managed)?;
+        if let Some(event) = self.events.last_mut() {
+            event.settings = plan::wishes(entry);
+        }
+        Ok(())
+    }
+
+    /// Certificates that the same identity had before, or has beside this one: what revokes it revokes them too.
+    fn remember_former(&mut self, pair: &FoundPair, issuer: &str) -> Result<()> {
+        for (certificate, _) in &pair.former {
+            if self.world.issuer_of(certificate).is_some_and(|ca| ca.name == issuer) {
+                let (role, name) = (pair.role.as_str(), &pair.name);
+                self.record(Action::Imported, role, name, certificate, issuer, Location::Csr, true)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was revoked has no directory and no entry. The inventory knows whose it was, and that it is gone.
+    fn remember_revoked(&mut self, pair: &FoundPair, issuer: &str) -> Result<()> {
+        let serial = pair.certificate.serial().to_string();
+        let is_known = self.world.inventory.by_serial(&serial).iter().any(|(_, _, known)| known.issuer == issuer);
+        if is_known || self.world.knows(pair.role, &pair.name) {
+            return Ok(());
+        }
+        self.remember_former(pair, issuer)?;
+        let (role, name) = (pair.role.as_str(), &pair.name);
+        self.record(Action::Imported, role, name, &pair.certificate, issuer, Location::Csr, false)?;
+        let removed = self.event(Action::Removed, role, name)?;
+        self.events.push(removed);
+        Ok(())
+    }
+
+    fn taken(&self, pair: &mut FoundPair, issuer: String, key: TakenKey, is_known: bool) -> Result<TakenThing> {
+        Ok(TakenThing {
+            role: pair.role.as_str(),
+            name: pair.name.clone(),
+            is_known,
+            certificate: pair.certificate.clone(),
+            issuer,
+            key,
+            replace: pair.reissue.clone(),
+            notes: std::mem::take(&mut pair.notes),
+            paths: std::mem::take(&mut pair.paths),
+            directory: self.world.store.path(layout::entry_dir(pair.role.as_str(), &pair.name)?),
+        })
+    }
+}
+
+impl Wanted {
+    fn entry(&self) -> Option<&WantedEntry> {
+        if let Self::Entry(wanted) = self { Some(wanted) } else { None }
+    }
+}
+
+impl FoundAuthority {
+    /// Whether a certificate of its is among those that it revoked.
+    fn revokes(&self, certificate: &Certificate) -> bool {
+        self.revoked.iter().any(|revoked| revoked.serial == *certificate.serial())
+    }
+}
+
+/// What the next certificate will be like where that is not what this one is.
+fn changes_at_renewal(entry: &Entry, pair: &FoundPair, issuer: &str) -> Vec<String> {
+    let key = if pair.key.is_some() { Key::Here } else { Key::Elsewhere };
+    let found = Pair { certificate: Ok(pair.certificate.clone()), issuer: Some(issuer.to_owned()), key };
+    let reasons = plan::reasons(entry, Some(&found), false, pair.certificate.validity().not_before);
+    let about_form = reasons.iter().filter(|reason| reason.is_about_form());
+    about_form.map(|reason| format!("a renewal changes it: {reason}")).collect()
+}
+
+fn left(pair: &FoundPair, why: String, hint: Option<String>) -> Left {
+    let path = pair.paths.first().cloned().unwrap_or_default();
+    Left { path, why: format!("{} {}: {why}", pair.role, ui::quote(&pair.name)), hint }
+}
