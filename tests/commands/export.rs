@@ -348,6 +348,7 @@ fn names_that_mean_something_elsewhere_stay_names() {
 #[test]
 fn a_secret_is_the_one_that_emit_makes() {
     let world = World::initialised(["--profile", "kubernetes"]);
+    world.certgen(["issue", "client", "a_worker", "--vhost", "/", "--access", "all"]).run().success();
     let emitted = world.certgen(["emit", "kubernetes", "--with-keys", "--out", "-"]).run().success().stdout;
     let mut compared = 0;
     for role in ["node", "client"] {

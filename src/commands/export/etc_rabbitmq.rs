@@ -82,10 +82,13 @@ fn no_broker(subject: &Subject) -> Error {
     .hint("its directory as it stands: --layout directory")
 }
 
-/// What goes into the file: mode and content of each path, and of directories no content.
+/// Mode and content; a directory has no content.
+type Member = (u32, Option<Zeroizing<Vec<u8>>>);
+
+/// What goes into the file, by path.
 struct Packed<'w> {
     world: &'w World,
-    members: BTreeMap<String, (u32, Option<Zeroizing<Vec<u8>>>)>,
+    members: BTreeMap<String, Member>,
     left_out: Vec<String>,
 }
 
