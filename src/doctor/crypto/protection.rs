@@ -5,7 +5,7 @@ use super::{argument, at};
 use crate::diagnosis::CauseId;
 use crate::doctor::{Case, Exhibit, Finding, Severity, recognise};
 use crate::inspect::Thing;
-use crate::x509::KeyProtection;
+use crate::x509::{KeyProtection, PrivateKey, X509Error};
 
 /// Up to this many rounds a handshake took under a tenth of a second; the key is opened again at each.
 const MOST_ROUNDS: u64 = 10_000;
@@ -84,8 +84,9 @@ fn password(case: &Case, exhibit: &Exhibit, protection: &KeyProtection, is_open:
                 .effect("without the right password in its settings RabbitMQ resets every connection and logs nothing"),
         );
     }
-    if *protection == KeyProtection::Traditional {
-        let problem = "the key is encrypted in OpenSSL's own form, which certgen does not open";
+    let is_foreign = || matches!(PrivateKey::from_pem(&exhibit.bytes, None), Err(X509Error::OldEncryption { .. }));
+    if *protection == KeyProtection::Traditional && is_foreign() {
+        let problem = "the key is encrypted in OpenSSL's own form with a cipher that certgen does not open";
         return Some(
             Finding::new(Severity::Note, "key-not-opened", &exhibit.path, problem)
                 .effect("RabbitMQ reads it; whether the password is right was not looked at")
@@ -182,5 +183,18 @@ mod tests {
             let pem = String::from_utf8(scratch.read("e.pem")).unwrap();
             assert_eq!(codes(&pem, &["secret"]), [wanted], "{options}");
         }
+    }
+
+    #[test]
+    fn the_traditional_form_is_opened_like_any_other() {
+        let scratch = Scratch::new();
+        scratch.openssl("ecparam -name prime256v1 -genkey -noout -out k.pem");
+        scratch.openssl("ec -in k.pem -aes256 -passout pass:secret -out e.pem");
+        let pem = String::from_utf8(scratch.read("e.pem")).unwrap();
+        assert_eq!(codes(&pem, &["secret"]), []);
+        assert_eq!(codes(&pem, &["wrong"]), [(Severity::Error, "key-password-wrong")]);
+        scratch.openssl("ec -in k.pem -camellia256 -passout pass:secret -out e.pem");
+        let pem = String::from_utf8(scratch.read("e.pem")).unwrap();
+        assert_eq!(codes(&pem, &["secret"]), [(Severity::Note, "key-not-opened")]);
     }
 }
