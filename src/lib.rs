@@ -7,6 +7,8 @@
 //! [`emit`] write the configuration of the broker and of the systems around it, and hands everything to [`store`], which
 //! makes the whole change or none of it. An authority is replaced on the same path, in phases.
 //!
+//! [`keystore`] puts keys and certificates into the containers that Java, Windows and others want, and takes them out.
+//!
 //! Whether it works is asked elsewhere. [`verify`] and [`inspect`] look at certificates wherever they come from, [`doctor`]
 //! at files and how they fit together, [`probe`] at a server on the wire, [`explain`] at a text that somebody saw; what can
 //! be wrong, and how it shows, stands once in [`diagnosis`].
@@ -16,8 +18,8 @@
 //! a command.
 //!
 //! Who leans on whom: `commands` → `apply` → `plan`, `issuer`, `emit`, `store` → `manifest` → `profile` → `x509`. `plan`,
-//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore` and `x509` are pure: same input, same output. `store` alone writes
-//! files, `probe` alone uses the network; the clock is read once, in `env`.
+//! `lint`, `emit`, `inspect`, `verify`, `doctor`, `explain`, `keystore` and `x509` are pure: same input, same output. `store`
+//! alone writes files, `probe` alone uses the network; the clock is read once, in `env`.
 #![forbid(unsafe_code)]
 #![warn(missing_docs, unreachable_pub, clippy::print_stdout, clippy::print_stderr, clippy::dbg_macro)]
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::commands::Answer;
+use crate::commands::{Answer, shared};
 use crate::doctor::{self, Account, Finding, Severity, Target};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -23,6 +23,9 @@ use crate::{store, ui};
 /// Certificates, keys and revocation lists: which key belongs to which certificate, whether chains are complete and in
 /// order, dates, names, usages, weak or old forms, encryption that Erlang cannot open, and who may read what. Settings:
 /// what RabbitMQ does not know, what cancels what, and which files do not serve the purpose that a setting gives them.
+///
+/// Key stores (PKCS#12, JKS) are opened with the passwords given, with none, and with changeit and changeme; what is in
+/// them is judged too, and one that stays locked is told.
 ///
 /// Nothing is printed on standard output when nothing is wrong. The exit code is 3 with an error or a warning, 1 when
 /// something could not be read; notes alone leave it 0.
@@ -47,8 +50,8 @@ pub(crate) struct DoctorArgs {
     /// The release that the files are for: rabbitmq-4.3 or otp-27
     #[arg(long, value_name = "RELEASE")]
     target: Option<String>,
-    /// File with the password of an encrypted key; each is tried on every key
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    /// File with the password of an encrypted key or a key store (repeatable); each is tried on all of them
+    #[arg(long, visible_alias = "password-file", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     key_password_file: Vec<PathBuf>,
     /// Make the changes that are safe: each is shown as a diff first, and asked about on a terminal
     #[arg(long)]
@@ -115,12 +118,11 @@ impl Question {
             }
             paths.push(env.shown(&env.pki).to_path_buf());
         }
-        let passwords = args.key_password_file.iter().map(|file| store::read_passphrase(&env.cwd.join(file)));
         Ok(Self {
             paths,
             account: args.user.as_ref().map(account).transpose()?,
             target: args.target.as_deref().map(str::parse).transpose()?,
-            passwords: passwords.collect::<Result<_>>()?,
+            passwords: shared::passwords(&args.key_password_file, env)?,
         })
     }
 }

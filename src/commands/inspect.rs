@@ -13,8 +13,9 @@ use crate::ui;
 
 /// Tell what a file, an identity or a server is, in people's words
 ///
-/// Certificates, requests, revocation lists and keys, PEM or DER, recognised by their content and never by their names.
-/// Of a private key it tells everything but the key.
+/// Certificates, requests, revocation lists and keys, PEM or DER, and key stores (PKCS#12, JKS), recognised by their content
+/// and never by their names. Of a private key it tells everything but the key. On a key store no password, changeit and
+/// changeme are tried too.
 ///
 /// HOST:PORT is a TLS server: which chain it serves, and whose client certificates it asks for. Nothing is verified, no
 /// client certificate is given, and a broker that insists on one logs a refused handshake. A file or an identity of that
@@ -22,6 +23,7 @@ use crate::ui;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "EXAMPLES:\n  certgen inspect client/celery_worker\n  certgen inspect server.pem request.csr\n  \
+                        certgen inspect --password-file password keystore.p12\n  \
                         certgen inspect localhost:5671\n  \
                         openssl s_client -connect localhost:5671 -showcerts </dev/null | certgen inspect -"
 )]
@@ -29,8 +31,8 @@ pub(crate) struct InspectArgs {
     /// A file, - for standard input, an identity (NAME or ROLE/NAME), or a TLS server (HOST:PORT)
     #[arg(value_name = "THING", required = true, add = shared::complete_all_names())]
     things: Vec<String>,
-    /// File with the password of an encrypted key
-    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    /// File with the password of an encrypted key or a key store
+    #[arg(long, visible_alias = "password-file", value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     key_password_file: Option<std::path::PathBuf>,
 }
 
@@ -57,7 +59,11 @@ pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
                 .context(|| format!("reading {}", ui::quote(thing)))?,
             None => served_by(thing)?,
         };
-        items.extend(found.iter().map(|found| Item { thing, facts: Facts::of(found) }));
+        for found in &found {
+            let inside = if let inspect::Thing::KeyStore(store) = found { store.contents.as_slice() } else { &[] };
+            let all = std::iter::once(found).chain(inside);
+            items.extend(all.map(|found| Item { thing, facts: Facts::of(found) }));
+        }
     }
     if env.json {
         ui::items(env, &items)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use time::OffsetDateTime;
+use zeroize::Zeroizing;
 
 use crate::apply::{AuthorityState, Edited, World};
 use crate::emit::rabbitmq::ctl_words;
@@ -117,6 +118,11 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
     let alone = EntrySpec { issuer: None, validity, broker: None, ..spec.clone() };
     let fault = Error::from(fault);
     if Manifest::lone_entry(role, name, &alone).is_err() { fault.as_usage() } else { fault }
+}
+
+/// The passwords in files that an option names.
+pub(crate) fn passwords(files: &[PathBuf], env: &Env) -> Result<Vec<Zeroizing<String>>> {
+    files.iter().map(|file| store::read_passphrase(&env.cwd.join(file))).collect()
 }
 
 /// How an authority gets a successor.

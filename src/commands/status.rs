@@ -25,7 +25,8 @@ use crate::x509::Duration;
 /// below it and 30 days, a revocation list when a third of its 30 days is left. A key that others may read counts as
 /// damaged. Above 10,000 identities the inventory's word is taken unless --files asks for the files, and the table shows
 /// what somebody has to look at and counts the others; --json has them all. With --scan, certificates in any
-/// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON.
+/// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON. A key store that no password opens is locked: that is
+/// told, and --fail-within does not count it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
                         certgen status --prometheus certgen.prom\n  \
@@ -49,7 +50,7 @@ pub(crate) struct StatusArgs {
     /// Look at all certificates below DIR instead of at the PKI (repeatable)
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     scan: Vec<PathBuf>,
-    /// Password of PKCS#12 files that --scan finds (repeatable)
+    /// File with the password of key stores that --scan finds (repeatable); none, changeit and changeme are tried anyway
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "scan")]
     password_file: Vec<PathBuf>,
 }

@@ -10,6 +10,7 @@ use crate::apply::{Trust, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Context, Error, Result};
+use crate::inspect;
 use crate::profile::Role;
 use crate::store::{self, Store, layout};
 use crate::ui::{self, Table};
@@ -24,7 +25,7 @@ const LIST_LIMIT: u64 = 256 << 20;
 /// Check a certificate: chain, name, purpose, time, revocation
 ///
 /// The bundle is --bundle, else the one beside the file, else the PKI's; never the system's. Exit code 3 when the answer
-/// is no.
+/// is no. Files are PEM, DER, PKCS#12 or JKS; of a key store the chain of its first key is asked about.
 ///
 /// With --as the same chain, name, purpose and time are judged as other programs judge them, with their defaults, and the
 /// text that each would print is shown: openssl (3.0 and 3.5 at security level 2), python (3.13, strict), go, java (17),
@@ -47,6 +48,9 @@ pub(crate) struct VerifyArgs {
     /// Certificates that may stand between it and an anchor (repeatable)
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
     untrusted: Vec<PathBuf>,
+    /// File with the password of key stores (repeatable); none, changeit and changeme are tried anyway
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    password_file: Vec<PathBuf>,
     /// For whom it must be: a host name or address; for a client its user name; or dns:, ip:, uri:, email:, cn: in front
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -102,9 +106,11 @@ struct Case {
 
 pub(crate) fn run(args: &VerifyArgs, env: &mut Env) -> Result<Answer> {
     let judges = verifiers(&args.judges)?;
+    let passwords = shared::passwords(&args.password_file, env)?;
+    let passwords: Vec<&str> = passwords.iter().map(|password| password.as_str()).collect();
     let mut cases = Vec::new();
     for thing in &args.things {
-        let case = case(thing, args, env).context(|| format!("verifying {}", ui::quote(thing)))?;
+        let case = case(thing, args, &passwords, env).context(|| format!("verifying {}", ui::quote(thing)))?;
         if case.is_authority && !judges.is_empty() {
             let asked = format!("{} is an authority, which no peer shows as its own certificate", ui::quote(thing));
             return Err(Error::usage(asked).hint("leave out --as, or name a certificate that it issued"));
@@ -235,22 +241,22 @@ fn print(item: &Item<'_>, env: &mut Env) -> Result<()> {
     table.print(env)
 }
 
-fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+fn case(thing: &str, args: &VerifyArgs, passwords: &[&str], env: &mut Env) -> Result<Case> {
     let mut case = match shared::find_thing(thing, env)? {
         shared::Thing::Identity(role, name) => identity_case(role, &name, env)?,
         shared::Thing::Authority(name) => authority_case(&name, env)?,
-        shared::Thing::Stream(bytes) => bytes_case(&bytes, None, args, env)?,
-        shared::Thing::File(path) => file_case(&path, args, env)?,
+        shared::Thing::Stream(bytes) => bytes_case(&bytes, None, args, passwords, env)?,
+        shared::Thing::File(path) => file_case(&path, args, passwords, env)?,
     };
     if !args.bundle.is_empty() {
-        case.anchors = read_all(&args.bundle, env)?;
+        case.anchors = read_all(&args.bundle, passwords, env)?;
     }
     if case.anchors.is_empty() {
         return Err(
             Error::failed("there is no bundle to verify it with").hint("name the trust anchors with --bundle FILE")
         );
     }
-    case.untrusted.extend(read_all(&args.untrusted, env)?);
+    case.untrusted.extend(read_all(&args.untrusted, passwords, env)?);
     for path in &args.crl {
         let bytes = store::read_limited(&env.cwd.join(path), LIST_LIMIT)?;
         case.crls
@@ -269,7 +275,7 @@ fn case(thing: &str, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
 fn identity_case(role: Role, name: &str, env: &mut Env) -> Result<Case> {
     let world = World::read(env)?;
     let path = world.store.path(layout::certificate(role.as_str(), name)?);
-    let (leaf, untrusted) = split(&store::read_limited(&path, store::INPUT_LIMIT)?, &path)?;
+    let (leaf, untrusted) = split(&store::read_limited(&path, store::INPUT_LIMIT)?, &path, &[])?;
     let trust = Trust::of(&world)?;
     let anchors = match role {
         Role::Client if world.entry(role, name).is_some_and(|e| e.cli) => trust.peers,
@@ -324,13 +330,13 @@ fn own_name(role: Role, name: &str, leaf: &Certificate) -> Option<PeerName> {
     PeerName::parse(&chosen.to_string().replace("*.", "any."), None).ok()
 }
 
-fn file_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+fn file_case(path: &Path, args: &VerifyArgs, passwords: &[&str], env: &mut Env) -> Result<Case> {
     let bytes = store::read_limited(path, store::INPUT_LIMIT)?;
-    bytes_case(&bytes, Some(path), args, env)
+    bytes_case(&bytes, Some(path), args, passwords, env)
 }
 
-fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
-    let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")))?;
+fn bytes_case(bytes: &[u8], path: Option<&Path>, args: &VerifyArgs, passwords: &[&str], env: &mut Env) -> Result<Case> {
+    let (leaf, untrusted) = split(bytes, path.unwrap_or(Path::new("-")), passwords)?;
     let mut case = Case {
         leaf,
         is_authority: false,
@@ -370,26 +376,25 @@ fn ask_pki(world: &World, case: &mut Case, own_bundle: bool) -> Result<()> {
 }
 
 /// A file's first certificate is the one that is asked about; the others may help it.
-fn split(bytes: &[u8], path: &Path) -> Result<(Certificate, Vec<Certificate>)> {
-    let mut all = Certificate::all_from_bytes(bytes)
-        .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?;
-    if all.is_empty() {
-        return Err(Error::failed(format!("{} has no certificate", ui::path(path))));
-    }
+fn split(bytes: &[u8], path: &Path, passwords: &[&str]) -> Result<(Certificate, Vec<Certificate>)> {
+    let mut all = certificates(bytes, path, passwords)?;
     let leaf = all.remove(0);
     Ok((leaf, all))
 }
 
-fn read_all(paths: &[PathBuf], env: &Env) -> Result<Vec<Certificate>> {
+fn read_all(paths: &[PathBuf], passwords: &[&str], env: &Env) -> Result<Vec<Certificate>> {
     let mut all = Vec::new();
     for path in paths {
-        let bytes = store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?;
-        let read = Certificate::all_from_bytes(&bytes)
-            .map_err(|e| Error::from(e).context(format!("reading {}", ui::path(path))))?;
-        if read.is_empty() {
-            return Err(Error::failed(format!("{} has no certificate", ui::path(path))));
-        }
-        all.extend(read);
+        all.extend(certificates(&store::read_limited(&env.cwd.join(path), store::INPUT_LIMIT)?, path, passwords)?);
     }
     Ok(all)
+}
+
+/// Those of PEM, DER or a key store; at least one.
+fn certificates(bytes: &[u8], path: &Path, passwords: &[&str]) -> Result<Vec<Certificate>> {
+    let all = inspect::certificates(bytes, passwords).context(|| format!("reading {}", ui::path(path)))?;
+    match all.is_empty() {
+        true => Err(Error::failed(format!("{} has no certificate", ui::path(path)))),
+        false => Ok(all),
+    }
 }

@@ -166,6 +166,23 @@ impl Exhibit {
         }
     }
 
+    /// All that can be seen in it: the same, and what is in a key store. RabbitMQ and most clients do not look into those,
+    /// so who asks what a setting gives them asks for [`Self::things`].
+    pub fn contents(&self) -> impl Iterator<Item = &Thing> {
+        fn inside(thing: &Thing) -> &[Thing] {
+            if let Thing::KeyStore(store) = thing { &store.contents } else { &[] }
+        }
+        self.things().iter().flat_map(|thing| std::iter::once(thing).chain(inside(thing)))
+    }
+
+    /// The certificates of a file, those in a key store among them.
+    pub fn all_certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.contents().filter_map(|thing| match thing {
+            Thing::Certificate(certificate) => Some(&**certificate),
+            _ => None,
+        })
+    }
+
     /// Its certificates, in the order of the file.
     pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
         self.things().iter().filter_map(|thing| match thing {

@@ -4,11 +4,15 @@ use zeroize::Zeroizing;
 
 use super::Document;
 use super::syntax::{conf, environment, erlang, python, yaml};
-use crate::inspect::{self, Foreign, PrivateKeyFacts, Thing};
+use crate::inspect::{self, Foreign, KeyStore, PrivateKeyFacts, Thing};
+use crate::keystore;
 use crate::x509::KeyProtection;
 
 /// A key that asks for more work than this is not opened: there may be thousands.
 pub(super) const MOST_ROUNDS: u64 = 2_000_000;
+
+/// What a key store is called that cannot be read.
+pub(super) const KEY_STORE: &str = "key store";
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -16,6 +20,9 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 impl Document {
     /// What `bytes` are. Each of `passwords` is tried on a key that is encrypted.
     pub fn open(bytes: &[u8], passwords: &[Zeroizing<String>]) -> Self {
+        if keystore::Kind::recognise(bytes).is_some() {
+            return Self::key_store(bytes, passwords);
+        }
         let locked = Self::recognise(bytes, None);
         let takes_long = |protection: &KeyProtection| matches!(protection, KeyProtection::Pbkdf2 { rounds, .. } if *rounds > MOST_ROUNDS);
         if !locked.is_locked() || KeyProtection::of_file(bytes).iter().any(takes_long) {
@@ -27,6 +34,9 @@ impl Document {
 
     /// What `bytes` are. `password` opens encrypted keys.
     pub fn recognise(bytes: &[u8], password: Option<&[u8]>) -> Self {
+        if keystore::Kind::recognise(bytes).is_some() {
+            return Self::key_store(bytes, &[]);
+        }
         let is_binary = bytes.first() == Some(&0x30) || Foreign::recognise(bytes).is_some();
         if is_binary && let Ok(things) = inspect::read_with_password(bytes, password) {
             return Self::Crypto(things);
@@ -48,6 +58,15 @@ impl Document {
             .or_else(|| conf::File::recognise(text).map(Self::Conf))
             .or_else(|| yaml::File::recognise(text).map(Self::Yaml))
             .unwrap_or(Self::Other)
+    }
+
+    /// One that is damaged is still a key store, and says why.
+    fn key_store(bytes: &[u8], passwords: &[Zeroizing<String>]) -> Self {
+        let passwords: Vec<&str> = passwords.iter().map(|password| password.as_str()).collect();
+        Self::Crypto(vec![match KeyStore::open(bytes, &passwords) {
+            Ok(store) => Thing::KeyStore(Box::new(store)),
+            Err(error) => Thing::Unreadable { label: KEY_STORE.to_owned(), reason: error.to_string() },
+        }])
     }
 
     /// It holds a key that needs a password.

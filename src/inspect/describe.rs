@@ -2,7 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::{CertificateFacts, CrlFacts, Facts, PrivateKeyFacts, PublicKeyFacts, RequestFacts, ServerFacts};
+use super::{
+    CertificateFacts, CrlFacts, EntryFacts, Facts, KeyStoreFacts, PrivateKeyFacts, PublicKeyFacts, RequestFacts,
+    ServerFacts,
+};
 use crate::ui;
 
 /// So many names are listed in one line.
@@ -48,6 +51,7 @@ pub fn describe(facts: &Facts, now: OffsetDateTime) -> Description {
             description
         }
         Facts::Server(facts) => server(facts),
+        Facts::KeyStore(facts) => key_store(facts),
         Facts::Container { format } => Description::titled(*format),
         Facts::Unreadable { label, reason } => {
             let mut description = Description::titled(format!("{} that cannot be read", ui::plain(label)));
@@ -236,6 +240,41 @@ fn private_key(facts: &PrivateKeyFacts) -> Description {
         None => description.line("key", "not known without the password"),
     }
     description
+}
+
+fn key_store(facts: &KeyStoreFacts) -> Description {
+    let mut description = Description::titled(format!("{} key store", facts.format));
+    for entry in facts.entries.iter().take(NAMES_SHOWN) {
+        description.line("entry", self::entry(entry));
+    }
+    if let Some(more) = facts.entries.len().checked_sub(NAMES_SHOWN).filter(|more| *more > 0) {
+        description.line("entry", format!("and {more} more"));
+    }
+    if facts.locked {
+        let what = if facts.entries.is_empty() { "what is in it" } else { "its private keys" };
+        description.warn(format!("{what} cannot be seen without the password: give it with --key-password-file FILE"));
+    }
+    let holds_key = facts.entries.iter().any(|entry| entry.private_key);
+    if let Some(password) = facts.known_password.filter(|_| holds_key) {
+        description.warn(match password {
+            "" => "its private key has no password".to_owned(),
+            known => format!("its password is {}, which everybody tries", ui::quote(known)),
+        });
+    }
+    description
+}
+
+fn entry(entry: &EntryFacts) -> String {
+    let kind = match (entry.private_key, entry.certificates) {
+        (true, 1) => "private key with its certificate".to_owned(),
+        (true, 0) => "private key without certificate".to_owned(),
+        (true, count) => format!("private key with {count} certificates"),
+        (false, _) => "certificate that is trusted".to_owned(),
+    };
+    match &entry.alias {
+        Some(alias) => format!("{}: {kind}", ui::quote(alias)),
+        None => kind,
+    }
 }
 
 fn server(facts: &ServerFacts) -> Description {

@@ -1,6 +1,6 @@
 //! What is in these bytes? Decided by the bytes alone: names of files lie.
 
-use super::{Foreign, PrivateKeyFacts, PublicKeyFacts, Thing};
+use super::{Foreign, KeyStore, PrivateKeyFacts, PublicKeyFacts, Thing};
 use crate::error::{Error, Result};
 use crate::{
     ui,
@@ -33,6 +33,9 @@ pub fn read_with_password(bytes: &[u8], password: Option<&[u8]>) -> Result<Vec<T
     }
     if bytes.len() > LARGEST {
         return Err(Error::failed(format!("the input is larger than {} MiB", LARGEST >> 20)));
+    }
+    if let Some(store) = KeyStore::read(bytes, password)? {
+        return Ok(vec![Thing::KeyStore(Box::new(store))]);
     }
     if bytes.len() > LARGEST_BUT_CRL && bytes[0] != 0x30 && !begins_with_crl(bytes) {
         return Err(Error::failed("the input is larger than 1 MiB, and it is no revocation list"));
@@ -95,6 +98,12 @@ fn read_block(block: &PemBlock, in_front: &[PemBlock], password: Option<&[u8]>) 
         Label::Other(label) if label == "TRUSTED CERTIFICATE" => {
             Err(X509Error::Unsupported("it is OpenSSL's own trusted certificate; convert it with openssl x509".into()))
         }
+        // GnuTLS writes it so.
+        Label::Other(label) if label == "PKCS12" => match KeyStore::read(&block.der, password) {
+            Ok(Some(store)) => Ok(Thing::KeyStore(Box::new(store))),
+            Ok(None) => Err(X509Error::Malformed("it is no PKCS#12 container".into())),
+            Err(error) => Err(X509Error::Malformed(error.to_string())),
+        },
         label => match Foreign::of_label(label.as_str()) {
             Some(foreign) => Ok(Thing::Foreign(foreign)),
             None => Err(X509Error::Unsupported("this kind of PEM block is not known".into())),
@@ -207,14 +216,7 @@ impl Foreign {
         if bytes.starts_with(b"ssh-") || bytes.starts_with(b"ecdsa-sha2-") {
             return Some(Self::OpenSsh);
         }
-        match bytes {
-            [0xfe, 0xed, 0xfe, 0xed, ..] => return Some(Self::Jks),
-            [0xce, 0xce, 0xce, 0xce, ..] => return Some(Self::Jceks),
-            _ => {}
-        }
         match shape(bytes)?.as_slice() {
-            // PFX ::= SEQUENCE { version INTEGER, authSafe ContentInfo, macData OPTIONAL }
-            [0x02, 0x30] | [0x02, 0x30, 0x30] => Some(Self::Pkcs12),
             [0x06, 0xa0] => Some(Self::Pkcs7),
             _ => None,
         }
@@ -225,7 +227,6 @@ impl Foreign {
             "AGE ENCRYPTED FILE" => Some(Self::Age),
             "OPENSSH PRIVATE KEY" => Some(Self::OpenSsh),
             "PKCS7" | "CMS" => Some(Self::Pkcs7),
-            "PKCS12" => Some(Self::Pkcs12),
             _ => None,
         }
     }

@@ -23,6 +23,7 @@ pub enum Facts {
     PrivateKey(PrivateKeyFacts),
     PublicKey { public_key: PublicKeyFacts },
     Server(Box<ServerFacts>),
+    KeyStore(KeyStoreFacts),
     Container { format: &'static str },
     Unreadable { label: String, reason: String },
 }
@@ -123,6 +124,30 @@ pub struct PrivateKeyFacts {
     pub public_key: Option<PublicKeyFacts>,
 }
 
+/// A PKCS#12 container or a Java key store. What is in it are things of their own.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyStoreFacts {
+    /// `PKCS#12`, `JKS` or `JCEKS`.
+    pub format: &'static str,
+    /// No password that is known opens it. The certificates of a Java key store can be seen all the same.
+    pub locked: bool,
+    /// A password that everybody tries opened it: none at all, or `changeit`.
+    pub known_password: Option<&'static str>,
+    /// What is in it, as far as it can be seen.
+    pub entries: Vec<EntryFacts>,
+}
+
+/// One entry of a key store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntryFacts {
+    /// The alias, or friendly name.
+    pub alias: Option<String>,
+    /// It has a private key; else it is a certificate that is trusted.
+    pub private_key: bool,
+    /// How many certificates.
+    pub certificates: usize,
+}
+
 /// A TLS server. The certificates that it serves are things of their own.
 #[derive(Clone, Debug, Serialize)]
 pub struct ServerFacts {
@@ -172,6 +197,7 @@ impl Facts {
             Thing::PrivateKey(facts) => Self::PrivateKey(facts.clone()),
             Thing::PublicKey(key) => Self::PublicKey { public_key: PublicKeyFacts::of(key) },
             Thing::Server(sighting) => Self::Server(Box::new(ServerFacts::of(sighting))),
+            Thing::KeyStore(store) => Self::KeyStore(store.facts.clone()),
             Thing::Foreign(foreign) => Self::Container { format: Foreign::as_str(*foreign) },
             Thing::Unreadable { label, reason } => Self::Unreadable { label: label.clone(), reason: reason.clone() },
         }

@@ -7,6 +7,7 @@
 mod describe;
 mod detect;
 mod facts;
+mod key_store;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,10 +16,11 @@ pub use describe::{Description, describe};
 pub use detect::{LARGEST, read, read_with_password};
 pub(crate) use detect::{label_of_der, value};
 pub use facts::{
-    BasicConstraintsFacts, CertificateFacts, CrlFacts, Facts, NameConstraintsFacts, PrivateKeyFacts, PublicKeyFacts,
-    REVOKED_SHOWN, RequestFacts, RevokedFacts, ServerFacts,
+    BasicConstraintsFacts, CertificateFacts, CrlFacts, EntryFacts, Facts, KeyStoreFacts, NameConstraintsFacts,
+    PrivateKeyFacts, PublicKeyFacts, REVOKED_SHOWN, RequestFacts, RevokedFacts, ServerFacts,
 };
-pub use scan::{Found, scan};
+pub use key_store::{KeyStore, certificates};
+pub use scan::{Found, Unreadable, scan};
 
 use crate::probe::Sighting;
 use crate::x509::{Certificate, Crl, Csr, PublicKey};
@@ -39,6 +41,8 @@ pub enum Thing {
     PublicKey(PublicKey),
     /// A TLS server.
     Server(Box<Sighting>),
+    /// A PKCS#12 container or a Java key store, with what is in it.
+    KeyStore(Box<KeyStore>),
     /// A container of another kind, named and not opened.
     Foreign(Foreign),
     /// One block of several that cannot be read.
@@ -56,14 +60,8 @@ pub enum Thing {
 pub enum Foreign {
     /// An age file: for instance a sealed authority key.
     Age,
-    /// PKCS#12 (`.p12`, `.pfx`).
-    Pkcs12,
     /// PKCS#7 or CMS (`.p7b`).
     Pkcs7,
-    /// A Java key store of the old kind.
-    Jks,
-    /// A Java key store of the JCEKS kind.
-    Jceks,
     /// A key for SSH.
     OpenSsh,
 }
@@ -73,10 +71,7 @@ impl Foreign {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Age => "age file (encrypted; a sealed authority key is opened with certgen unseal)",
-            Self::Pkcs12 => "PKCS#12 container (reading what is in it comes with a later version)",
             Self::Pkcs7 => "PKCS#7 container (openssl pkcs7 -print_certs turns it into PEM)",
-            Self::Jks => "Java key store, JKS (reading what is in it comes with a later version)",
-            Self::Jceks => "Java key store, JCEKS (reading what is in it comes with a later version)",
             Self::OpenSsh => "OpenSSH key (not a TLS key; ssh-keygen -p -m PKCS8 converts one)",
         }
     }

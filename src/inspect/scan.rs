@@ -3,7 +3,7 @@
 //!
 //! Nothing here is an error: bytes without a certificate have none. What looks like one and cannot be read is told.
 
-use super::Foreign;
+use crate::keystore::{self, KeystoreError, Kind};
 use crate::x509::Certificate;
 
 /// More certificates than this in one file are no fixture but an attack.
@@ -12,19 +12,26 @@ const MOST: usize = 20_000;
 const DEEPEST: usize = 3;
 /// A base64 text with a certificate in it is longer.
 const SHORTEST_BASE64: usize = 300;
-/// The work that a password check may ask for; OpenSSL and Java write 2,048 to 600,000.
-const MOST_ITERATIONS: u64 = 2_000_000;
 
 /// One certificate, or what should have been one.
 #[derive(Debug, Clone)]
 pub struct Found {
     /// The certificate; else why it cannot be read.
-    pub certificate: Result<Box<Certificate>, String>,
+    pub certificate: Result<Box<Certificate>, Unreadable>,
     /// The container it is in: `PEM`, `DER`, `PKCS#12`, `JKS`.
     pub container: &'static str,
 }
 
-/// All certificates in `bytes`. `passwords` open PKCS#12; the empty one is tried by itself.
+/// Why there is no certificate to be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unreadable {
+    /// No password that was given opens the container, nor one that everybody tries.
+    Locked,
+    /// It is not what it says it is.
+    Damaged(String),
+}
+
+/// All certificates in `bytes`. `passwords` open PKCS#12; what everybody tries is tried too.
 pub fn scan(bytes: &[u8], passwords: &[&str]) -> Vec<Found> {
     let mut found = Vec::new();
     look(bytes, passwords, 0, &mut found);
@@ -33,10 +40,8 @@ pub fn scan(bytes: &[u8], passwords: &[&str]) -> Vec<Found> {
 }
 
 fn look(bytes: &[u8], passwords: &[&str], depth: usize, found: &mut Vec<Found>) {
-    match Foreign::recognise(bytes) {
-        Some(Foreign::Pkcs12) => return pkcs12(bytes, passwords, found),
-        Some(Foreign::Jks | Foreign::Jceks) => return java(bytes, found),
-        _ => {}
+    if let Some(kind) = Kind::recognise(bytes) {
+        return key_store(bytes, kind, passwords, found);
     }
     if bytes.first() == Some(&0x30) {
         if let Ok(certificate) = Certificate::from_der(bytes) {
@@ -70,7 +75,7 @@ fn pem(text: &str, found: &mut Vec<Found>) {
             };
             let Some(stop) = rest.find(end) else {
                 if is_meant(&plain(&rest.chars().take(1024).collect::<String>())) {
-                    let certificate = Err("its END line is missing".to_owned());
+                    let certificate = Err(Unreadable::Damaged("its END line is missing".to_owned()));
                     found.push(Found { certificate, container: "PEM" });
                 }
                 break;
@@ -86,6 +91,7 @@ fn pem(text: &str, found: &mut Vec<Found>) {
                 let exact = if begin.contains("TRUSTED") { first_element(&der) } else { &der };
                 Certificate::from_der(exact).map(Box::new).map_err(|e| e.to_string())
             });
+            let certificate = certificate.map_err(Unreadable::Damaged);
             found.push(Found { certificate, container: "PEM" });
         }
     }
@@ -156,102 +162,16 @@ fn decoded(characters: impl Iterator<Item = char>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn pkcs12(bytes: &[u8], passwords: &[&str], found: &mut Vec<Found>) {
-    let mut unreadable = |why: &str| found.push(Found { certificate: Err(why.to_owned()), container: "PKCS#12" });
-    if largest_count(bytes, 0) > MOST_ITERATIONS {
-        return unreadable("checking its password would take too long");
-    }
-    let archive = passwords
-        .iter()
-        .chain(&[""])
-        .find_map(|password| p12_keystore::Pkcs12Archive::from_pkcs12(bytes, password).ok());
-    let Some(archive) = archive else {
-        return unreadable("no password that was given opens it");
-    };
-    for bag in archive.certs {
-        let certificate = Certificate::from_der(bag.cert.as_der()).map(Box::new).map_err(|e| e.to_string());
-        found.push(Found { certificate, container: "PKCS#12" });
-    }
-}
-
-/// The largest INTEGER of up to eight octets anywhere inside: no iteration count is larger. Salts, keys and what is
-/// encrypted are octet strings that hold no DER, or nothing that could be read by chance for long.
-fn largest_count(bytes: &[u8], depth: usize) -> u64 {
-    let (mut rest, mut largest) = (bytes, 0);
-    while let Some((tag, content, after)) = super::detect::value(rest).filter(|_| depth < 16) {
-        largest = largest.max(match tag {
-            0x02 if content.len() <= 8 => content.iter().fold(0, |sum, octet| (sum << 8) | u64::from(*octet)),
-            0x30 | 0x31 | 0xa0 => largest_count(content, depth + 1),
-            0x04 if content.first() == Some(&0x30) => largest_count(content, depth + 1),
-            _ => 0,
-        });
-        rest = after;
-    }
-    largest
-}
-
-/// A Java key store keeps its certificates in the clear; only its keys need a password.
-fn java(bytes: &[u8], found: &mut Vec<Found>) {
-    if java_entries(bytes, found).is_none() {
-        found.push(Found { certificate: Err("it is damaged or cut short".to_owned()), container: "JKS" });
-    }
-}
-
-fn java_entries(bytes: &[u8], found: &mut Vec<Found>) -> Option<()> {
-    let mut reader = Java { rest: bytes.get(4..)? };
-    let version = reader.number()?;
-    let entries = reader.number()?;
-    let mut certificate = |reader: &mut Java<'_>| -> Option<()> {
-        if version == 2 {
-            reader.text()?;
-        }
-        let length = reader.number()?;
-        let der = reader.take(length)?;
-        if found.len() < MOST {
-            let certificate = Certificate::from_der(der).map(Box::new).map_err(|e| e.to_string());
-            found.push(Found { certificate, container: "JKS" });
-        }
-        Some(())
-    };
-    for _ in 0..entries {
-        let kind = reader.number()?;
-        reader.text()?;
-        reader.take(8)?;
-        match kind {
-            1 => {
-                let length = reader.number()?;
-                reader.take(length)?;
-                for _ in 0..reader.number()? {
-                    certificate(&mut reader)?;
-                }
-            }
-            2 => certificate(&mut reader)?,
-            // A secret key of JCEKS is a serialized object, whose end nobody but Java knows.
-            _ => return Some(()),
-        }
-    }
-    Some(())
-}
-
-/// Java's DataInputStream: big-endian numbers, and text behind its length.
-struct Java<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Java<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(length)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
-    fn number(&mut self) -> Option<usize> {
-        self.take(4).map(|octets| octets.iter().fold(0, |sum, octet| (sum << 8) | usize::from(*octet)))
-    }
-
-    fn text(&mut self) -> Option<&'a [u8]> {
-        let length = self.take(2)?.iter().fold(0, |sum, octet| (sum << 8) | usize::from(*octet));
-        self.take(length)
+/// PKCS#12, with the first password that opens it; and Java's own, which keeps its certificates in the clear.
+fn key_store(bytes: &[u8], kind: Kind, passwords: &[&str], found: &mut Vec<Found>) {
+    let container = if kind == Kind::Jks { "JKS" } else { "PKCS#12" };
+    match keystore::certificates(bytes, passwords) {
+        Ok(held) => found.extend(held.into_iter().take(MOST).map(|held| {
+            let certificate = held.certificate.map_err(|e| Unreadable::Damaged(e.to_string()));
+            Found { certificate, container }
+        })),
+        Err(KeystoreError::WrongPassword) => found.push(Found { certificate: Err(Unreadable::Locked), container }),
+        Err(e) => found.push(Found { certificate: Err(Unreadable::Damaged(e.to_string())), container }),
     }
 }
 
@@ -273,7 +193,11 @@ mod tests {
     }
 
     fn subjects(bytes: &[u8]) -> Vec<String> {
-        let name = |found: Found| found.certificate.map_or_else(|e| e, |c| c.subject().to_string());
+        let name = |found: Found| match found.certificate {
+            Ok(certificate) => certificate.subject().to_string(),
+            Err(Unreadable::Damaged(why)) => why,
+            Err(Unreadable::Locked) => "locked".to_owned(),
+        };
         scan(bytes, &[]).into_iter().map(name).collect()
     }
 
@@ -326,9 +250,7 @@ mod tests {
     #[test]
     fn hostile_bytes_never_panic() {
         let java = [&[0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2, 0xff, 0xff, 0xff, 0xff][..], &[0; 40]].concat();
-        assert_eq!(subjects(&java), Vec::<String>::new());
-        let pfx = [0x30, 0x0b, 0x02, 0x01, 0x03, 0x30, 0x06, 0x02, 0x04, 0x7f, 0xff, 0xff, 0xff];
-        assert_eq!(subjects(&pfx), ["checking its password would take too long"]);
+        assert_eq!(subjects(&java), ["the key store has more than 20000 entries"]);
         for at in 0..java.len() {
             scan(&java[..at], &[]);
         }

@@ -16,8 +16,11 @@ const LONGEST: usize = 16;
 
 /// The certificates, none of which is left out because another cannot be read.
 pub(super) fn held(contents: Contents) -> Vec<Held> {
-    let read =
-        |held: HeldCertificate| Held { alias: held.alias, certificate: Certificate::from_der(&held.der).map(Box::new) };
+    let read = |held: HeldCertificate| Held {
+        alias: held.alias,
+        with_key: held.local_key_id.is_some(),
+        certificate: Certificate::from_der(&held.der).map(Box::new),
+    };
     contents.certificates.into_iter().map(read).collect()
 }
 

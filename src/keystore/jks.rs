@@ -7,14 +7,16 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::{Entry, Held, KeystoreError, MOST_ENTRIES, Salts, Store, check_aliases, utf16};
+use crate::x509::Certificate;
 use crate::x509::der::{self, Fault, Reader, tag};
-use crate::x509::{Certificate, X509Error};
 
 const MAGIC: [u8; 4] = [0xfe, 0xed, 0xfe, 0xed];
 const MAGIC_JCEKS: [u8; 4] = [0xce; 4];
 const VERSION: u32 = 2;
 const PAIR: u32 = 1;
 const TRUSTED: u32 = 2;
+/// JCEKS alone has it.
+const SECRET: u32 = 3;
 /// So that the checksum of one program is not that of another.
 const WHITENER: &[u8] = b"Mighty Aphrodite";
 const HASH: usize = 20;
@@ -159,11 +161,7 @@ fn unprotect(info: &[u8], password: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>,
     let (oid, octets) =
         parts().map_err(|fault: Fault| KeystoreError::Damaged(format!("an encrypted private key {fault}")))?;
     if oid != KEY_PROTECTOR {
-        return Err(KeystoreError::Unsupported(
-            "the private keys of a JCEKS key store are not supported; make it PKCS#12: keytool -importkeystore \
-             -srckeystore FILE -srcstoretype JCEKS -destkeystore NEW -deststoretype PKCS12"
-                .to_owned(),
-        ));
+        return Err(jceks());
     }
     let Some((salt, rest)) = octets.split_at_checked(HASH).filter(|(_, rest)| rest.len() >= HASH) else {
         return Err(KeystoreError::Damaged("an encrypted private key is cut short".to_owned()));
@@ -172,6 +170,14 @@ fn unprotect(info: &[u8], password: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>,
     let mut key = Zeroizing::new(masked.to_vec());
     whiten(&mut key, password, salt);
     Ok((sha1(&[password, &key]) == wanted).then_some(key))
+}
+
+fn jceks() -> KeystoreError {
+    KeystoreError::Unsupported(
+        "the keys of a JCEKS key store are not supported; make it PKCS#12: keytool -importkeystore -srckeystore FILE \
+         -srcstoretype JCEKS -destkeystore NEW -deststoretype PKCS12"
+            .to_owned(),
+    )
 }
 
 /// One entry as it stands there.
@@ -185,6 +191,7 @@ struct Raw<'a> {
 pub(super) fn read_jks(bytes: &[u8], password: &str) -> Result<Store, KeystoreError> {
     let password = utf16(password);
     let (raw, content) = entries(bytes)?;
+    let content = content.ok_or_else(jceks)?;
     let wanted = bytes.get(content..content + HASH).filter(|_| bytes.len() == content + HASH);
     let wanted = wanted.ok_or_else(|| KeystoreError::Damaged("its checksum is missing or cut short".to_owned()))?;
     let unchanged = checksum(&password, &bytes[..content]) == wanted;
@@ -210,16 +217,18 @@ pub(super) fn read_jks(bytes: &[u8], password: &str) -> Result<Store, KeystoreEr
 
 /// The certificates alone: they stand in the clear.
 pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Held>, KeystoreError> {
-    let read = |alias: &str, der: &[u8]| Held {
-        alias: Some(alias.to_owned()),
-        certificate: Certificate::from_der(der).map(Box::new).map_err(|error: X509Error| error),
-    };
     let (raw, _) = entries(bytes)?;
-    Ok(raw.iter().flat_map(|raw| raw.certificates.iter().map(|der| read(&raw.alias, der))).collect())
+    let held = |raw: &Raw<'_>, der: &[u8]| Held {
+        alias: Some(raw.alias.clone()),
+        with_key: raw.key.is_some(),
+        certificate: Certificate::from_der(der).map(Box::new),
+    };
+    Ok(raw.iter().flat_map(|raw| raw.certificates.iter().map(|der| held(raw, der))).collect())
 }
 
-/// The entries, and where they end.
-fn entries(bytes: &[u8]) -> Result<(Vec<Raw<'_>>, usize), KeystoreError> {
+/// The entries, and where they end; `None` when something follows whose end nobody but Java knows: a secret key of JCEKS
+/// is a serialized object.
+fn entries(bytes: &[u8]) -> Result<(Vec<Raw<'_>>, Option<usize>), KeystoreError> {
     let cut = || KeystoreError::Damaged("it is cut short".to_owned());
     let mut stream = Stream { rest: bytes.get(4..).ok_or_else(cut)? };
     let version = stream.number().ok_or_else(cut)?;
@@ -230,17 +239,22 @@ fn entries(bytes: &[u8]) -> Result<(Vec<Raw<'_>>, usize), KeystoreError> {
     if count > MOST_ENTRIES {
         return Err(KeystoreError::TooManyEntries);
     }
-    let mut entries = Vec::new();
+    let (mut entries, mut certificates) = (Vec::new(), 0);
     for _ in 0..count {
-        let kind = stream.number().ok_or_else(cut)?;
-        match stream.entry(kind, version) {
-            Some(entry) => entries.push(entry),
-            None if kind == PAIR || kind == TRUSTED => return Err(cut()),
-            // A secret key of JCEKS is a serialized object, whose end nobody but Java knows.
-            None => return Err(KeystoreError::Unsupported("secret keys in a Java key store are not supported".into())),
+        match stream.number().ok_or_else(cut)? {
+            kind @ (PAIR | TRUSTED) => {
+                let entry = stream.entry(kind == PAIR, version).ok_or_else(cut)?;
+                certificates += entry.certificates.len();
+                if certificates > MOST_ENTRIES {
+                    return Err(KeystoreError::TooManyEntries);
+                }
+                entries.push(entry);
+            }
+            SECRET if bytes.starts_with(&MAGIC_JCEKS) => return Ok((entries, None)),
+            other => return Err(KeystoreError::Damaged(format!("it has an entry of the kind {other}"))),
         }
     }
-    Ok((entries, bytes.len() - stream.rest.len()))
+    Ok((entries, Some(bytes.len() - stream.rest.len())))
 }
 
 /// Java's DataInputStream: big-endian numbers, and text behind its length.
@@ -269,16 +283,14 @@ impl<'a> Stream<'a> {
         self.take(length)
     }
 
-    fn entry(&mut self, kind: u32, version: u32) -> Option<Raw<'a>> {
-        if kind != PAIR && kind != TRUSTED {
-            return None;
-        }
+    fn entry(&mut self, with_key: bool, version: u32) -> Option<Raw<'a>> {
         let alias = read_text(self.text()?);
         self.take(8)?;
-        let key = if kind == PAIR { Some(self.counted()?) } else { None };
-        let count = if kind == PAIR { self.number()? } else { 1 };
+        let key = if with_key { Some(self.counted()?) } else { None };
+        let count = if with_key { self.number()? } else { 1 };
         let mut certificates = Vec::new();
-        for _ in 0..count {
+        // One more than there may be is enough to be refused for.
+        for _ in 0..count.min(MOST_ENTRIES as u32 + 1) {
             if version == 2 {
                 self.text()?;
             }

@@ -26,7 +26,11 @@ pub const LARGEST: usize = 64 << 20;
 /// The most iterations that a container may ask for. OpenSSL and Java write 2,048 to 600,000.
 pub const MOST_ITERATIONS: u64 = 5_000_000;
 /// The work for a whole container; each of its keys may have its own iterations.
-const MOST_WORK: u64 = 40_000_000;
+const MOST_WORK: u64 = 20_000_000;
+/// The work for guessing passwords: enough for 600,000 iterations.
+const MOST_GUESSING: u64 = 8_000_000;
+/// What everybody tries: nothing, and the two that Java's documentation and its own trust store use.
+const KNOWN_PASSWORDS: [&str; 3] = ["", "changeit", "changeme"];
 /// More entries than this are no key store but an attack.
 const MOST_ENTRIES: usize = 20_000;
 
@@ -105,45 +109,82 @@ impl Kind {
 pub struct Held {
     /// The friendly name or alias.
     pub alias: Option<String>,
+    /// It stands beside a private key.
+    pub with_key: bool,
     /// The certificate, or why it cannot be read.
     pub certificate: Result<Box<Certificate>, X509Error>,
 }
 
-/// Everything in a container of either kind.
+/// Everything in a container of either kind, with this password and no other.
 ///
 /// # Errors
 /// It is none, it is damaged, or the password does not open all of it.
 pub fn read(bytes: &[u8], password: &str) -> Result<Store, KeystoreError> {
-    check_length(bytes)?;
-    let contents = match Kind::recognise(bytes) {
-        Some(Kind::Jks) => return jks::read_jks(bytes, password),
-        Some(Kind::Pkcs12) => pkcs12::open(bytes, password, pkcs12::Depth::All, &mut Work::default())?,
-        None => return Err(KeystoreError::NotAKeystore),
-    };
-    entries::assemble(contents)
+    open_with(bytes, kind_of(bytes)?, password, &mut Work::up_to(MOST_WORK))
 }
 
-/// The certificates alone, with the first of `passwords` that opens them. A Java key store keeps them in the clear and
-/// needs none.
+/// The same with the first of `passwords` that opens it, or one that everybody tries; then with that one.
+///
+/// # Errors
+/// As [`read`].
+pub fn open(bytes: &[u8], passwords: &[&str]) -> Result<(Store, Option<&'static str>), KeystoreError> {
+    let kind = kind_of(bytes)?;
+    given_or_known(passwords, |password, work| open_with(bytes, kind, password, work))
+}
+
+fn open_with(bytes: &[u8], kind: Kind, password: &str, work: &mut Work) -> Result<Store, KeystoreError> {
+    match kind {
+        Kind::Jks => jks::read_jks(bytes, password),
+        Kind::Pkcs12 => pkcs12::open(bytes, password, pkcs12::Depth::All, work).and_then(entries::assemble),
+    }
+}
+
+/// The certificates alone, with the first of `passwords` that opens them, or one that everybody tries. A Java key store
+/// keeps them in the clear and needs none.
 ///
 /// # Errors
 /// As [`read`]; [`KeystoreError::WrongPassword`] when no password opens the container.
 pub fn certificates(bytes: &[u8], passwords: &[&str]) -> Result<Vec<Held>, KeystoreError> {
-    check_length(bytes)?;
-    match Kind::recognise(bytes) {
-        Some(Kind::Jks) => return jks::certificates(bytes),
-        Some(Kind::Pkcs12) => {}
-        None => return Err(KeystoreError::NotAKeystore),
+    if kind_of(bytes)? == Kind::Jks {
+        return jks::certificates(bytes);
     }
-    let mut work = Work::default();
-    for password in passwords {
-        match pkcs12::open(bytes, password, pkcs12::Depth::Certificates, &mut work) {
-            Ok(contents) => return Ok(entries::held(contents)),
+    let open = |password: &str, work: &mut Work| {
+        pkcs12::open(bytes, password, pkcs12::Depth::Certificates, work).map(entries::held)
+    };
+    given_or_known(passwords, open).map(|(held, _)| held)
+}
+
+fn given_or_known<T>(
+    given: &[&str],
+    mut open: impl FnMut(&str, &mut Work) -> Result<T, KeystoreError>,
+) -> Result<(T, Option<&'static str>), KeystoreError> {
+    let mut refusal = KeystoreError::WrongPassword;
+    let (mut work, mut guessing) = (Work::up_to(MOST_WORK), Work::up_to(MOST_GUESSING));
+    for password in given {
+        match open(password, &mut work) {
+            Ok(opened) => return Ok((opened, None)),
+            // The store's own password fits: of all refusals that is the one to tell.
+            Err(error @ KeystoreError::WrongKeyPassword(_)) => refusal = error,
             Err(KeystoreError::WrongPassword) => {}
             Err(other) => return Err(other),
         }
     }
-    Err(KeystoreError::WrongPassword)
+    for known in KNOWN_PASSWORDS {
+        match open(known, &mut guessing) {
+            Ok(opened) => return Ok((opened, Some(known))),
+            Err(error @ KeystoreError::WrongKeyPassword(_)) => refusal = error,
+            Err(KeystoreError::WrongPassword) => {}
+            // What takes so long has to be given.
+            Err(KeystoreError::TooMuchWorkInAll) => break,
+            Err(other) => return Err(other),
+        }
+    }
+    Err(refusal)
+}
+
+fn kind_of(bytes: &[u8]) -> Result<Kind, KeystoreError> {
+    check_length(bytes)?;
+    Kind::recognise(bytes).ok_or(KeystoreError::NotAKeystore)
 }
 
 fn check_length(bytes: &[u8]) -> Result<(), KeystoreError> {
@@ -201,18 +242,21 @@ impl From<KeystoreError> for crate::error::Error {
     }
 }
 
-/// Iterations that were asked for so far.
-#[derive(Default)]
+/// Iterations that may still be asked for.
 struct Work(u64);
 
 impl Work {
+    fn up_to(most: u64) -> Self {
+        Self(most)
+    }
+
     /// Counts work before it is done.
     fn count(&mut self, iterations: u64) -> Result<(), KeystoreError> {
         if iterations > MOST_ITERATIONS {
             return Err(KeystoreError::TooMuchWork(iterations));
         }
-        self.0 += iterations;
-        if self.0 > MOST_WORK { Err(KeystoreError::TooMuchWorkInAll) } else { Ok(()) }
+        self.0 = self.0.checked_sub(iterations).ok_or(KeystoreError::TooMuchWorkInAll)?;
+        Ok(())
     }
 }
 

@@ -29,6 +29,8 @@ pub enum State {
     NotYetValid,
     /// It should be renewed.
     Due,
+    /// It cannot be looked into without a password.
+    Locked,
     /// Its key is somewhere else.
     Elsewhere,
     /// Somebody else renews it.
@@ -48,6 +50,7 @@ impl State {
             Self::SupersededCa => "superseded CA",
             Self::NotYetValid => "not yet valid",
             Self::Due => "due",
+            Self::Locked => "locked",
             Self::Elsewhere => "elsewhere",
             Self::External => "external",
             Self::Ok => "ok",

@@ -119,6 +119,8 @@ impl<'a> Reading<'a> {
                 label if label.is_private_key() && Foreign::of_label(label.as_str()).is_none() => {
                     self.key(path, &blocks[..=at]);
                 }
+                // GnuTLS writes it so.
+                label if label.as_str() == "PKCS12" => containers::open(self, path, &block.der),
                 label => {
                     beside = beside.or_else(|| Some(beside_the_point(label)));
                     continue;
@@ -225,9 +227,6 @@ impl<'a> Reading<'a> {
         match foreign {
             Foreign::Age => self.pool.leave(path, "it is encrypted with age"),
             Foreign::OpenSsh => self.pool.leave(path, "it is a key for SSH"),
-            Foreign::Pkcs12 | Foreign::Jks | Foreign::Jceks => {
-                self.pool.leave(path, "it looks like a key store, and is damaged");
-            }
             Foreign::Pkcs7 => self.pool.leave_with_hint(
                 path,
                 "it is PKCS#7, which is not read here",

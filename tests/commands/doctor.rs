@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{World, world::Output};
+use crate::support::{World, key_store, world::Output};
 
 /// Everything here is judged at one moment, so that nothing ages.
 const NOW: &str = "2026-11-01T12:00:00Z";
@@ -400,4 +400,20 @@ fn very_many_and_very_large_files_are_no_trouble() {
     let limited = world.certgen(["doctor", "large"]).after_shell("ulimit -v 600000");
     let output = limited.run().code(1).stderr_has("definitions.json");
     assert!(output.took < Duration::from_secs(20), "{:?}", output.took);
+}
+
+#[test]
+fn what_is_in_a_key_store_is_judged_too() {
+    let world = World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"]);
+    let worker = key_store::pair(&world, "celery_worker", None);
+    key_store::write(&world, "tree/worker.p12", "geheim", vec![worker]);
+    world.write("password", "geheim\n");
+    // What cannot be opened is told, and is no reason to stop.
+    let locked = doctor(&world, &["--json", "tree"]).success();
+    assert_eq!(codes(&locked), ["key-store-not-opened"]);
+    let open = ["--json", "--key-password-file", "password", "tree"];
+    assert_eq!(codes(&doctor(&world, &open).success()), [""; 0]);
+    let later = world.certgen(["doctor"].iter().chain(&open)).at("2040-01-01").run().code(3);
+    let codes = codes(&later);
+    assert!(codes.contains(&"expired".to_owned()) && codes.contains(&"authority-expired".to_owned()), "{codes:?}");
 }

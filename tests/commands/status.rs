@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::World;
+use crate::support::{World, key_store};
 
 const DAY_ONE: &str = "2026-01-01T00:00:00Z";
 
@@ -348,6 +348,32 @@ fn metrics_go_where_a_collector_looks() {
     assert!(shown.stdout.starts_with("# HELP x509_cert_not_before "), "{}", shown.transcript());
     assert!(!world.path("-").exists());
     world.certgen(["--json", "status", "--prometheus", "-"]).at(DAY_ONE).run().code(2);
+}
+
+/// A key store without its password is told, and is no reason to fail: the guard is for what ends.
+#[test]
+fn a_locked_key_store_is_told_and_fails_nothing() {
+    let world = celery();
+    let worker = || vec![key_store::pair(&world, "celery_worker", None)];
+    key_store::write(&world, "tree/locked.p12", "geheim", worker());
+    key_store::write(&world, "tree/known.p12", "changeit", worker());
+    key_store::write(&world, "tree/java.jks", "geheim", worker());
+    world.write("password", "geheim\n");
+    let scan = |args: &[&str]| {
+        let fixed = ["status", "--scan", "tree", "--fail-within", "30d"];
+        world.certgen(fixed.iter().chain(args)).at(DAY_ONE).run()
+    };
+    let said = scan(&[]).success();
+    assert_eq!(said.stdout.lines().count(), 6, "two of each but the locked one\n{}", said.stdout);
+    said.stdout_has("locked: no password that was given opens it")
+        .stderr_has("1 key store was not looked into: give the password with --password-file");
+    let said = scan(&["--password-file", "password"]).success();
+    assert_eq!((said.stdout.lines().count(), said.stderr.as_str()), (7, ""), "{}", said.stdout);
+    let later = world.certgen(["status", "--scan", "tree", "--fail-within", "30d"]).at("2040-01-01").run().code(3);
+    later.stderr_has("4 of 5 end within 30d");
+    let whole = fs::read(world.path("tree/known.p12")).expect("written");
+    world.write("tree/cut.p12", &whole[..whole.len() / 2]);
+    scan(&[]).code(3).stdout_has("damaged: the key store is damaged").stderr_has("1 of 6");
 }
 
 #[test]

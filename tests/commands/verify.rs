@@ -1,6 +1,6 @@
 //! What `verify` says of identities, authorities and files of a PKI.
 
-use crate::support::World;
+use crate::support::{World, key_store};
 
 fn celery() -> World {
     World::initialised(["--profile", "celery", "--set", "hostname=rabbit.example.com"])
@@ -83,4 +83,33 @@ fn chains_of_any_size_are_judged() {
         said.success().stdout_has("rustls");
     }
     world.certgen(["verify", "more.pem", "--as", "all"]).run().code(1).stderr_has("at most 1048576");
+}
+
+#[test]
+fn key_stores_are_verified_and_are_bundles() {
+    use certgen::keystore::Entry;
+    let world = celery();
+    let worker = key_store::pair(&world, "celery_worker", Some("worker"));
+    key_store::write(&world, "away/worker.p12", "geheim", vec![worker.clone()]);
+    key_store::write(&world, "away/worker.jks", "geheim", vec![worker]);
+    let anchor = Entry::Trusted { alias: Some("root".to_owned()), certificate: key_store::root(&world) };
+    key_store::write(&world, "away/trust.jks", "geheim", vec![anchor.clone()]);
+    key_store::write(&world, "away/trust.p12", "changeit", vec![anchor]);
+    world.write("password", "geheim\n");
+    let away = |args: &[&str]| {
+        let fixed = ["--pki", "nowhere", "verify", "--purpose", "client"];
+        world.certgen(fixed.iter().chain(args)).run()
+    };
+    let password = ["--password-file", "password"];
+    for file in ["away/worker.p12", "away/worker.jks"] {
+        for bundle in ["away/trust.jks", "away/trust.p12"] {
+            let said = away(&[&[file, "--bundle", bundle][..], &password].concat()).success();
+            said.stdout_has("chain: CN=celery_worker <- ");
+        }
+    }
+    let refused = away(&["away/worker.p12", "--bundle", "away/trust.jks"]).code(1);
+    refused.stderr_is(
+        "certgen: error: verifying \"away/worker.p12\": reading [DIR]/away/worker.p12: the password does not open the key store\n\
+         certgen: hint: give its password with --password-file FILE\n",
+    );
 }

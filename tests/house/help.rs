@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::shell::Shell;
-use crate::support::{World, tls};
+use crate::support::{World, key_store, tls};
 
 /// What an example looks at, on a machine with a broker.
 const BROKER: &str = " localhost:5671";
@@ -171,6 +171,9 @@ fn prepared(command: &str, example: &str) -> Shell {
         "inspect" | "verify" => {
             shell.prepare("cp pki/server/rabbit.example.com/server_certificate.pem server.pem; cp pki/ca/root/ca_certificate.pem ca.pem");
             shell.prepare("certgen request client x --out x && cp x/request.pem request.csr");
+            shell.world.write("password", "geheim\n");
+            let worker = key_store::pair(&shell.world, "celery_worker", Some("worker"));
+            key_store::write(&shell.world, "keystore.p12", "geheim", vec![worker]);
         }
         "probe" => {
             shell.prepare("cp pki/client/celery_worker/client_certificate.pem worker.pem");

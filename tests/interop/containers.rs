@@ -38,7 +38,7 @@ fn certificates_in_key_stores_are_found() {
         let count = |file: &str, state: &str| {
             items.iter().filter(|i| i["path"] == format!("tree/{file}") && i["state"] == state).count()
         };
-        ["modern.p12", "legacy.p12", "trust.jks", "trust.p12"].map(|file| (count(file, "ok"), count(file, "damaged")))
+        ["modern.p12", "legacy.p12", "trust.jks", "trust.p12"].map(|file| (count(file, "ok"), count(file, "locked")))
     };
     assert_eq!(scan(&["--password-file", "password"]), [(2, 0), (2, 0), (1, 0), (1, 0)]);
     // A Java key store hides no certificate; the others need their password, and say so.

@@ -14,6 +14,7 @@ mod diagnosis;
 mod edge;
 mod explain;
 mod inter_node_doctor;
+mod keystores;
 mod kubernetes;
 mod limbo;
 mod links;

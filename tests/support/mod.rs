@@ -8,6 +8,7 @@ pub(crate) mod broker;
 pub(crate) mod cache;
 pub(crate) mod invariants;
 pub(crate) mod judge;
+pub(crate) mod key_store;
 pub(crate) mod redact;
 pub(crate) mod temp;
 pub(crate) mod tls;

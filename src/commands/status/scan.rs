@@ -4,13 +4,12 @@ use std::path::Path;
 
 use serde::Serialize;
 use time::OffsetDateTime;
-use zeroize::Zeroizing;
 
 use crate::commands::status::StatusArgs;
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
-use crate::inspect::{self, LARGEST};
+use crate::inspect::{self, LARGEST, Unreadable};
 use crate::plan::{self, State};
 use crate::store;
 use crate::ui::{self, Table};
@@ -34,8 +33,7 @@ struct Item {
 }
 
 pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
-    let passwords: Vec<Zeroizing<String>> =
-        args.password_file.iter().map(|file| store::read_passphrase(&env.cwd.join(file))).collect::<Result<_>>()?;
+    let passwords = shared::passwords(&args.password_file, env)?;
     let passwords: Vec<&str> = passwords.iter().map(|password| password.as_str()).collect();
     let mut items = Vec::new();
     for directory in &args.scan {
@@ -46,12 +44,18 @@ pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         }
     }
     let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
-    let fails = |item: &&Item| end.is_some_and(|end| item.not_after.is_none_or(|not_after| not_after < end));
-    let failing = items.iter().filter(fails).count();
+    let is_locked = |item: &&Item| item.state == State::Locked;
+    let ends = |item: &Item| end.is_some_and(|end| item.not_after.is_none_or(|not_after| not_after < end));
+    let failing = items.iter().filter(|item| !is_locked(item) && ends(item)).count();
+    let locked = items.iter().filter(is_locked).count();
     match env.json {
         true => ui::items(env, &items)?,
         false if items.is_empty() => env.say("no certificate was found"),
         false => print(&items, env)?,
+    }
+    if locked > 0 {
+        let what = if locked == 1 { "1 key store was".to_owned() } else { format!("{locked} key stores were") };
+        env.warn(format!("{what} not looked into: give the password with --password-file"));
     }
     if let (true, Some(within)) = (failing > 0, args.fail_within) {
         env.warn(format!("{failing} of {} end within {within} or cannot be read", items.len()));
@@ -71,18 +75,24 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
     for found in inspect::scan(&bytes, passwords) {
         let path = path.clone();
         items.push(match found.certificate {
-            Err(detail) => Item {
-                path,
-                container: found.container,
-                subject: None,
-                issuer: None,
-                serial_number: None,
-                not_before: None,
-                not_after: None,
-                expires_in_seconds: None,
-                state: State::Damaged,
-                detail: Some(detail),
-            },
+            Err(reason) => {
+                let (state, detail) = match reason {
+                    Unreadable::Locked => (State::Locked, "no password that was given opens it".to_owned()),
+                    Unreadable::Damaged(detail) => (State::Damaged, detail),
+                };
+                Item {
+                    path,
+                    container: found.container,
+                    subject: None,
+                    issuer: None,
+                    serial_number: None,
+                    not_before: None,
+                    not_after: None,
+                    expires_in_seconds: None,
+                    state,
+                    detail: Some(detail),
+                }
+            }
             Ok(certificate) => {
                 let validity = *certificate.validity();
                 let due = plan::due_within(validity, args.due_within.map(time::Duration::from));

@@ -22,7 +22,7 @@ pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>)
 }
 
 fn holds_key(exhibit: &Exhibit) -> bool {
-    exhibit.things().iter().any(|thing| match thing {
+    exhibit.contents().any(|thing| match thing {
         Thing::PrivateKey(_) => true,
         Thing::Unreadable { label, .. } => label.ends_with("PRIVATE KEY"),
         _ => false,

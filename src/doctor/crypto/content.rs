@@ -110,7 +110,10 @@ fn not_pem(exhibit: &Exhibit, findings: &mut Vec<Finding>) {
     let (what, remedy) = match exhibit.things() {
         [Thing::Certificate(_)] if is_der => ("a certificate in DER", "openssl x509 -inform DER -in"),
         [Thing::PrivateKey(_)] if is_der => ("a key in DER", "openssl pkey -inform DER -in"),
-        [Thing::Foreign(Foreign::Pkcs12)] => ("a PKCS#12 container", "openssl pkcs12 -nodes -in"),
+        [Thing::KeyStore(store)] if store.facts.format == "PKCS#12" => {
+            ("a PKCS#12 container", "openssl pkcs12 -nodes -in")
+        }
+        [Thing::KeyStore(_)] => ("a Java key store", "keytool -exportcert -rfc -keystore"),
         [Thing::Foreign(Foreign::Pkcs7)] => ("a PKCS#7 container", "openssl pkcs7 -print_certs -in"),
         [Thing::Foreign(Foreign::OpenSsh)] => ("a key for SSH", "ssh-keygen -p -m PKCS8 -f"),
         _ => return,

@@ -14,10 +14,10 @@ pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>)
         .exhibits
         .iter()
         .rev()
-        .flat_map(|exhibit| exhibit.certificates().map(|certificate| (certificate.der(), *exhibit)))
+        .flat_map(|exhibit| exhibit.all_certificates().map(|certificate| (certificate.der(), *exhibit)))
         .collect();
     let mut told = HashSet::new();
-    let certificates = index.exhibits.iter().flat_map(|exhibit| exhibit.certificates());
+    let certificates = index.exhibits.iter().flat_map(|exhibit| exhibit.all_certificates());
     // Leaves first: an authority is judged where somebody hangs on it, and for itself where nobody does.
     let (authorities, leaves): (Vec<_>, Vec<_>) = certificates.partition(|certificate| is_authority(certificate));
     let mut judged = HashSet::new();

@@ -29,13 +29,14 @@ impl<'a> Index<'a> {
             !e.things().is_empty() && !matches!(case.place(&e.path), Place::History | Place::Bookkeeping)
         };
         let is_ours = |e: &&Exhibit| {
-            case.place(&e.path) != Place::Elsewhere || e.certificates().filter(|c| c.is_ca()).count() <= MOST_ANCHORS
+            case.place(&e.path) != Place::Elsewhere
+                || e.all_certificates().filter(|c| c.is_ca()).count() <= MOST_ANCHORS
         };
         let exhibits: Vec<&Exhibit> = case.exhibits.iter().filter(is_looked_at).filter(is_ours).collect();
         let mut index = Self { exhibits, authorities: Vec::new(), by_subject: HashMap::new(), by_key: HashMap::new() };
         let mut seen = HashSet::new();
         for exhibit in index.exhibits.clone() {
-            for certificate in exhibit.certificates() {
+            for certificate in exhibit.all_certificates() {
                 index.by_key.entry(certificate.public_key().sha256_hex()).or_default().push((exhibit, certificate));
                 if is_authority(certificate) && seen.insert(certificate.der()) {
                     index.by_subject.entry(certificate.subject().der()).or_default().push(index.authorities.len());

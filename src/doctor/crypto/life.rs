@@ -21,7 +21,7 @@ pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>)
     let mut places: HashMap<&[u8], usize> = HashMap::new();
     let mut order: Vec<(&Exhibit, &Certificate, usize)> = Vec::new();
     for exhibit in &index.exhibits {
-        for certificate in exhibit.certificates() {
+        for certificate in exhibit.all_certificates() {
             match places.get(certificate.der()) {
                 Some(at) => order[*at].2 += 1,
                 None => {
@@ -55,7 +55,7 @@ fn ended(case: &Case, exhibit: &Exhibit, certificate: &Certificate) -> Option<Fi
     }
     let problem = format!("{} expired {} ago, on {}", whose(certificate), ui::span(case.now - end), ui::date(end));
     if is_authority(certificate) {
-        let others = exhibit.certificates().any(|ca| {
+        let others = exhibit.all_certificates().any(|ca| {
             is_authority(ca) && ca != certificate && case.now <= ca.validity().not_after && ca.is_self_issued()
         });
         let severity = if others { Severity::Warning } else { Severity::Error };

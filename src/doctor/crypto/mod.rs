@@ -19,6 +19,7 @@ mod names;
 mod order;
 mod pair;
 mod protection;
+mod stores;
 mod usage;
 
 use std::path::Path;
@@ -49,6 +50,7 @@ const LOOKS: &[Look] = &[
     usage::check,
     form::check,
     protection::check,
+    stores::check,
     lists::check,
     access::check,
 ];

@@ -14,7 +14,7 @@ const LONGEST_COMMON_NAME: usize = 64;
 pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>) {
     let mut told = std::collections::HashSet::new();
     for exhibit in &index.exhibits {
-        for certificate in exhibit.certificates() {
+        for certificate in exhibit.all_certificates() {
             if is_authority(certificate) || !told.insert(certificate.der()) {
                 continue;
             }

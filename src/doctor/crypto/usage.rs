@@ -14,7 +14,7 @@ pub(super) fn check(case: &Case, index: &Index<'_>, findings: &mut Vec<Finding>)
     let mut told = HashSet::new();
     for exhibit in &index.exhibits {
         findings.extend(of_place(case, exhibit));
-        for certificate in exhibit.certificates().filter(|certificate| told.insert(certificate.der())) {
+        for certificate in exhibit.all_certificates().filter(|certificate| told.insert(certificate.der())) {
             let found = match is_authority(certificate) {
                 true => [limited_authority(exhibit, certificate), None],
                 false => [encipherment_alone(exhibit, certificate), kind_of_key(exhibit, certificate)],

@@ -21,7 +21,7 @@ pub enum Pkcs12Form {
         /// For the keys, the certificates and the checksum alike.
         iterations: u32,
     },
-    /// Triple DES and SHA-1: what older Java, older Windows and macOS read.
+    /// Triple DES and SHA-1: what older Java (8 before 8u301, 11 before 11.0.12), older Windows and macOS read.
     Legacy {
         /// For the keys, the certificates and the checksum alike.
         iterations: u32,
@@ -37,7 +37,8 @@ impl Pkcs12Form {
 }
 
 /// A PKCS#12 container (RFC 7292). An alias stands as friendly name on the key and on its certificate; the other
-/// certificates of the chain have none. Trusted entries carry the mark by which Java knows them.
+/// certificates of the chain have none. Trusted entries carry the mark by which Java knows them. OpenSSL, Python and Node
+/// take any password; Java to 17 opens no container whose password is not ASCII, and says that it is incorrect.
 ///
 /// # Errors
 /// Two entries have the same alias, the iterations are out of bounds, or no salt can be had.
