@@ -119,6 +119,8 @@ impl<'a> Reading<'a> {
                 label if label.is_private_key() && Foreign::of_label(label.as_str()).is_none() => {
                     self.key(path, &blocks[..=at]);
                 }
+                // GnuTLS writes it so.
+                label if label.as_str() == "PKCS12" => containers::open(self, path, &block.der),
                 label => {
                     beside = beside.or_else(|| Some(beside_the_point(label)));
                     continue;
