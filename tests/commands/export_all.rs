@@ -85,7 +85,7 @@ fn what_cannot_be_restored_leaves_nothing() {
     import("new", "by-passphrase.age").stderr_has("sealed to a passphrase");
     import("other", "fleet.age").stderr_has("is not empty");
     import("new", "changed.age").stderr_has("damaged or cut short");
-    import("new", "pass").stderr_has("is no snapshot");
+    import("new", "pass").stderr_has("nothing was taken over");
     import("new", "absent").stderr_has("no such file");
     world.certgen(["--pki", "new", "import", "fleet.age"]).run().refused().stderr_has("--identity");
     world.certgen(["--pki", "new", "import", "fleet.age", "changed.age"]).run().code(2);
