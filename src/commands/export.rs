@@ -28,9 +28,9 @@ use crate::ui;
 
 /// Put a certificate and its key into another container
 ///
-/// NAME is an identity, or for trust stores, der and pem an authority, as authority/NAME. An authority's key is never exported.
-/// What holds a private key is written with mode 0600 and recorded in the log, with its recipients. What exists is not replaced
-/// without --force.
+/// NAME is an identity, a pair that somebody else renews as external/NAME (key stores, pem, der and combined), or for trust
+/// stores, der and pem an authority, as authority/NAME. An authority's key is never exported. What holds a private key is
+/// written with mode 0600 and recorded in the log, with its recipients. What exists is not replaced without --force.
 ///
 /// A trust store holds those whom NAME trusts. A key store holds the key and its whole chain, up to the root.
 ///

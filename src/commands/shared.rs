@@ -146,10 +146,10 @@ pub(crate) fn expires(not_after: OffsetDateTime, now: OffsetDateTime) -> String 
     }
 }
 
-/// `ROLE/NAME` or `NAME`, where a role is `authority`, `server`, `node` or `client`.
+/// `ROLE/NAME` or `NAME`, where a role is `authority`, `server`, `node`, `client` or `external`.
 pub(crate) fn split_role(text: &str) -> (Option<&str>, &str) {
     match text.split_once('/') {
-        Some((role @ ("authority" | "server" | "node" | "client"), name)) => (Some(role), name),
+        Some((role @ ("authority" | "server" | "node" | "client" | "external"), name)) => (Some(role), name),
         _ => (None, text),
     }
 }

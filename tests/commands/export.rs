@@ -104,6 +104,38 @@ fn a_trust_store_holds_those_whom_it_trusts_and_is_no_secret() {
 }
 
 /// Role and name of the only server.
+#[test]
+fn a_pair_that_somebody_else_renews_goes_where_a_pair_goes() {
+    let world = formats();
+    let elsewhere = ["--pki", "elsewhere", "init", "--profile", "basic", "--set", "hostname=www.example.com"];
+    world.certgen(elsewhere).at(NOON).run().success();
+    let pair =
+        ["server_certificate.pem", "server_key.pem"].map(|file| format!("elsewhere/server/www.example.com/{file}"));
+    let import = ["import", "--external", "www", "--certificate", &pair[0], "--key", &pair[1]];
+    world.certgen(import).at(NOON).run().success();
+    for name in ["www", "external/www"] {
+        let export = ["export", name, "--format", "pkcs12", "--out", "www.p12", "--force"];
+        world.certgen(export.into_iter().chain(STORE)).run().success().stderr_has("ends below its root");
+        let store = keystore::read(&fs::read(world.path("www.p12")).expect("written"), "changeit").expect("it opens");
+        let [Entry::Pair { chain, .. }] = store.entries.as_slice() else { panic!("one pair: {store:?}") };
+        let own = fs::read(world.path(&pair[0])).expect("issued");
+        assert_eq!(*chain, Certificate::all_from_pem(&own).expect("certificates"));
+    }
+    assert_eq!(exports(&world).last().expect("recorded")[0], "external/www");
+    world.certgen(["export", "www", "--format", "combined", "--out", "www.pem"]).run().success();
+    for format in ["truststore-jks", "tar", "age", "kubernetes-secret"] {
+        let export = ["export", "www", "--format", format, "--out", "no"];
+        let flags = if format == "truststore-jks" { &STORE[..] } else { &[] };
+        world.certgen(export.iter().chain(flags)).run().code(2).stderr_has("that somebody else renews");
+    }
+    fs::remove_file(world.pki("external/www/key.pem")).expect("it was there");
+    world
+        .certgen(["export", "www", "--format", "combined", "--out", "no"])
+        .run()
+        .code(1)
+        .stderr_has("certgen import --external www");
+}
+
 fn only_server(world: &World) -> String {
     let role = if world.pki("node").exists() { "node" } else { "server" };
     let mut names = fs::read_dir(world.pki(role)).expect("one is made").flatten();

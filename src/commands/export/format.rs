@@ -167,6 +167,11 @@ pub(super) fn check_subject(args: &ExportArgs, subject: &Subject) -> Result<()> 
         Who::Authority if args.part == Some(Part::Bundle) => {
             Err(Error::usage(format!("{shown} is an authority: others trust it")).hint("leave --part out"))
         }
+        Who::External if !is_of_external(args) => Err(Error::usage(format!(
+            "{} is not for a pair that somebody else renews, as {shown}",
+            args.format.as_str()
+        ))
+        .hint("a pair from elsewhere goes into pkcs12, pkcs12-legacy, jks, combined, pem or der")),
         Who::Identity(role @ (Role::Server | Role::Node)) if args.format == Format::Age => {
             Err(Error::usage(format!("age is a hand-over to a client, and {shown} is a {role}")).hint(format!(
                 "seal its tar file: certgen export {} --format tar | age -r age1... -o FILE",
@@ -175,4 +180,13 @@ pub(super) fn check_subject(args: &ExportArgs, subject: &Subject) -> Result<()> 
         }
         _ => Ok(()),
     }
+}
+
+/// What holds no more than a pair: whom its owner trusts, and who shows it where, is not known here.
+fn is_of_external(args: &ExportArgs) -> bool {
+    let is_pair = matches!(
+        args.format,
+        Format::Pkcs12 | Format::Pkcs12Legacy | Format::Jks | Format::Der | Format::Pem | Format::Combined
+    );
+    is_pair && args.part != Some(Part::Bundle)
 }

@@ -12,7 +12,7 @@ use crate::x509::Certificate;
 
 pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> Result<Product> {
     let Who::Identity(role) = subject.who else {
-        return Err(Error::failed("the key of an authority is never exported"));
+        return Err(Error::failed("only a server, node or client goes into a Secret"));
     };
     let key = subject.key(args, world, env)?.to_pem();
     let cluster = cluster(subject, role, world);

@@ -22,7 +22,19 @@ use crate::x509::{Certificate, PrivateKey, X509Error, order_chain};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Who {
     Identity(Role),
+    /// A pair that somebody else renews.
+    External,
     Authority,
+}
+
+impl Who {
+    fn role(self) -> &'static str {
+        match self {
+            Self::Identity(role) => role.as_str(),
+            Self::External => layout::EXTERNAL,
+            Self::Authority => layout::AUTHORITY,
+        }
+    }
 }
 
 /// One identity or authority.
@@ -45,8 +57,18 @@ impl Subject {
             let (name, directory) = (name.to_owned(), layout::ca_dir(name)?);
             return Ok(Self { who: Who::Authority, name, directory, chain });
         }
+        let is_external = world.inventory.current(layout::EXTERNAL, name).is_some();
+        if is_external && (role == Some(layout::EXTERNAL) || (role.is_none() && !is_identity)) {
+            return Self::read(Who::External, name.to_owned(), world);
+        }
         let (role, name) = shared::identity(world, text)?;
-        let path = layout::certificate(role.as_str(), &name)?;
+        Self::read(Who::Identity(role), name, world)
+    }
+
+    /// What stands in its directory.
+    fn read(who: Who, name: String, world: &World) -> Result<Self> {
+        let role = who.role();
+        let path = layout::certificate(role, &name)?;
         let Some(bytes) = world.store.read_if_exists(&path, store::INPUT_LIMIT)? else {
             return Err(not_here("certificate", role, &name, world));
         };
@@ -57,15 +79,12 @@ impl Subject {
         };
         let above: Vec<Certificate> = own[1..].iter().cloned().chain(pool(world)).collect();
         let chain = order_chain(leaf, &above, true);
-        let directory = layout::entry_dir(role.as_str(), &name)?;
-        Ok(Self { who: Who::Identity(role), name, directory, chain })
+        let directory = layout::entry_dir(role, &name)?;
+        Ok(Self { who, name, directory, chain })
     }
 
     pub(super) fn role(&self) -> &'static str {
-        match self.who {
-            Who::Identity(role) => role.as_str(),
-            Who::Authority => layout::AUTHORITY,
-        }
+        self.who.role()
     }
 
     pub(super) fn leaf(&self) -> &Certificate {
@@ -87,6 +106,8 @@ impl Subject {
                 let all = Generation::ALL.into_iter().filter_map(|which| world.authority(Ca::new(&self.name, which)));
                 all.cloned().collect()
             }
+            // Whoever renews it says who is trusted.
+            Who::External => Vec::new(),
             Who::Identity(role) => {
                 let path = self.directory.join(role.bundle_file());
                 let bytes = world.store.read(&path)?;
@@ -110,7 +131,7 @@ impl Subject {
     pub(super) fn entry<'w>(&self, world: &'w World) -> Option<Cow<'w, Entry>> {
         match self.who {
             Who::Identity(role) => world.entry(role, &self.name),
-            Who::Authority => None,
+            Who::External | Who::Authority => None,
         }
     }
 
@@ -146,21 +167,22 @@ impl Subject {
         if key.public_key() == self.leaf().public_key() {
             return Ok(());
         }
-        Err(Error::failed(format!("{shown} is not the key of the certificate beside it")).hint(format!(
-            "make a new pair: certgen renew {}/{}",
-            self.role(),
-            ui::shell(&self.name)
-        )))
+        let (role, name) = (self.role(), ui::shell(&self.name));
+        Err(Error::failed(format!("{shown} is not the key of the certificate beside it")).hint(match self.who {
+            Who::External => {
+                format!("take the pair in again: certgen import --external {name} --certificate F --key F")
+            }
+            _ => format!("make a new pair: certgen renew {role}/{name}"),
+        }))
     }
 
     /// The file of its key as it stands.
     fn key_file(&self, world: &World) -> Result<Zeroizing<Vec<u8>>> {
-        let Who::Identity(role) = self.who else {
+        if self.who == Who::Authority {
             return Err(Error::failed("the key of an authority is never exported"));
-        };
-        let path = layout::key(role.as_str(), &self.name)?;
-        let pem = world.store.read_if_exists(&path, store::INPUT_LIMIT)?;
-        pem.ok_or_else(|| not_here("key", role, &self.name, world))
+        }
+        let pem = world.store.read_if_exists(layout::key(self.role(), &self.name)?, store::INPUT_LIMIT)?;
+        pem.ok_or_else(|| not_here("key", self.role(), &self.name, world))
     }
 
     fn key_password(&self, args: &ExportArgs, world: &World, env: &Env, shown: &str) -> Result<Zeroizing<String>> {
@@ -206,16 +228,20 @@ fn name_of(certificate: &Certificate, world: &World) -> String {
 }
 
 /// Why a file of an identity is not here, and what helps.
-fn not_here(what: &str, role: Role, name: &str, world: &World) -> Error {
+fn not_here(what: &str, role: &str, name: &str, world: &World) -> Error {
     let named = format!("{role}/{}", ui::shell(name));
     let error = |why: &str| Error::failed(format!("the {what} of {role} {} is not here: {why}", ui::quote(name)));
-    match world.inventory.current(role.as_str(), name).map(|issued| issued.location) {
+    match world.inventory.current(role, name).map(|issued| issued.location) {
         Some(Location::Csr) => error("it was made where the request came from, and never sent")
             .hint("run this there, or put it into a container there with openssl pkcs12 -export"),
         Some(Location::Out) => {
             error("it was written to another directory").hint("the files are where issue --out put them")
         }
         Some(Location::Archive) => error("it was written into an archive").hint("the files are in that tar file"),
+        Some(_) if role == layout::EXTERNAL => error("it is missing in this directory").hint(format!(
+            "take the pair in again: certgen import --external {} --certificate F --key F",
+            ui::shell(name)
+        )),
         Some(_) => error("it is missing in this directory")
             .hint("run this where it is; a clone of the repository has no keys")
             .hint(format!("or make a new pair: certgen renew {named}")),
