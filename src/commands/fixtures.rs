@@ -122,8 +122,8 @@ struct Contents {
 
 pub(crate) fn run(args: &FixturesArgs, env: &mut Env) -> Result<Answer> {
     let request = request(args, env)?;
-    let Some(dir) = args.dir.as_ref().filter(|_| !args.list) else { return list(&request, env) };
-    let dir = place::at(dir, args.force, env)?;
+    let Some(named) = args.dir.as_ref().filter(|_| !args.list) else { return list(&request, env) };
+    let dir = place::at(named, args.force, env)?;
     let variables = args.env.as_ref().map(|file| env.cwd.join(file));
     // Known before anything is made: that the path can stand in such files, and that the file can be written.
     if let Some(file) = &variables {
@@ -138,7 +138,11 @@ pub(crate) fn run(args: &FixturesArgs, env: &mut Env) -> Result<Answer> {
     let paths: Vec<String> = contents.paths();
     let Contents { items, cases, others } = contents;
     let count = cases.len() + others.len();
+    // Another run may have been here since.
+    let locked = place::lock(&dir, env)?;
+    place::at(named, args.force, env)?;
     store::write_directory(&dir, cases.into_iter().chain(others).map(|made| made.file).collect())?;
+    drop(locked);
     if let Some(file) = variables {
         store::append_lines(&file, &variables::lines(&dir, paths.iter().map(String::as_str)))?;
     }

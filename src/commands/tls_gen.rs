@@ -1,6 +1,7 @@
 //! `certgen tls-gen`
 
 mod check;
+mod contents;
 mod generate;
 mod makefiles;
 mod place;
@@ -110,7 +111,7 @@ pub(crate) fn run(args: &TlsGenArgs, env: &mut Env) -> Result<Answer> {
     if let Some(directory) = &args.makefile {
         return write_makefiles(args, directory, env);
     }
-    let profile = Profile::parse(args.profile.as_deref().unwrap_or_default()).map_err(Error::usage)?;
+    let profile = profile(args)?;
     let mut variables = variables(args, env)?;
     let targets = targets(&args.words, &mut variables)?;
     let settings = Settings::new(&variables, &env.host_name).map_err(Error::usage)?;
@@ -132,6 +133,16 @@ pub(crate) fn run(args: &TlsGenArgs, env: &mut Env) -> Result<Answer> {
         ui::items(run.env, &run.items)?;
     }
     answer
+}
+
+/// The first word. One that comes later is a slip: make has it before everything, as the name of a directory.
+fn profile(args: &TlsGenArgs) -> Result<Profile> {
+    Profile::parse(args.profile.as_deref().unwrap_or_default()).map_err(|e| {
+        let later = args.words.iter().find_map(|word| Profile::parse(word).ok());
+        later.into_iter().fold(Error::usage(e), |error, profile| {
+            error.hint(format!("the profile comes first: certgen tls-gen {profile} [TARGET...] [VAR=VALUE...]"))
+        })
+    })
 }
 
 /// From the flags and, where there is none, from the environment.
@@ -176,7 +187,7 @@ fn targets(words: &[String], variables: &mut Variables) -> Result<Vec<Target>> {
                 .map_err(|e| Error::usage(e).hint(format!("the variables are {}", NAMES.join(", "))))?,
             None => targets.push(Target::parse(word).map_err(|e| {
                 let known: Vec<&str> = Target::described().map(|(word, _)| word).collect();
-                Error::usage(e).hint(format!("the targets are {}", known.join(", ")))
+                Error::usage(e).hint(format!("the targets are {}; a variable is written NAME=VALUE", known.join(", ")))
             })?),
         }
     }
@@ -212,7 +223,9 @@ impl Run<'_> {
         }
         let env = &mut *self.env;
         let mut waiting = |_: Option<&store::Holder>| env.say("waiting for another certgen in this directory");
-        LockedDirectory::wait(&parent, &mut waiting).map(Some)
+        let locked = LockedDirectory::wait(&parent, &mut waiting)?;
+        self.place.sweep();
+        Ok(Some(locked))
     }
 
     fn one(&mut self, target: Target) -> Result<Answer> {

@@ -92,7 +92,7 @@ impl DirectoryAccess {
 }
 
 impl Operation {
-    fn place(&self) -> (usize, usize, &Path) {
+    pub(super) fn place(&self) -> (usize, usize, &Path) {
         match self {
             Self::Put { n, root, path }
             | Self::Create { n, root, path, .. }

@@ -21,6 +21,7 @@
 pub mod layout;
 pub mod seal;
 
+mod abandoned;
 mod account;
 mod append;
 mod backup;
@@ -69,6 +70,7 @@ use zeroize::Zeroizing;
 use crate::error::{Error, Result};
 use crate::ui;
 
+pub use abandoned::sweep;
 pub use account::account;
 pub use append::append_lines;
 pub use backup::Snapshot;

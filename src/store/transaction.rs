@@ -21,7 +21,7 @@ use super::journal::{DirectoryAccess, Ground, Journal, Operation, exists, is_ins
 use super::lock::Locked;
 use super::owner::Owner;
 use super::stage::{Kind, Staged, StagingArea};
-use super::{disk, inventory_file, layout, recovery};
+use super::{abandoned, disk, inventory_file, layout, recovery};
 
 /// Up to this many files are made durable one by one; for more, one call for the whole file system is quicker.
 const SYNC_EACH: usize = 64;
@@ -54,6 +54,8 @@ pub struct Transaction<'a> {
     last_adopted: Option<(usize, PathBuf)>,
     /// What was written and is not durable yet; no more than one beyond [`SYNC_EACH`] are kept.
     unsynced: Vec<File>,
+    /// The marks of staging directories that no journal speaks of.
+    in_use: Vec<File>,
     finished: bool,
 }
 
@@ -89,6 +91,7 @@ impl<'a> Transaction<'a> {
             adopted: Vec::new(),
             last_adopted: None,
             unsynced: Vec::new(),
+            in_use: Vec::new(),
             finished: false,
         }
     }
@@ -112,6 +115,7 @@ impl<'a> Transaction<'a> {
             adopted: Vec::new(),
             last_adopted: None,
             unsynced: Vec::new(),
+            in_use: Vec::new(),
             finished: false,
         }
     }
@@ -395,6 +399,9 @@ impl<'a> Transaction<'a> {
             Err(e) => {
                 // The journal and what it needs stay.
                 self.finished = true;
+                if self.locked.is_none() {
+                    (0..self.prepared.len()).for_each(|root| abandoned::keep(&self.ground.staging(root)));
+                }
                 let why = io_reason(&e);
                 error
                     .context(format!("the change stopped half way and could not be taken back ({why})"))
@@ -445,10 +452,42 @@ impl<'a> Transaction<'a> {
         if self.created.contains(&place) {
             return Ok(true);
         }
+        if self.operations.iter().any(|operation| matches!(operation, Operation::Move { .. })) {
+            return self.will_exist_after_moves(root, path);
+        }
         if path.ancestors().any(|above| self.removed.contains(&(root, above.to_path_buf()))) {
             return Ok(false);
         }
         let full = self.ground.roots[root].join(path);
+        exists(&full).map_err(|e| Error::io("reading", &full, &e))
+    }
+
+    /// The same where whole directories change places: from the last step back to where the thing is now.
+    fn will_exist_after_moves(&self, root: usize, path: &Path) -> Result<bool> {
+        let mut full = self.ground.roots[root].join(path);
+        for operation in self.operations.iter().rev().filter(|operation| operation.root() == root) {
+            let (n, _, place) = operation.place();
+            let place = self.ground.roots[root].join(place);
+            match operation {
+                Operation::Move { to, .. } => match full.strip_prefix(self.ground.roots[root].join(to)) {
+                    Ok(below) if below.as_os_str().is_empty() => full = place,
+                    Ok(below) => full = place.join(below),
+                    Err(_) if full.starts_with(&place) => return Ok(false),
+                    Err(_) => {}
+                },
+                Operation::Remove { .. } if full.starts_with(&place) => return Ok(false),
+                Operation::Create { .. } => match full.strip_prefix(&place) {
+                    Ok(below) if below.as_os_str().is_empty() => return Ok(true),
+                    Ok(below) => {
+                        full = self.ground.new_file(root, n).join(below);
+                        break;
+                    }
+                    Err(_) => {}
+                },
+                Operation::Put { .. } if full == place => return Ok(true),
+                _ => {}
+            }
+        }
         exists(&full).map_err(|e| Error::io("reading", &full, &e))
     }
 
@@ -546,7 +585,12 @@ impl<'a> Transaction<'a> {
             disk::write_new(&path, text.as_bytes(), layout::PRIVATE_FILE, None)?;
         }
         self.prepared[root] = true;
-        disk::create_directory(&self.ground.staging(root))
+        if self.locked.is_some() {
+            return disk::create_directory(&self.ground.staging(root));
+        }
+        abandoned::sweep(&self.ground.roots[root]);
+        self.in_use.extend(abandoned::create(&self.ground.staging(root))?);
+        Ok(())
     }
 }
 
@@ -554,6 +598,7 @@ impl Drop for Transaction<'_> {
     fn drop(&mut self) {
         // Where open files hold on to their directory they would be in the way.
         self.unsynced.clear();
+        self.in_use.clear();
         // The journal counts: as long as it is there, what it points to must stay.
         let journaled = self.locked.is_some() && exists(&self.ground.roots[0].join(layout::journal())).unwrap_or(true);
         if !self.finished && !self.shared && !journaled && self.prepared.iter().any(|prepared| *prepared) {

@@ -7,10 +7,15 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 
 use super::files::FileFacts;
-use super::platform;
+use super::{abandoned, platform};
 
 /// Directories of programs and not of settings.
 const PASSED_OVER: [&str; 4] = [".git", "node_modules", "site-packages", "__pycache__"];
+
+/// Nor does anybody use what a command that was killed has prepared.
+fn is_passed_over(name: &std::ffi::OsStr) -> bool {
+    PASSED_OVER.iter().any(|passed| name == *passed) || abandoned::is_staging(name)
+}
 
 /// A directory with everything in it.
 #[derive(Debug, Default)]
@@ -80,7 +85,7 @@ impl Walk<'_> {
             is_environment |= name == "pyvenv.cfg";
             if metadata.is_symlink() {
                 self.link(path);
-            } else if metadata.is_dir() && !PASSED_OVER.iter().any(|passed| name == *passed) {
+            } else if metadata.is_dir() && !is_passed_over(&name) {
                 below.push(path);
             } else if metadata.is_file() {
                 self.file(path, &metadata, false);
@@ -189,7 +194,9 @@ mod tests {
         let dir = TempDir::new();
         let root = dir.path();
         fs::create_dir_all(root.join("venv/lib")).unwrap();
-        for file in ["a", "b", "venv/pyvenv.cfg", "venv/lib/cacert.pem"] {
+        let staged = ".certgen-staging-0123456789abcdef/1.new";
+        fs::create_dir(root.join(staged).parent().unwrap()).unwrap();
+        for file in ["a", "b", "venv/pyvenv.cfg", "venv/lib/cacert.pem", staged] {
             fs::write(root.join(file), "x").unwrap();
         }
         nix::unistd::mkfifo(&root.join("pipe"), nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();

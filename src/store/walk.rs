@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 
+use super::abandoned;
+
 /// What lies below a directory.
 #[derive(Debug, Default)]
 pub struct Walk {
@@ -15,7 +17,8 @@ pub struct Walk {
 }
 
 /// Lists the regular files below `path`, or `path` itself if it is one. Links are not followed, what is larger than
-/// `largest` octets is passed over, and so are the objects of git.
+/// `largest` octets is passed over, and so are the objects of git and what a
+/// command that was killed has prepared.
 ///
 /// # Errors
 /// There is nothing at `path`.
@@ -44,7 +47,7 @@ impl Walk {
             };
             for entry in entries.flatten() {
                 let Ok(facts) = entry.metadata() else { continue };
-                if facts.is_dir() && entry.file_name() != ".git" {
+                if facts.is_dir() && entry.file_name() != ".git" && !abandoned::is_staging(&entry.file_name()) {
                     waiting.push(entry.path());
                 } else if facts.is_file() && facts.len() <= largest {
                     self.files.push(entry.path());

@@ -14,6 +14,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
+
 use zeroize::Zeroizing;
 
 pub use authorities::{Authorities, NewAuthorities, read_key};
@@ -58,6 +60,29 @@ pub fn is_result(profile: Profile, name: &str) -> bool {
         list == profile.as_str() || profile.intermediates().iter().any(|intermediate| intermediate.directory() == list)
     });
     fixed.contains(&name) || is_chain || is_list || profile.pairs().iter().any(|pair| is_of_pair(profile, pair, name))
+}
+
+/// Something that a tree has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// A file.
+    File,
+    /// A directory, of an intermediate.
+    Directory,
+}
+
+/// What lies at a path of a tree, of whatever profile; nothing where no run ever writes. The intermediates lie among the
+/// results here.
+pub fn part(path: &Path) -> Option<Part> {
+    let all = || Profile::ALL.into_iter().flat_map(|profile| profile.intermediates());
+    let files = || all().flat_map(|intermediate| [intermediate.certificate_file(), intermediate.key_file()]);
+    let is_result = |name: &str| Profile::ALL.into_iter().any(|profile| is_result(profile, name));
+    let is_name = path.components().count() == 1;
+    if files().any(|file| path == Path::new(&file)) || (is_name && path.to_str().is_some_and(is_result)) {
+        return Some(Part::File);
+    }
+    let is_above = |file: String| Path::new(&file).ancestors().skip(1).any(|above| above == path);
+    (!path.as_os_str().is_empty() && files().any(is_above)).then_some(Part::Directory)
 }
 
 fn is_of_pair(profile: Profile, pair: &Pair, name: &str) -> bool {

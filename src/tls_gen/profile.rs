@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::settings::without_value;
 use crate::profile::{Role, nearest};
-use crate::ui;
 
 /// One of tls-gen's directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Profile {
         Self::ALL.into_iter().find(|profile| profile.as_str() == wanted).ok_or_else(|| {
             let known = Self::ALL.map(Self::as_str);
             let meant = nearest(text, known).map_or_else(String::new, |name| format!("; did you mean {name}?"));
-            format!("{} is no profile: there are {}{meant}", ui::quote(text), known.join(", "))
+            format!("{} is no profile: there are {}{meant}", without_value(text), known.join(", "))
         })
     }
 

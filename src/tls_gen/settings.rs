@@ -62,11 +62,17 @@ impl Variables {
             "PYTHON" | "OPENSSL" => {}
             _ => {
                 let meant = nearest(name, NAMES).map_or_else(String::new, |name| format!("; did you mean {name}?"));
-                return Err(format!("{} is no variable{meant}", ui::quote(name)));
+                return Err(format!("{} is no variable{meant}", without_value(name)));
             }
         }
         Ok(())
     }
+}
+
+/// A word that is not understood, for messages: what follows a sign after a name may be a password.
+pub(super) fn without_value(word: &str) -> String {
+    let end = word.find(|c: char| "=:".contains(c) || c.is_whitespace()).unwrap_or(word.len());
+    ui::quote(&word[..end])
 }
 
 /// What a run was asked for.
@@ -231,6 +237,10 @@ impl Days {
 
 fn between(begins: Option<OffsetDateTime>, ends: Option<OffsetDateTime>) -> Result<Validity, String> {
     let times = begins.zip(ends).ok_or_else(|| "DAYS_OF_VALIDITY: it leads out of the calendar".to_owned())?;
+    if times.0 < OffsetDateTime::UNIX_EPOCH {
+        let begins = ui::date(times.0);
+        return Err(format!("the certificates would begin on {begins}, and many programs read no date before 1970"));
+    }
     Validity::new(times.0, times.1).map_err(|e| format!("DAYS_OF_VALIDITY: {e}"))
 }
 

@@ -1,7 +1,7 @@
 //! The words after the profile: what is to be done.
 
+use super::settings::without_value;
 use crate::profile::nearest;
-use crate::ui;
 
 /// What tls-gen's Makefile and its `profile.py` can be told to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Target {
         let known = || WORDS.iter().map(|(word, ..)| *word);
         WORDS.iter().find(|(word, ..)| *word == text).map(|(_, target, _)| *target).ok_or_else(|| {
             let meant = nearest(text, known()).map_or_else(String::new, |word| format!("; did you mean {word}?"));
-            format!("{} is no target{meant}", ui::quote(text))
+            format!("{} is no target{meant}", without_value(text))
         })
     }
 
@@ -90,6 +90,9 @@ mod tests {
             assert!(Target::parse(word).is_ok(), "{word}");
         }
         assert!(Target::parse("verfy").unwrap_err().ends_with("did you mean verify?"));
-        assert_eq!(Target::parse("x\n").unwrap_err(), r#""x\n" is no target"#);
+        assert_eq!(Target::parse("x\u{1b}").unwrap_err(), r#""x\u{1b}" is no target"#);
+        for word in ["PASSWORD:hunter2x", "PASSWORD hunter2x", "PASSWORD\n=hunter2x"] {
+            assert_eq!(Target::parse(word).unwrap_err(), r#""PASSWORD" is no target"#);
+        }
     }
 }

@@ -145,7 +145,7 @@ fn beyond_webpki(certificate: &Certificate) -> bool {
 fn in_words(error: &Error) -> String {
     let text = match error {
         Error::BadDer | Error::TrailingData(_) => "the encoding (DER) of a certificate is broken",
-        Error::BadDerTime => "a date is not encoded as RFC 5280 demands",
+        Error::BadDerTime => "a date is before 1970, or not encoded as RFC 5280 demands",
         Error::CaUsedAsEndEntity => "an authority is used as an end entity",
         Error::EndEntityUsedAsCa => "an end entity is used as an issuer",
         Error::CertNotValidForName(_) => "the certificate is not for this name",

@@ -287,6 +287,32 @@ fn it_is_there_whole_or_not_at_all() {
     }
     world.certgen(["fixtures", "made", "--force"]).run().success();
     println!("{finished} of 40 were done before they were killed");
+    // An empty one may be of anybody who begins just now; what was in the others is gone.
+    let left = files(&world, "").into_keys().filter(|path| !path.starts_with("made")).collect::<Vec<_>>();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn eight_runs_at_once_wait_for_each_other() {
+    let world = World::new();
+    let all = |force: &[&str]| -> Vec<bool> {
+        let start = |_| world.certgen(FEW.iter().chain(force)).start();
+        let children: Vec<_> = (0..8).map(start).collect();
+        children.into_iter().map(|mut child| child.wait().expect("it ends").success()).collect()
+    };
+    assert_eq!(all(&[]).iter().filter(|made| **made).count(), 1, "the others find fixtures there");
+    assert_eq!(all(&["--force"]), [true; 8]);
+    assert_eq!(named(&index(&world, "made")), files(&world, "made").into_keys().collect());
+}
+
+#[test]
+fn an_empty_seed_is_no_seed() {
+    let world = World::new();
+    for seed in ["", " ", "\n"] {
+        let output = world.certgen(FEW.iter().chain(&["--seed", seed])).run().code(2);
+        output.stderr_has("the seed is empty").stderr_has("leave out --seed");
+    }
+    assert!(!world.path("made").exists());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -200,6 +201,77 @@ fn what_is_not_ours_is_not_written_over() {
 }
 
 #[test]
+fn files_of_others_stay_where_they_are() {
+    for (profile, out) in [("basic", None), ("one_intermediate", None), ("one_intermediate", Some("--out=result"))] {
+        let world = World::new();
+        let run = |words: &[&str]| {
+            let command = ["tls-gen", profile, QUICK, "CN=x"].iter().chain(&out).chain(words);
+            world.certgen(command).run()
+        };
+        run(&[]).success();
+        let mut theirs = vec!["result/notes.txt", "result/.git/config"];
+        match (profile, out) {
+            ("basic", _) => {}
+            (_, None) => theirs.extend(["intermediate_ca_1/index.txt", "intermediate_ca_1/certs/old.pem"]),
+            (_, Some(_)) => theirs.push("result/intermediate_ca_1/private/mine"),
+        }
+        theirs.iter().for_each(|path| drop(world.write(path, *path)));
+        let check = || theirs.iter().for_each(|path| assert_eq!(world.read(path), *path, "{profile}"));
+        let previous = || world.read("result.previous/ca_certificate.pem");
+        let first = world.read("result/ca_certificate.pem");
+        let output = run(&[]).success().stderr_has("moved result to result.previous\n");
+        assert!(!output.stderr.contains("dropped"), "{}", output.transcript());
+        check();
+        assert_eq!(previous(), first);
+        let second = world.read("result/ca_certificate.pem");
+        let json = world.certgen(["--json", "tls-gen", profile, QUICK, "CN=x"].iter().chain(&out)).run().success();
+        json.stderr_has("dropped the older tree in result.previous");
+        assert!(json.stdout.contains(r#""action":"dropped","path":"result.previous""#), "{}", json.transcript());
+        check();
+        assert_eq!(previous(), second);
+        run(&["--force"]).success().stderr_has("dropped the older tree in result\n");
+        check();
+        assert!(!world.path("result.previous").exists());
+        run(&["clean"]).success();
+        check();
+        world.write("result.previous/own", "mine");
+        run(&[]).success();
+        check();
+        run(&[]).refused().stderr_has("own in it is of somebody else");
+        run(&["--force"]).refused().stderr_has("own in it is of somebody else");
+        fs::remove_file(world.path("result.previous/own")).unwrap();
+        let output = run(&["clean", "--force"]).success();
+        check();
+        assert!(!output.stdout.lines().any(|line| line == "removed result"), "{}", output.transcript());
+        output.stdout_has("removed result/ca_key.pem\n").stderr_has("dropped the older tree in result.previous");
+        assert_eq!(run(&["clean"]).success().stdout, "", "nothing of ours is left");
+    }
+}
+
+#[test]
+fn a_tree_of_which_a_part_is_left_does_not_stop_the_next() {
+    let world = World::new();
+    let run = |words: &[&str]| world.certgen(["tls-gen", "one_intermediate", QUICK, "CN=x"].iter().chain(words)).run();
+    run(&[]).success();
+    fs::remove_dir_all(world.path("result")).unwrap();
+    run(&[]).success().stderr_has("moved intermediate_ca_1 to result.previous/intermediate_ca_1");
+    run(&[]).success().stderr_has("moved result to result.previous\n");
+    run(&["verify"]).success();
+    assert!(world.path("result.previous/ca_key.pem").exists());
+    // A link to a tree is not moved.
+    fs::rename(world.path("result"), world.path("real")).unwrap();
+    std::os::unix::fs::symlink("real", world.path("result")).unwrap();
+    let before = files(&world.path(""));
+    run(&[]).refused().stderr_has("result is a link").stderr_has("--out result");
+    run(&["clean"]).refused().stderr_has("result is a link");
+    assert_eq!(files(&world.path("")), before);
+    run(&["--out", "result"]).success();
+    run(&["--out", "result"]).success();
+    assert!(world.path("result").is_symlink() && world.path("real.previous/intermediate_ca_1").is_dir());
+    run(&["--out", "result", "verify"]).success();
+}
+
+#[test]
 fn a_directory_that_was_named_holds_everything() {
     let world = World::new();
     fs::create_dir_all(world.path("mnt/with space")).unwrap();
@@ -255,6 +327,15 @@ fn days_may_be_negative() {
         // The authority is valid: it can sign a pair that is.
         run(&[QUICK, "gen", "verify"]).success();
     }
+    // Programs that count seconds from 1970 read no earlier date, rustls among them.
+    let world = World::new();
+    for (words, at) in [(&[][..], "1970-01-01T00:00:00Z"), (&["DAYS_OF_VALIDITY=-20000"], "2026-03-01")] {
+        let command = ["tls-gen", "basic", QUICK, "CN=x"];
+        let run = world.certgen(command.iter().chain(words)).at(at).run();
+        run.code(2).stderr_has("no date before 1970");
+    }
+    assert!(names(&world.path("")).is_empty());
+    world.certgen(["tls-gen", "basic", QUICK, "CN=x"]).at("1970-01-02").run().success();
 }
 
 #[test]
@@ -326,6 +407,26 @@ fn a_password_is_in_the_files_and_in_no_output() {
 }
 
 #[test]
+fn no_slip_shows_a_password() {
+    let world = World::new();
+    for (words, says) in [
+        (&["PASSWORD=hunter2x", "basic"][..], "the profile comes first: certgen tls-gen basic"),
+        (&["PASSWORD=hunter2x"], r#""PASSWORD" is no profile"#),
+        (&["basic", "PASSWORD:hunter2x"], "a variable is written NAME=VALUE"),
+        (&["basic", "PASSWORD hunter2x"], r#""PASSWORD" is no target"#),
+        (&["basic", "PASSWORD =hunter2x"], "did you mean PASSWORD?"),
+        (&["basic", "PASSWORD:=hunter2x"], "did you mean PASSWORD?"),
+        (&["basic", "PASSWORD:hunter2x=y"], r#""PASSWORD" is no variable"#),
+        (&["basic", "--PASSWORD=hunter2x"], "unexpected argument"),
+        (&["basic", "-PASSWORD=hunter2x"], "unexpected argument"),
+        (&["CN=x", "one-intermediate"], "the profile comes first: certgen tls-gen one_intermediate"),
+    ] {
+        let output = world.certgen(["tls-gen"].iter().chain(words)).run().code(2).stderr_has(says);
+        assert!(!output.stderr.contains("hunter2x"), "{words:?}: {}", output.stderr);
+    }
+}
+
+#[test]
 fn unknown_words_are_named_with_the_nearest() {
     let world = World::new();
     for (words, says) in [
@@ -365,6 +466,15 @@ fn pairs_and_aliases_are_added_in_every_profile() {
         assert_eq!(subject(&world, "result/client_certificate.pem"), wanted);
     }
     let world = World::new();
+    let run = |words: &[&str]| world.certgen(["tls-gen", "basic", QUICK, "CN=a"].iter().chain(words)).run();
+    run(&[]).success();
+    let written = || fs::metadata(world.path("result/client_key.pem")).unwrap().modified().unwrap();
+    let before = written();
+    run(&["alias-leaf-artifacts"]).success().stdout_has("unchanged result/client_key.pem");
+    assert_eq!(written(), before, "a copy that is there is not dated anew");
+    run(&["alias-leaf-artifacts", "--key-mode", "0640"]).success().stdout_has("wrote result/client_key.pem");
+    assert_eq!(files(&world.path("result"))["client_key.pem"], 0o640);
+    let world = World::new();
     world.certgen(["tls-gen", "basic", QUICK, "CN=a", "--no-aliases", "--key-mode", "0640"]).run().success();
     let found = files(&world.path("result"));
     assert_eq!((found.len(), found["server_a_key.pem"], found["ca_key.pem"]), (8, 0o640, 0o600));
@@ -395,6 +505,51 @@ fn twenty_runs_at_once_leave_one_whole_tree() {
     assert_eq!(output.stdout.matches("client_worker").count(), 20, "{}", output.transcript());
     let left = names(&world.path("")).into_iter().filter(|name| name.contains(".certgen"));
     assert_eq!(left.count(), 0);
+}
+
+#[test]
+fn what_a_kill_left_behind_goes_with_the_next_run() {
+    let world = World::new();
+    let staging = |place: &str| {
+        let entries = fs::read_dir(world.path(place)).into_iter().flatten().flatten();
+        let is_staging = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with(".certgen-staging-");
+        // One that is empty may be of anybody who begins just now.
+        let is_full = |path: &Path| fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        entries.filter(|entry| is_staging(&entry.file_name()) && is_full(&entry.path())).count()
+    };
+    let command = ["tls-gen", "one_intermediate", QUICK, "CN=x"];
+    let (mut left, mut wait) = (0, Duration::ZERO);
+    for _ in 0..200 {
+        let mut child = world.certgen(command).start();
+        std::thread::sleep(wait);
+        let _ = child.kill();
+        let ended = child.wait().is_ok_and(|status| status.success());
+        assert!(staging("") <= 1, "no run leaves what another left");
+        left += staging("");
+        wait = if ended { Duration::ZERO } else { wait + Duration::from_micros(500) };
+        if left > 2 {
+            break;
+        }
+    }
+    assert!(left > 0, "no kill came while something was being written");
+    // One among the results, as a killed gen-client leaves it, one that is in use, and one of a PKI.
+    let (results, used, pki) = ("result", "", ".certgen-staging-00000000000000ff");
+    for (place, name) in [(results, ".certgen-staging-00000000000000aa"), (used, ".certgen-staging-00000000000000bb")] {
+        fs::create_dir_all(world.path(place)).unwrap();
+        let directory = world.path(place).join(name);
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o700)).unwrap();
+        fs::write(directory.join("in-use"), "").unwrap();
+        fs::write(directory.join("1.new"), "a key").unwrap();
+    }
+    world.write(Path::new(pki).join("1.new"), "a key");
+    let held = fs::File::open(world.path(".certgen-staging-00000000000000bb/in-use")).unwrap();
+    held.lock().unwrap();
+    world.certgen(command).run().success();
+    assert_eq!((staging("result"), staging("")), (0, 2), "what is in use and what is a PKI's stays");
+    drop(held);
+    world.certgen(command).run().success();
+    assert_eq!(staging(""), 1);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The targets that write: `gen`, `regen`, `gen-client`, `gen-server`, `alias-leaf-artifacts`, `clean`, `gen-crl`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use time::Duration;
 
 use super::Run;
-use super::place::State;
+use super::place::{Moved, State};
 use crate::commands::shared;
 use crate::error::{Context, Error, Result};
 use crate::plan::BACKDATED;
@@ -41,19 +41,20 @@ impl Run<'_> {
         let NewAuthorities { authorities, mut results, beside } = new;
         results.extend(self.pairs(&authorities, |_| true)?);
         let written = match state {
-            State::Absent => self.place.create(&results, &beside, self.modes)?,
-            State::Tree if !self.force => {
-                self.refuse_moving_where_we_are()?;
-                let written = self.place.create(&results, &beside, self.modes).map_err(Self::if_mounted)?;
-                self.tell_moved();
+            State::Tree if self.force => {
+                let written = self.place.put(&results, &beside, self.modes, true)?;
+                self.tell_dropped(&self.place.results());
                 written
             }
-            State::Tree => self.place.put(&results, &beside, self.modes, true)?,
+            State::Absent | State::Tree => {
+                self.refuse_moving_where_we_are()?;
+                let (written, moved) = self.place.create(&results, &beside, self.modes).map_err(Self::if_mounted)?;
+                self.tell_moved(&moved);
+                written
+            }
             State::Other => self.place.put(&results, &beside, self.modes, false)?,
         };
-        if self.force {
-            self.place.drop_previous()?;
-        }
+        self.drop_previous()?;
         self.tell_signed(&written)
     }
 
@@ -108,8 +109,11 @@ impl Run<'_> {
         if files.is_empty() {
             return Err(self.no_pair());
         }
+        let (same, files): (Vec<_>, Vec<_>) =
+            files.into_iter().partition(|file| self.place.has_already(file, self.modes));
         let written = self.place.put(&files, &[], self.modes, false)?;
-        self.tell_written(&written)
+        self.tell_written(&written)?;
+        same.iter().try_for_each(|file| self.tell("unchanged", &self.place.results().join(&file.path)))
     }
 
     /// The name that was given; without one, the machine's, or that of the pair made last.
@@ -156,20 +160,15 @@ impl Run<'_> {
         }
         if state == State::Tree && !self.force {
             self.refuse_moving_where_we_are()?;
-            self.place.move_away().map_err(Self::if_mounted)?;
-            self.tell_moved();
+            let moved = self.place.move_away().map_err(Self::if_mounted)?;
+            self.tell_moved(&moved);
             return Ok(());
         }
         // Without an authority nothing is lost but what can be made again.
-        if state != State::Absent {
-            self.place.strip()?;
-            let results = self.place.results();
-            self.tell("removed", &results)?;
+        for gone in self.place.strip()? {
+            self.tell("removed", &gone)?;
         }
-        if self.force {
-            self.place.drop_previous()?;
-        }
-        Ok(())
+        self.drop_previous()
     }
 
     /// A list for each authority. What an older one has revoked stays.
@@ -221,12 +220,29 @@ impl Run<'_> {
             .hint("name another directory with --out DIR, or write over it with --force"))
     }
 
-    fn tell_moved(&mut self) {
-        let (results, previous) = (self.place.results(), self.place.previous());
-        let (from, to) = (self.env.shown(&results), self.env.shown(&previous));
-        self.env.say(format!("moved {} to {}", ui::path(from), ui::path(to)));
-        let (from, to) = (from.display().to_string(), to.display().to_string());
-        self.items.push(serde_json::json!({"action": "moved", "path": from, "to": to}));
+    fn drop_previous(&mut self) -> Result<()> {
+        if self.force && self.place.drop_previous()? {
+            self.tell_dropped(&self.place.previous());
+        }
+        Ok(())
+    }
+
+    fn tell_moved(&mut self, moved: &Moved) {
+        if moved.dropped {
+            self.tell_dropped(&self.place.previous());
+        }
+        for (from, to) in &moved.paths {
+            let (from, to) = (self.env.shown(from), self.env.shown(to));
+            self.env.say(format!("moved {} to {}", ui::path(from), ui::path(to)));
+            let (from, to) = (from.display().to_string(), to.display().to_string());
+            self.items.push(serde_json::json!({"action": "moved", "path": from, "to": to}));
+        }
+    }
+
+    fn tell_dropped(&mut self, path: &Path) {
+        let shown = self.env.shown(path);
+        self.env.say(format!("dropped the older tree in {}", ui::path(shown)));
+        self.items.push(serde_json::json!({"action": "dropped", "path": shown.display().to_string()}));
     }
 }
 
