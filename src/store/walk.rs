@@ -56,3 +56,22 @@ impl Walk {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::TempDir;
+    use super::*;
+
+    #[test]
+    fn what_git_keeps_and_what_a_kill_left_is_passed_over() {
+        let dir = TempDir::new();
+        for file in ["a", "sub/b", ".git/c", "sub/.certgen-staging-0123456789abcdef/1.new", ".certgen-staging-x/d"] {
+            let path = dir.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let found = files_below(dir.path(), 9).unwrap();
+        let wanted = [".certgen-staging-x/d", "a", "sub/b"].map(|file| dir.path().join(file));
+        assert_eq!(found.files, wanted);
+    }
+}
