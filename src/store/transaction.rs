@@ -44,6 +44,8 @@ pub struct Transaction<'a> {
     /// What this transaction itself will have created or taken away by the time a later step runs.
     created: BTreeSet<(usize, PathBuf)>,
     removed: BTreeSet<(usize, PathBuf)>,
+    /// Is something moved? Rare, and answered for thousands of files.
+    moves: bool,
     events: Vec<Event>,
     lines: Lines,
     count: Arc<AtomicUsize>,
@@ -84,6 +86,7 @@ impl<'a> Transaction<'a> {
             operations: Vec::new(),
             created: BTreeSet::new(),
             removed: BTreeSet::new(),
+            moves: false,
             events: Vec::new(),
             lines: Lines::default(),
             count: Arc::default(),
@@ -110,6 +113,7 @@ impl<'a> Transaction<'a> {
             operations: Vec::new(),
             created: BTreeSet::new(),
             removed: BTreeSet::new(),
+            moves: false,
             events: Vec::new(),
             lines: Lines::default(),
             adopted: Vec::new(),
@@ -268,6 +272,7 @@ impl<'a> Transaction<'a> {
         let n = self.next(root)?;
         self.set_removed(root, &path);
         self.created.insert((root, to.clone()));
+        self.moves = true;
         self.operations.push(Operation::Move { n, root, path, to });
         Ok(())
     }
@@ -452,7 +457,7 @@ impl<'a> Transaction<'a> {
         if self.created.contains(&place) {
             return Ok(true);
         }
-        if self.operations.iter().any(|operation| matches!(operation, Operation::Move { .. })) {
+        if self.moves {
             return self.will_exist_after_moves(root, path);
         }
         if path.ancestors().any(|above| self.removed.contains(&(root, above.to_path_buf()))) {
