@@ -46,6 +46,8 @@ fn a_snapshot_is_restored_exactly() {
             fs::create_dir(world.path(pki)).expect("a world is writable");
         }
         let import = ["--pki", pki, "import", "--identity", "identity", "fleet.age"];
+        world.certgen(import.iter().chain(&["--dry-run"])).run().code(2).stderr_has("--dry-run");
+        assert!(!world.path(pki).exists() || fs::read_dir(world.path(pki)).expect("ours").next().is_none());
         world.certgen(import).run().success().stdout_has("restored ").stdout_has(pki);
         let restored = snapshot(&world.path(pki));
         assert_eq!(restored.len(), before.len());

@@ -195,7 +195,7 @@ fn a_dry_run_and_a_refusal_write_nothing() {
     let world = World::new();
     openssl_ca(&world, "old");
     let output = world.certgen(["import", "old", "--dry-run"]).run().success();
-    output.stdout_has("imported  client/worker").stderr_has("nothing was written");
+    output.stdout_has("would import  client/worker").stdout_has("would revoke ").stderr_has("nothing was written");
     let told = items(&world, &["import", "old", "--dry-run"]);
     let find = |key: &str, value: &str| told.iter().find(|item| item[key] == value).expect(value).clone();
     assert!(told.iter().all(|item| item["dry_run"] == true), "{told:?}");
@@ -206,7 +206,8 @@ fn a_dry_run_and_a_refusal_write_nothing() {
     );
     assert_eq!(find("name", "stolen")["reason"], "keyCompromise");
     assert!(find("action", "left")["why"].is_string());
-    world.certgen(["import", "old", "--dry-run", "--role", "node"]).run().success().stdout_has("imported  node/worker");
+    let output = world.certgen(["import", "old", "--dry-run", "--role", "node"]).run().success();
+    output.stdout_has("would import  node/worker");
     assert!(!world.pki("").exists());
 
     let world = World::initialised(["--profile", "celery"]);
@@ -268,6 +269,12 @@ fn a_pair_of_somebody_else_s_is_kept_beside() {
         let [certificate, key] = ["crt", "key"].map(|kind| format!("old/pairs/{pair}.{kind}"));
         world.certgen(["import", "--external", "www", "--certificate", &certificate, "--key", &key]).run()
     };
+    let before = snapshot(&world.pki(""));
+    let [certificate, key] = ["old/pairs/rabbit.crt", "old/pairs/rabbit.key"];
+    let dry = ["import", "--external", "www", "--certificate", certificate, "--key", key, "--dry-run"];
+    let output = world.certgen(dry).run().success();
+    output.stdout_has("would import  external/www").stderr_has("nothing was written");
+    unchanged(&before, &world.pki(""), "a dry run");
     take("rabbit").success().stdout_has("imported  external/www");
     assert_eq!(mode(&world.pki("external/www/key.pem")), 0o600);
     take("rabbit").success().stdout_has("unchanged");

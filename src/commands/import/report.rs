@@ -3,6 +3,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::import;
 use crate::apply::{TakenKey, TakenRevocation, TakenThing, TookOver, World};
 use crate::env::Env;
 use crate::error::Result;
@@ -67,7 +68,7 @@ pub(super) fn print(took: &TookOver, dry_run: bool, env: &mut Env) -> Result<()>
         writeln!(env.out(), "{}", line(item))?;
     }
     if dry_run {
-        env.say("nothing was written, as --dry-run asks");
+        import::say_dry(env);
     }
     for thing in &took.things {
         for note in &thing.notes {
@@ -163,20 +164,20 @@ fn of_left(left: &Left) -> Item {
 }
 
 fn line(item: &Item) -> String {
-    let action = item.action;
+    let action = import::action(item.action, item.dry_run);
     let named = item.role.zip(item.name.as_ref());
     let whom = named.map(|(role, name)| ui::plain(&format!("{role}/{name}")));
     if let (Some(revoked), Some(serial)) = (item.revoked, &item.serial_number) {
         let issuer = || ui::plain(&format!("of authority/{}", item.issuer.as_deref().unwrap_or_default()));
         let reason = item.reason.map(|reason| format!("  {reason}")).unwrap_or_default();
-        return format!("{action:9} {}  {serial}  {}{reason}", whom.unwrap_or_else(issuer), &ui::date(revoked)[..10]);
+        return format!("{action} {}  {serial}  {}{reason}", whom.unwrap_or_else(issuer), &ui::date(revoked)[..10]);
     }
     let path = item.path.as_deref().unwrap_or_default();
     match (whom, item.not_after, &item.why) {
         (Some(whom), Some(end), _) => {
             let key = item.key.filter(|key| *key != "here").map(|key| format!("  key {key}")).unwrap_or_default();
-            format!("{action:9} {whom}  until {}{key}  {path}", &ui::date(end)[..10])
+            format!("{action} {whom}  until {}{key}  {path}", &ui::date(end)[..10])
         }
-        (_, _, why) => format!("{action:9} {path}  {}", why.as_deref().unwrap_or_default()),
+        (_, _, why) => format!("{action} {path}  {}", why.as_deref().unwrap_or_default()),
     }
 }
