@@ -268,6 +268,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_header_says_is_shown_without_its_escapes() {
+        for at in [100..108, 124..136, 148..156] {
+            let mut sent = archive(&[("w/a", EntryType::Regular, 0o644, b"x")]);
+            sent[at.start..at.start + 5].copy_from_slice(b"\x1b[31m");
+            let with_name = |sent: &mut Vec<u8>| sent[2..7].copy_from_slice(b"\x1b[31m");
+            with_name(&mut sent);
+            let error = Parcel::read(sent.as_slice()).unwrap_err();
+            assert!(!error.to_string().chars().any(char::is_control), "{at:?}: {error:?}");
+        }
+    }
+
+    #[test]
     fn an_archive_that_ends_early_or_is_none_is_refused() {
         let whole = archive(&[("w/client_key.pem", EntryType::Regular, 0o600, &[b'k'; 1000])]);
         for cut in (1..1536).step_by(97) {
