@@ -63,7 +63,7 @@ fn a_snapshot_is_restored_exactly() {
         world.certgen(issue).run().success();
     }
     let again = world.certgen(["import", "--identity", "identity", "fleet.age"]).run().refused();
-    again.stderr_has("holds a PKI already").stderr_has("--pki DIR");
+    again.stderr_has("holds a PKI already").stderr_has("--pki DIR").stderr_has("certgen import FILE --out DIR");
 }
 
 #[test]

@@ -69,11 +69,12 @@ pub(super) fn refuse(file: &Path, env: &Env) -> Result<()> {
         return Ok(());
     }
     Err(Error::failed(format!(
-        "{}: a snapshot is restored into an empty directory, and {} holds a PKI already",
+        "{}: it is a snapshot or a hand-over, and {} holds a PKI already",
         shown(file),
         ui::path(env.shown(&env.pki))
     ))
-    .hint("restore it beside this one: certgen --pki DIR import FILE"))
+    .hint("a snapshot is restored beside this one: certgen --pki DIR import FILE")
+    .hint("what was handed over to a client is opened into a directory: certgen import FILE --out DIR"))
 }
 
 /// Whether a file is sealed with age. Standard input, which can be read once, is taken for it.
