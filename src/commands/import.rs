@@ -23,7 +23,7 @@ use crate::ui;
 /// and for revocations: tls-gen, easy-rsa, mkcert, minica, cfssl, openssl ca, Vault, PEM, DER, PKCS#12 and JKS. What is found
 /// becomes authorities and entries of the PKI, which is made if there is none, so that renew, revoke and rotate work on it.
 /// No certificate is changed, and nothing in the directories that are read. Where something stands in the way, nothing is
-/// taken.
+/// taken. Passwords that open nothing are such a thing.
 ///
 /// With --external a pair that somebody else renews, certbot for instance, is put into external/NAME. The same again puts the
 /// renewed one there.

@@ -104,7 +104,7 @@ fn refuse_passwords(closed: &[Left]) -> Result<()> {
     };
     let error = Error::failed(format!("nothing was taken over: {}: {why}{others}", ui::path(path)));
     let error = hint.iter().fold(error, |error, hint| error.hint(hint));
-    Err(error.hint("without --key-password-file all but these keys is taken"))
+    Err(error.hint("without --key-password-file everything but these keys is taken"))
 }
 
 /// Every file below `paths`, but what is in the PKI itself.
