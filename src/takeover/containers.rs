@@ -23,7 +23,11 @@ pub(super) fn open(reading: &mut Reading<'_>, path: &Path, bytes: &[u8]) {
                 reading.pool.opened |= !password.is_empty();
                 return store.entries.into_iter().for_each(|entry| take(reading, path, entry));
             }
-            Err(error @ (KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_))) => last = error,
+            Err(error @ (KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_))) => {
+                // The store itself was opened.
+                reading.pool.opened |= error != KeystoreError::WrongPassword && !password.is_empty();
+                last = error;
+            }
             Err(other) => return refuse(reading, path, bytes, other),
         }
     }

@@ -1,5 +1,6 @@
 //! What `certgen import` took, what it did not take and why.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
@@ -90,11 +91,13 @@ pub(super) fn print(took: &TookOver, dry_run: bool, env: &mut Env) -> Result<()>
 /// Each hint once, with the files that it is for.
 fn hints(left: &[Left]) -> Vec<(&str, Vec<&Path>)> {
     let mut hints: Vec<(&str, Vec<&Path>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
     for (hint, path) in left.iter().filter_map(|left| Some((left.hint.as_deref()?, left.path.as_path()))) {
-        match hints.iter_mut().find(|(known, _)| *known == hint) {
-            Some((_, files)) => files.push(path),
-            None => hints.push((hint, vec![path])),
+        let at = *places.entry(hint).or_insert(hints.len());
+        if at == hints.len() {
+            hints.push((hint, Vec::new()));
         }
+        hints[at].1.push(path);
     }
     hints
 }
@@ -140,8 +143,11 @@ pub(super) fn advise(took: &TookOver, world: &World, is: &Situation, env: &mut E
     }
     let is_in_the_clear = |thing: &TakenThing| {
         let mut entries = world.manifest.entries().iter();
-        let entry = entries.find(|entry| entry.role.as_str() == thing.role && entry.name == thing.name);
-        thing.key == TakenKey::Here && !thing.is_known && entry.is_none_or(|entry| entry.key_password_file.is_none())
+        let mut with_password = || {
+            let entry = entries.find(|entry| entry.role.as_str() == thing.role && entry.name == thing.name);
+            entry.is_some_and(|entry| entry.key_password_file.is_some())
+        };
+        thing.key == TakenKey::Here && !thing.is_known && !with_password()
     };
     if is.opened && took.things.iter().any(is_in_the_clear) {
         env.say("keys that were encrypted where they came from lie here in the clear, for their owner alone");
