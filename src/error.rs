@@ -140,9 +140,10 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// The operating system's reason without Rust's `(os error 28)`.
+/// The operating system's reason without Rust's `(os error 28)`, or a library's; safe to show, because those of tar quote
+/// what is in the file.
 pub fn io_reason(source: &std::io::Error) -> String {
-    let text = source.to_string();
+    let text = crate::ui::sentence(&source.to_string());
     match text.rfind(" (os error ") {
         Some(at) => text[..at].to_lowercase(),
         None => text,

@@ -23,7 +23,7 @@ use crate::ui;
 /// and for revocations: tls-gen, easy-rsa, mkcert, minica, cfssl, openssl ca, Vault, PEM, DER, PKCS#12 and JKS. What is found
 /// becomes authorities and entries of the PKI, which is made if there is none, so that renew, revoke and rotate work on it.
 /// No certificate is changed, and nothing in the directories that are read. Where something stands in the way, nothing is
-/// taken.
+/// taken. Passwords that open nothing are such a thing.
 ///
 /// With --external a pair that somebody else renews, certbot for instance, is put into external/NAME. The same again puts the
 /// renewed one there.
@@ -85,7 +85,7 @@ struct TakingArgs {
     /// A client may be a user that has a password or a tag
     #[arg(long)]
     existing_user: bool,
-    /// Say what would be taken, and write nothing
+    /// Say what would be taken or opened, and write nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -95,18 +95,18 @@ pub(crate) fn run(args: ImportArgs, env: &mut Env) -> Result<Answer> {
         return external::run(&args, env);
     }
     if let Some(out) = &args.out {
-        return handoff::open(&args.files, out, &args.keys.unlock, env);
+        return handoff::open(out, &args, env);
     }
     // Lists need the authority that signed them, and a snapshot a place where nothing is.
     let is_pki = Store::open(&env.pki).exists();
     if !is_pki && args.files.iter().any(|file| snapshot::is_one(file, env)) {
-        return snapshot::restore(&args.files, &args.keys.unlock, env);
+        return snapshot::restore(&args, env);
     }
     for file in &args.files {
         snapshot::refuse(file, env)?;
     }
     match lists::all(&args.files, env)? {
-        Some(lists) if is_pki => lists::run(lists, &args.keys.unlock, env),
+        Some(lists) if is_pki => lists::run(lists, &args, env),
         Some(_) => Err(Error::failed(format!(
             "there is no PKI in {} that could take over a revocation list",
             ui::path(env.shown(&env.pki))
@@ -114,6 +114,26 @@ pub(crate) fn run(args: ImportArgs, env: &mut Env) -> Result<Answer> {
         .hint("name the PKI with --pki DIR")),
         None => tree::run(&args, env),
     }
+}
+
+/// The first word of a line, as wide as the others.
+fn action(word: &str, dry_run: bool) -> String {
+    if !dry_run {
+        return format!("{word:9}");
+    }
+    let told = match word {
+        "imported" => "would import",
+        "opened" => "would open",
+        "released" => "would release",
+        "replaced" => "would replace",
+        "revoked" => "would revoke",
+        other => other,
+    };
+    format!("{told:13}")
+}
+
+fn say_dry(env: &mut Env) {
+    env.say("nothing was written, as --dry-run asks");
 }
 
 fn shown(file: &Path) -> String {

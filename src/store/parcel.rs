@@ -56,20 +56,27 @@ impl Parcel {
     /// There is something in it, or the disk refuses.
     pub fn write(self, directory: &Path) -> Result<()> {
         let beside = directory.parent().unwrap_or(directory);
+        if Self::is_made(directory)? {
+            let mut transaction = Transaction::outside(directory)?;
+            self.files.into_iter().try_for_each(|file| transaction.put(file))?;
+            return transaction.commit();
+        }
+        let mut transaction = Transaction::outside(beside)?;
+        let name = directory.file_name().map(PathBuf::from).unwrap_or_default();
+        transaction.create_directory(name, layout::PRIVATE_DIRECTORY, None, self.files)?;
+        transaction.commit()
+    }
+
+    /// Whether an empty directory is there already, or nothing is.
+    ///
+    /// # Errors
+    /// There is something in it, or something else has its name.
+    pub fn is_made(directory: &Path) -> Result<bool> {
         match std::fs::read_dir(directory).map(|mut entries| entries.next()) {
-            Ok(None) => {
-                let mut transaction = Transaction::outside(directory)?;
-                self.files.into_iter().try_for_each(|file| transaction.put(file))?;
-                transaction.commit()
-            }
+            Ok(None) => Ok(true),
             Ok(Some(_)) => Err(Error::failed(format!("{} is not empty", ui::path(directory)))
                 .hint("name a directory that is empty or does not exist: --out DIR")),
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {
-                let mut transaction = Transaction::outside(beside)?;
-                let name = directory.file_name().map(PathBuf::from).unwrap_or_default();
-                transaction.create_directory(name, layout::PRIVATE_DIRECTORY, None, self.files)?;
-                transaction.commit()
-            }
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(e) => Err(Error::io("writing to", directory, &e)),
         }
     }
@@ -257,6 +264,18 @@ mod tests {
             let error = Parcel::read(archive(members).as_slice()).unwrap_err();
             assert!(error.message().contains(why), "{why}: {error}");
             assert!(!error.to_string().contains('\u{1b}'));
+        }
+    }
+
+    #[test]
+    fn what_a_header_says_is_shown_without_its_escapes() {
+        for at in [100..108, 124..136, 148..156] {
+            let mut sent = archive(&[("w/a", EntryType::Regular, 0o644, b"x")]);
+            sent[at.start..at.start + 5].copy_from_slice(b"\x1b[31m");
+            let with_name = |sent: &mut Vec<u8>| sent[2..7].copy_from_slice(b"\x1b[31m");
+            with_name(&mut sent);
+            let error = Parcel::read(sent.as_slice()).unwrap_err();
+            assert!(!error.to_string().chars().any(char::is_control), "{at:?}: {error:?}");
         }
     }
 

@@ -14,6 +14,8 @@ pub struct Walk {
     pub files: Vec<PathBuf>,
     /// Directories that could not be listed.
     pub unreadable: Vec<Error>,
+    /// Links that lead out of it or to nothing; what the others lead to is among the files.
+    pub links: Vec<PathBuf>,
 }
 
 /// Lists the regular files below `path`, or `path` itself if it is one. Links are not followed, what is larger than
@@ -28,6 +30,9 @@ pub fn files_below(path: &Path, largest: u64) -> Result<Walk> {
     if facts.is_dir() {
         walk.enter(path, largest);
         walk.files.sort();
+        let top = fs::canonicalize(path).map_err(|e| Error::io("reading", path, &e))?;
+        walk.links.retain(|link| !fs::canonicalize(link).is_ok_and(|to| to.starts_with(&top)));
+        walk.links.sort();
     } else {
         walk.files.push(path.to_path_buf());
     }
@@ -51,6 +56,8 @@ impl Walk {
                     waiting.push(entry.path());
                 } else if facts.is_file() && facts.len() <= largest {
                     self.files.push(entry.path());
+                } else if facts.is_symlink() {
+                    self.links.push(entry.path());
                 }
             }
         }

@@ -42,7 +42,9 @@ impl ConfigFile {
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         if text.trim_ascii_start().starts_with(b"{") {
-            let users = existing_users(text)?.into_iter().map(|user| KeptUser {
+            // Its hint is for the file that certgen itself writes.
+            let users = existing_users(text).map_err(|e| with_hint(Error::failed(e.message())))?;
+            let users = users.into_iter().map(|user| KeptUser {
                 with_password: user.password_hash.as_ref().is_some_and(|hash| !hash.is_empty()),
                 tags: user.tags(),
                 name: user.name,
@@ -55,8 +57,11 @@ impl ConfigFile {
 }
 
 fn neither() -> Error {
-    Error::failed("it is neither a rabbitmq.conf nor a definitions.json")
-        .hint("name the broker's rabbitmq.conf, or what rabbitmqctl export_definitions has written")
+    with_hint(Error::failed("it is neither a rabbitmq.conf nor a definitions.json"))
+}
+
+fn with_hint(error: Error) -> Error {
+    error.hint("name the broker's rabbitmq.conf, or what rabbitmqctl export_definitions has written")
 }
 
 /// What RabbitMQ does where nothing is said: it takes the whole name.

@@ -19,8 +19,15 @@ pub(super) fn open(reading: &mut Reading<'_>, path: &Path, bytes: &[u8]) {
             return reading.pool.leave(path, "it was not opened: with all the others it would take too long");
         }
         match keystore::read(bytes, password) {
-            Ok(store) => return store.entries.into_iter().for_each(|entry| take(reading, path, entry)),
-            Err(error @ (KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_))) => last = error,
+            Ok(store) => {
+                reading.pool.opened |= !password.is_empty();
+                return store.entries.into_iter().for_each(|entry| take(reading, path, entry));
+            }
+            Err(error @ (KeystoreError::WrongPassword | KeystoreError::WrongKeyPassword(_))) => {
+                // The store itself was opened.
+                reading.pool.opened |= error != KeystoreError::WrongPassword && !password.is_empty();
+                last = error;
+            }
             Err(other) => return refuse(reading, path, bytes, other),
         }
     }
@@ -29,16 +36,17 @@ pub(super) fn open(reading: &mut Reading<'_>, path: &Path, bytes: &[u8]) {
         certificates(reading, path, bytes);
     }
     if let KeystoreError::WrongKeyPassword(_) = last {
-        return reading.pool.leave_with_hint(path, last.to_string(), PASSWORD_HINT);
+        return reading.pool.leave_closed(path, last.to_string(), Some(PASSWORD_HINT.to_owned()));
     }
     let given = reading.passwords.len();
-    reading.pool.leave_with_hint(path, locked("this key store", given), PASSWORD_HINT);
+    reading.pool.leave_closed(path, locked("this key store", given), Some(PASSWORD_HINT.to_owned()));
 }
 
 /// A container of which some part is not supported: its certificates may still be had.
 fn refuse(reading: &mut Reading<'_>, path: &Path, bytes: &[u8], error: KeystoreError) {
     if let KeystoreError::Unsupported(_) = error {
         certificates(reading, path, bytes);
+        return reading.pool.leave_closed(path, error.to_string(), None);
     }
     reading.pool.leave(path, error.to_string());
 }

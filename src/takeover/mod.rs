@@ -77,6 +77,10 @@ pub struct Taken {
     pub pairs: Vec<FoundPair>,
     /// Every file of which nothing was taken.
     pub left: Vec<Left>,
+    /// Those of them that are encrypted, and that no password that was given opens.
+    pub closed: Vec<Left>,
+    /// One of the passwords that were given opened something.
+    pub opened: bool,
     /// What is to be known about the whole; sentences that are safe to show.
     pub notes: Vec<String>,
 }
@@ -193,7 +197,8 @@ pub fn take(tree: &Tree, asked: &Asked<'_>) -> Taken {
     if authorities.found.is_empty() && !pairs.is_empty() {
         notes.push("there is no authority in these files: nothing of them can be renewed or revoked here".to_owned());
     }
-    Taken { kinds, authorities: authorities.found, pairs, left: left(pool), notes }
+    let (closed, opened) = (std::mem::take(&mut pool.closed), pool.opened);
+    Taken { kinds, authorities: authorities.found, pairs, left: left(pool), closed, opened, notes }
 }
 
 /// What was left while reading, and what belongs to nothing.

@@ -18,6 +18,10 @@ pub(super) struct Pool {
     /// The number that the next list of an `openssl ca` directory gets, with the file that says it.
     pub(super) counters: Vec<(PathBuf, u128)>,
     pub(super) left: Vec<Left>,
+    /// Those of them that are encrypted and were not opened.
+    pub(super) closed: Vec<Left>,
+    /// One of the passwords that were given opened something.
+    pub(super) opened: bool,
 }
 
 /// Things of one kind in the order in which they were found.
@@ -91,6 +95,13 @@ impl Pool {
 
     pub(super) fn leave_with_hint(&mut self, path: &Path, why: impl Into<String>, hint: impl Into<String>) {
         self.left.push(Left { path: path.to_owned(), why: why.into(), hint: Some(hint.into()) });
+    }
+
+    /// It is encrypted, and nothing that was given opens it.
+    pub(super) fn leave_closed(&mut self, path: &Path, why: impl Into<String>, hint: Option<String>) {
+        let left = Left { path: path.to_owned(), why: why.into(), hint };
+        self.closed.push(left.clone());
+        self.left.push(left);
     }
 
     pub(super) fn certificate(&self, at: usize) -> &Certificate {

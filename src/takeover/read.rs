@@ -173,9 +173,11 @@ impl<'a> Reading<'a> {
 
     fn leave_key(&mut self, path: &Path, fault: &Fault) {
         let conversion = fault.error.as_ref().and_then(|error| error.conversion(&path.to_string_lossy()));
+        let is_old = matches!(fault.error, Some(X509Error::OldEncryption { .. }));
         match conversion {
+            hint if is_old => self.pool.leave_closed(path, &fault.why, hint),
             Some(command) => self.pool.leave_with_hint(path, &fault.why, command),
-            None if fault.locked => self.pool.leave_with_hint(path, &fault.why, PASSWORD_HINT),
+            None if fault.locked => self.pool.leave_closed(path, &fault.why, Some(PASSWORD_HINT.to_owned())),
             None => self.pool.leave(path, &fault.why),
         }
     }
@@ -193,7 +195,10 @@ impl<'a> Reading<'a> {
                 return Err(Fault { why: why.to_owned(), error: None, locked: false });
             }
             match PrivateKey::from_pem_block(block, in_front, Some(password)) {
-                Ok(key) => return Ok(self.plain_key(path, key)),
+                Ok(key) => {
+                    self.pool.opened = true;
+                    return Ok(self.plain_key(path, key));
+                }
                 Err(X509Error::WrongPassword) => {}
                 Err(error) => return Err(Fault::of(error)),
             }

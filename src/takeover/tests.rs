@@ -239,7 +239,6 @@ fn keys_that_belong_to_nothing_are_left() {
     assert_eq!(told(&taken), ["root by -, no key", "server/rabbit.example.com by root, no key"]);
     let stray = "the private key in it (ecdsa-p256) belongs to no certificate here";
     assert_eq!(left_of(&taken), [format!("server_key.pem: {stray}"), format!("two.pem: {stray}")]);
-    assert!(taken.authorities[0].notes[0].contains("certgen rotate start"));
 }
 
 #[test]
@@ -376,6 +375,18 @@ fn an_authority_that_only_the_strict_mind_goes_on_signing() {
     assert!(notes.contains("key_usage_critical"), "{notes}");
 }
 
+/// What mkcert makes: that its authority cannot sign lists is said once, in words.
+#[test]
+fn an_authority_that_cannot_revoke_is_told_once() {
+    let key = p256(0);
+    let mut template = authority("mkcert CA", key);
+    template.key_usage = crate::x509::KeyUsage::KEY_CERT_SIGN;
+    let taken =
+        taken(&[("rootCA.pem", self_signed(&template, key).pem()), ("rootCA-key.pem", key.to_pem().to_string())]);
+    let notes = taken.authorities[0].notes.join("\n");
+    assert!(notes.contains("no cRLSign") && !notes.contains("key_usage_bits"), "{notes}");
+}
+
 #[test]
 fn the_tree_of_a_published_guide_is_taken_with_the_advice() {
     let ca = root("MyRootCA", 0);
@@ -389,7 +400,6 @@ fn the_tree_of_a_published_guide_is_taken_with_the_advice() {
         ("celery-certs/worker_key.pem", user.key_pem()),
     ]);
     assert_eq!(told(&taken), ["root by -, no key", "server/localhost by root", "client/celery_worker by root"]);
-    assert!(taken.authorities[0].notes[0].contains("certgen rotate start"));
     let advice = taken.pairs.iter().map(|pair| pair.reissue.clone().unwrap());
     assert_eq!(
         advice.collect::<Vec<_>>(),
@@ -473,7 +483,8 @@ fn passwords_are_tried_in_order_and_what_stays_shut_is_told() {
     let files = [("ca.pem", ca.pem()), ("my key.pem", locked.clone()), ("copy.pem", locked)];
     let open = |passwords: &[&[u8]]| taken_with(&files, passwords);
     assert_eq!(told(&open(&[b"wrong", b"right"])), ["root by -"]);
-    assert_eq!(open(&[b"wrong", b"right"]).authorities[0].paths.len(), 3);
+    let opened = open(&[b"wrong", b"right"]);
+    assert_eq!((opened.authorities[0].paths.len(), opened.opened, opened.closed.len()), (3, true, 0));
     for (passwords, why) in [
         (&[][..], "the private key in it is encrypted, and no password was given"),
         (&[&b"wrong"[..]], "the password that was given does not open the private key in it"),
@@ -483,6 +494,7 @@ fn passwords_are_tried_in_order_and_what_stays_shut_is_told() {
         assert_eq!(told(&taken), ["root by -, no key"]);
         assert_eq!(left_of(&taken), [format!("copy.pem: {why}"), format!("my key.pem: {why}")]);
         assert_eq!(taken.left[0].hint.as_deref(), Some("give its password with --key-password-file FILE"));
+        assert!(!taken.opened && taken.closed == taken.left, "{:?}", taken.closed);
     }
 }
 
@@ -500,6 +512,7 @@ fn an_old_encryption_comes_with_the_command_that_converts_it() {
         taken.left[0].hint.as_deref(),
         Some("openssl pkcs8 -topk8 -provider legacy -provider default -in 'my key.der' -out new_key.pem")
     );
+    assert_eq!(taken.closed, taken.left);
 }
 
 #[test]

@@ -11,6 +11,9 @@ use crate::x509::{
     GeneralName, KeyType, KeyUsage, PrivateKey, PublicKeyAlgorithm, SerialNumber, Signer, Validity, X509Error,
 };
 
+/// The lint that misses cRLSign.
+const KEY_USAGE: &str = "key_usage_bits";
+
 /// Says whether an authority may sign on, and what else there is about it.
 pub(super) fn judge_authority(authority: &mut FoundAuthority, at: OffsetDateTime) {
     let certificate = &authority.certificate;
@@ -21,13 +24,13 @@ pub(super) fn judge_authority(authority: &mut FoundAuthority, at: OffsetDateTime
     let refusals = if certain.is_none() { refusals(authority, at) } else { Refusals::default() };
     authority.replace_only = certain.or(refusals.decisive);
     if authority.replace_only.is_none() {
-        let findings = findings(&authority.certificate);
-        if authority.certificate.key_usage().is_some_and(|usage| !usage.contains(KeyUsage::CRL_SIGN)) {
+        let may_revoke = authority.certificate.key_usage().is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN));
+        if !may_revoke {
             let note = "it may not sign revocation lists (no cRLSign): what it issued cannot be revoked for others";
             authority.notes.push(note.to_owned());
         }
         authority.notes.extend(refusals.strict);
-        authority.notes.extend(findings);
+        authority.notes.extend(findings(&authority.certificate, may_revoke));
     }
 }
 
@@ -119,14 +122,17 @@ fn flawless(authority: &FoundAuthority, key: &PrivateKey, at: OffsetDateTime) ->
     template.to_be_signed(&Signer::authority(key, issuer)?)?.sign(key)
 }
 
-/// What a reader of RFC 5280 would mind and no verifier does.
-fn findings(certificate: &Certificate) -> Vec<String> {
+/// What a reader of RFC 5280 would mind and no verifier does. Where revocation lists are said to be missing already, the key
+/// usage is no news.
+fn findings(certificate: &Certificate, may_revoke: bool) -> Vec<String> {
     let role = match certificate.is_self_issued() {
         true => lint::Purpose::RootAuthority,
         false => lint::Purpose::IntermediateAuthority,
     };
     let context = lint::Context { certificate, issuer: None, above: &[], role };
-    lint::check(&context).iter().map(|finding| crate::ui::sentence(&finding.to_string())).collect()
+    let findings = lint::check(&context);
+    let news = findings.iter().filter(|finding| may_revoke || finding.lint != KEY_USAGE);
+    news.map(|finding| crate::ui::sentence(&finding.to_string())).collect()
 }
 
 /// Says whether an end entity should be issued again.

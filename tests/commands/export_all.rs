@@ -46,6 +46,8 @@ fn a_snapshot_is_restored_exactly() {
             fs::create_dir(world.path(pki)).expect("a world is writable");
         }
         let import = ["--pki", pki, "import", "--identity", "identity", "fleet.age"];
+        world.certgen(import.iter().chain(&["--dry-run"])).run().code(2).stderr_has("--dry-run");
+        assert!(!world.path(pki).exists() || fs::read_dir(world.path(pki)).expect("ours").next().is_none());
         world.certgen(import).run().success().stdout_has("restored ").stdout_has(pki);
         let restored = snapshot(&world.path(pki));
         assert_eq!(restored.len(), before.len());
@@ -61,7 +63,7 @@ fn a_snapshot_is_restored_exactly() {
         world.certgen(issue).run().success();
     }
     let again = world.certgen(["import", "--identity", "identity", "fleet.age"]).run().refused();
-    again.stderr_has("holds a PKI already").stderr_has("--pki DIR");
+    again.stderr_has("holds a PKI already").stderr_has("--pki DIR").stderr_has("certgen import FILE --out DIR");
 }
 
 #[test]

@@ -178,6 +178,9 @@ fn a_hand_over_is_opened_as_it_was_packed() {
     fs::copy(world.path("worker.age"), there.path("worker.age")).expect("ours");
     let open =
         |words: &[&str]| there.certgen(["import", "worker.age", "--identity", "key.txt"].iter().chain(words)).run();
+    let output = open(&["--out", "etc/worker", "--dry-run"]).success();
+    output.stdout_has("would open ").stderr_has("nothing was written");
+    assert!(!there.path("etc/worker").exists());
     let items = open(&["--out", "etc/worker", "--json"]).success().json();
     assert_eq!(items["items"].as_array().map(Vec::len), Some(8), "{items}");
     assert!(!there.path("pki").exists());
@@ -197,6 +200,7 @@ fn a_hand_over_is_opened_as_it_was_packed() {
     // Nothing is written over anything, and nothing else is opened.
     let before = snapshot(&there.path(""));
     open(&["--out", "etc/worker"]).refused().stderr_has("is not empty");
+    open(&["--out", "etc/worker", "--dry-run"]).refused().stderr_has("is not empty");
     open(&["--out", "key.txt"]).refused();
     there.certgen(["import", "worker.age", "--out", "new"]).run().refused().stderr_has("--identity");
     there.certgen(["import", "key.txt", "--out", "new"]).run().refused().stderr_has("no age file");

@@ -22,6 +22,10 @@ fn a_backup_learns_from_the_list_that_the_broker_has() {
     world.certgen(["revoke", "x", "--reason", "keyCompromise"]).at(LATER).run().success();
     world.certgen(["revoke", "y", "--reason", "certificateHold"]).at(LATER).run().success();
     fs::copy(world.pki("ca/root/crl.pem"), backup.path("crl.pem")).expect("ours");
+    let before = snapshot(&backup.pki(""));
+    let output = backup.certgen(["import", "crl.pem", "--dry-run"]).at("2026-11-23T12:00:00Z").run().success();
+    output.stdout_has("would revoke  client/x").stderr_has("nothing was written");
+    unchanged(&before, &backup.pki(""), "a dry run");
     let output = backup.certgen(["import", "crl.pem"]).at("2026-11-23T12:00:00Z").run().success();
     output.stdout_has("imported  authority/root").stdout_has("revoked   client/x").stdout_has("revoked   client/y");
     let log = backup.certgen(["--json", "log", "client/x"]).run().success().json();

@@ -195,7 +195,7 @@ fn a_dry_run_and_a_refusal_write_nothing() {
     let world = World::new();
     openssl_ca(&world, "old");
     let output = world.certgen(["import", "old", "--dry-run"]).run().success();
-    output.stdout_has("imported  client/worker").stderr_has("nothing was written");
+    output.stdout_has("would import  client/worker").stdout_has("would revoke ").stderr_has("nothing was written");
     let told = items(&world, &["import", "old", "--dry-run"]);
     let find = |key: &str, value: &str| told.iter().find(|item| item[key] == value).expect(value).clone();
     assert!(told.iter().all(|item| item["dry_run"] == true), "{told:?}");
@@ -206,7 +206,8 @@ fn a_dry_run_and_a_refusal_write_nothing() {
     );
     assert_eq!(find("name", "stolen")["reason"], "keyCompromise");
     assert!(find("action", "left")["why"].is_string());
-    world.certgen(["import", "old", "--dry-run", "--role", "node"]).run().success().stdout_has("imported  node/worker");
+    let output = world.certgen(["import", "old", "--dry-run", "--role", "node"]).run().success();
+    output.stdout_has("would import  node/worker");
     assert!(!world.pki("").exists());
 
     let world = World::initialised(["--profile", "celery"]);
@@ -237,6 +238,49 @@ fn a_client_is_no_user_with_a_password_by_accident() {
     assert!(kept["permissions"].to_string().contains(r#""configure":".*""#), "{kept}");
 }
 
+/// One thing that cannot stand here leaves the rest of its tree alone.
+#[test]
+fn what_cannot_be_taken_is_left_with_its_file_and_reason() {
+    let world = World::new();
+    openssl_ca(&world, "old");
+    // A name that is no directory's, a subject in other string types, and authorities below one that allows none.
+    make(
+        &world,
+        r#"
+        key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
+        issue() { # NAME ISSUER ISSUER_KEY SUBJECT EXTENSIONS
+            key "old/$1.key"
+            printf '[req]\ndistinguished_name=n\nstring_mask=pkix\n[n]\nCN=x\n' >cnf
+            openssl req -new -config cnf -key "old/$1.key" -subj "$4" -out csr
+            printf "$5" >ext
+            openssl x509 -req -in csr -CA "$2" -CAkey "$3" -CAcreateserial -days 300 -extfile ext \
+                -out "old/$1.crt" 2>/dev/null
+        }
+        client='extendedKeyUsage=clientAuth\nbasicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n'
+        ca='basicConstraints=critical,CA:TRUE%s\nkeyUsage=critical,keyCertSign,cRLSign\nsubjectKeyIdentifier=hash\n'
+        issue dots old/cacert.pem old/private/cakey.pem /CN=.. "$client"
+        issue joe old/cacert.pem old/private/cakey.pem '/O=Example Organization/CN=joe' "$client"
+        issue last old/cacert.pem old/private/cakey.pem /CN=last "$(printf "$ca" ,pathlen:0)"
+        issue below old/last.crt old/last.key /CN=below "$(printf "$ca" '')"
+        issue deep old/below.crt old/below.key /CN=deep "$client"
+        "#,
+        &[],
+    );
+    let output = world.certgen(["import", "old", "--authority", "old"]).run().success();
+    let output = output.stdout_has("imported  client/worker").stdout_has("imported  client/joe");
+    let output = output.stdout_has("imported  authority/last");
+    assert!(!output.stderr.contains("a renewal changes it"), "{}", output.transcript());
+    for (file, why) in [
+        ("old/dots.crt", "\"..\""),
+        ("old/below.crt", "\"last\" has path_length = 0: no authority may stand below it"),
+        ("old/deep.crt", "the authority that signed it, \"CN=below\", was not taken"),
+    ] {
+        let line = output.stdout.lines().find(|line| line.starts_with("left ") && line.contains(file));
+        assert!(line.is_some_and(|line| line.contains(why)), "{file}\n{}", output.transcript());
+    }
+    nothing_to_do(&world);
+}
+
 #[test]
 fn keys_are_sealed_and_opened() {
     let world = World::new();
@@ -250,14 +294,33 @@ fn keys_are_sealed_and_opened() {
     );
     let args = ["import", "old", "--authority", "old", "--seal", "--passphrase-file", "seal"];
     let locked = world.certgen(args).run().success();
-    locked.stdout_has("key elsewhere").stderr_has("certgen rotate start old");
+    let locked = locked.stdout_has("key elsewhere").stderr_has("certgen rotate start old");
+    // The remedy comes first, and once.
+    let remedy = "old/private/cakey.pem: give its password with --key-password-file FILE";
+    let (before, after) = locked.stderr.split_once(remedy).expect("the remedy");
+    assert!(!before.contains("rotate start") && !after.contains("--key-password-file"), "{}", locked.transcript());
+    // A wrong password is a mistake, and so is one for a key that no password opens here.
+    world.write("wrong", "wrong one\n");
+    let refused = world.certgen(["import", "old", "--key-password-file", "wrong"]).run().refused();
+    let refused = refused.stderr_has("old/private/cakey.pem: the password that was given does not open");
+    assert_eq!(refused.stderr.matches("--key-password-file FILE").count(), 1, "{}", refused.transcript());
+    make(
+        &world,
+        "mkdir rc2 && cp old/cacert.pem rc2 && openssl pkcs8 -topk8 -provider legacy -provider default -v1 PBE-MD5-DES \
+         -in old/private/cakey.pem -passin file:password -passout pass:x -out rc2/key.pem",
+        &[],
+    );
+    let refused = world.certgen(["--pki", "other", "import", "rc2", "--key-password-file", "password"]).run().refused();
+    refused.stderr_has("rc2/key.pem: the private key in it is encrypted with");
     fs::remove_dir_all(world.pki("")).expect("ours");
     let output = world.certgen(args.iter().chain(&["--key-password-file", "password"])).run().success();
-    output.stdout_has("key sealed");
+    output.stdout_has("key sealed").stdout_has("imported  client/worker");
     assert!(world.pki("ca/old/ca_key.pem.age").exists() && !world.pki("ca/old/ca_key.pem").exists());
     nothing_to_do(&world);
     world.certgen(["issue", "client", "new"]).run().refused();
     world.certgen(["issue", "client", "new", "--passphrase-file", "seal"]).run().success();
+    let clear = world.certgen(["--pki", "clear", "import", "old", "--key-password-file", "password"]).run().success();
+    clear.stderr_has("lie here in the clear");
 }
 
 #[test]
@@ -268,6 +331,12 @@ fn a_pair_of_somebody_else_s_is_kept_beside() {
         let [certificate, key] = ["crt", "key"].map(|kind| format!("old/pairs/{pair}.{kind}"));
         world.certgen(["import", "--external", "www", "--certificate", &certificate, "--key", &key]).run()
     };
+    let before = snapshot(&world.pki(""));
+    let [certificate, key] = ["old/pairs/rabbit.crt", "old/pairs/rabbit.key"];
+    let dry = ["import", "--external", "www", "--certificate", certificate, "--key", key, "--dry-run"];
+    let output = world.certgen(dry).run().success();
+    output.stdout_has("would import  external/www").stderr_has("nothing was written");
+    unchanged(&before, &world.pki(""), "a dry run");
     take("rabbit").success().stdout_has("imported  external/www");
     assert_eq!(mode(&world.pki("external/www/key.pem")), 0o600);
     take("rabbit").success().stdout_has("unchanged");
@@ -317,6 +386,36 @@ fn hostile_trees_are_answered() {
     world.certgen(["import", "nothing"]).run().refused().stderr_has("nothing was taken over");
     world.certgen(["import", "absent"]).run().refused();
     assert!(!world.pki("").exists());
+}
+
+#[test]
+fn what_was_not_looked_at_is_told() {
+    let world = World::new();
+    openssl_ca(&world, "archive");
+    // As certbot keeps them: links that lead elsewhere. One that leads to a file that is read anyway needs no word.
+    make(
+        &world,
+        "mkdir -p live/www.example.com && cd live/www.example.com && echo 'for certbot' >README && ln -s README again
+        ln -s ../../archive/pairs/rabbit.crt fullchain.pem && ln -s ../../archive/pairs/rabbit.key privkey.pem",
+        &[],
+    );
+    for directory in ["live", "live/www.example.com"] {
+        let refused = world.certgen(["import", directory]).run().refused().stderr_has("nothing was taken over");
+        let refused = refused.stderr_has("live/www.example.com/fullchain.pem and 1 more: name what it leads to");
+        let refused = refused.stderr_has("certgen import --external NAME");
+        assert!(
+            refused.stdout.contains("left      live/www.example.com/privkey.pem  it is a link"),
+            "{}",
+            refused.stdout
+        );
+        assert!(!refused.stdout.contains("again"), "{}", refused.stdout);
+    }
+    world.certgen(["--pki", "archive", "import", "archive"]).run().refused().stdout_has("which is not read");
+    // A file of the broker's that is broken is not certgen's to write anew.
+    world.write("bad.json", "{\"users\": 3}");
+    let refused = world.certgen(["import", "archive", "--config", "bad.json"]).run().refused();
+    let refused = refused.stderr_has("--config bad.json: reading definitions.json").stderr_has("export_definitions");
+    assert!(!refused.stderr.contains("anew"), "{}", refused.transcript());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, spec};
 use crate::apply::{AuthorityState, Change};
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
-use crate::manifest::Editor;
+use crate::manifest::{AuthoritySpec, Editor};
 use crate::plan;
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Location, OutputFile, equal_but_for_case, seal};
@@ -128,25 +128,47 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Adds those that are new to the manifest and to the world.
+    /// Adds those that are new to the manifest and to the world. One that the manifest cannot hold is left, and so are those
+    /// below it.
     pub(super) fn enter_authorities(
         &mut self,
         found: &[FoundAuthority],
-        placed: &[Placed],
+        placed: &mut [Placed],
         editor: &mut Editor,
+        took: &mut TookOver,
     ) -> Result<()> {
-        for (authority, place) in found.iter().zip(placed) {
-            let Placed::New(name) = place else { continue };
-            let issuer = self.issuer_name(authority, placed);
-            let above = issuer.as_deref().map(|name| self.world.authority_certificate(name)).transpose()?;
-            let issuer = issuer.as_deref().zip(above).map(|(name, certificate)| spec::Issuer { name, certificate });
-            let spec =
-                spec::authority(&self.world.manifest, name, &authority.certificate, issuer.as_ref(), self.env.now)?;
-            editor.put_authority(name, &spec)?;
-            self.world.save(self.world.parse(editor.text())?);
-            self.world.set_authority(Ca::from(name), Some(authority.certificate.clone()));
+        for (at, authority) in found.iter().enumerate() {
+            let Placed::New(name) = placed[at].clone() else { continue };
+            match self.why_left(authority, placed).map_or_else(|| self.spec_of(&name, authority, placed), Err) {
+                Ok(spec) => {
+                    editor.put_authority(&name, &spec)?;
+                    self.world.save(self.world.parse(editor.text())?);
+                    self.world.set_authority(Ca::from(&*name), Some(authority.certificate.clone()));
+                }
+                Err((why, hint)) => {
+                    let path = authority.paths.first().cloned().unwrap_or_default();
+                    took.left.push(Left { path, why, hint });
+                    placed[at] = Placed::Left;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// What the manifest says of an authority; or why it cannot hold it, and what to type.
+    fn spec_of(
+        &self,
+        name: &str,
+        authority: &FoundAuthority,
+        placed: &[Placed],
+    ) -> Result<AuthoritySpec, (String, Option<String>)> {
+        let issuer = self.issuer_name(authority, placed);
+        let above = issuer.as_deref().map(|name| self.world.authority_certificate(name)).transpose();
+        let spec = above.and_then(|above| {
+            let issuer = issuer.as_deref().zip(above).map(|(name, certificate)| spec::Issuer { name, certificate });
+            spec::authority(&self.world.manifest, name, &authority.certificate, issuer.as_ref(), self.env.now)
+        });
+        spec.map_err(|e| (e.message().to_owned(), e.hints().first().cloned()))
     }
 
     /// The authority here that signed one that was found; none of a root.

@@ -118,9 +118,9 @@ impl Change<'_> {
         let Taken { mut authorities, mut pairs, left, notes, .. } = found;
         let mut took = TookOver { left, notes, ..TookOver::default() };
         let mut editor = Editor::new(&self.world.manifest_text, "certgen.toml")?;
-        let placed = self.place_authorities(&authorities, taking, &mut took)?;
+        let mut placed = self.place_authorities(&authorities, taking, &mut took)?;
         self.keep_default_issuer(&placed, &mut editor)?;
-        self.enter_authorities(&authorities, &placed, &mut editor)?;
+        self.enter_authorities(&authorities, &mut placed, &mut editor, &mut took)?;
         let wanted = self.place_pairs(&mut pairs, &authorities, &placed, taking, &mut took)?;
         self.enter_pairs(&wanted, &mut editor)?;
         if let Some(kept) = taking.kept {

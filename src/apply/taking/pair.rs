@@ -152,7 +152,10 @@ impl Change<'_> {
         let build = |existing: bool| {
             spec::entry(manifest, pair.role, &pair.name, &pair.certificate, &above, existing, self.env.now)
         };
-        let plain = layout::entry_dir(pair.role.as_str(), &pair.name).and_then(|_| build(false));
+        if let Err(e) = layout::entry_dir(pair.role.as_str(), &pair.name) {
+            return Ok(Err((e.message().to_owned(), e.hints().first().cloned())));
+        }
+        let plain = build(false);
         let is_client = pair.role == Role::Client;
         let (spec, entry) = match plain {
             Ok((spec, entry)) => match self.standing_of(&entry, taking, refusals) {
@@ -325,8 +328,13 @@ fn changes_at_renewal(entry: &Entry, pair: &FoundPair, issuer: &str) -> Vec<Stri
     let key = if pair.key.is_some() { Key::Here } else { Key::Elsewhere };
     let found = Pair { certificate: Ok(pair.certificate.clone()), issuer: Some(issuer.to_owned()), key };
     let reasons = plan::reasons(entry, Some(&found), false, pair.certificate.validity().not_before);
-    let about_form = reasons.iter().filter(|reason| reason.is_about_form());
+    let about_form = reasons.iter().filter(|reason| reason.is_about_form() && !is_encoding_alone(reason));
     about_form.map(|reason| format!("a renewal changes it: {reason}")).collect()
+}
+
+/// The same subject in other string types: nobody sees the difference.
+fn is_encoding_alone(reason: &plan::Reason) -> bool {
+    matches!(reason, plan::Reason::Subject { is, should_be } if is.to_string() == should_be.to_string())
 }
 
 fn left(pair: &FoundPair, why: String, hint: Option<String>) -> Left {

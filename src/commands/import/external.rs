@@ -6,7 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{Change, Vault};
-use crate::commands::import::{ImportArgs, tree};
+use crate::commands::import::{self, ImportArgs, tree};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -27,6 +27,9 @@ struct Item {
     #[serde(with = "time::serde::rfc3339")]
     not_after: OffsetDateTime,
     path: String,
+    /// Nothing was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 /// Puts the pair into its directory.
@@ -59,8 +62,12 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
         not_before: validity.not_before,
         not_after: validity.not_after,
         path: ui::path(env.shown(&taken.directory)),
+        dry_run: args.taking.dry_run,
     };
     tell(&item, env)?;
+    if item.dry_run {
+        import::say_dry(env);
+    }
     if validity.not_after <= env.now {
         env.warn(format!("it expired on {}: whoever renews it has to", ui::date(validity.not_after)));
     }
@@ -72,7 +79,8 @@ fn tell(item: &Item, env: &mut Env) -> Result<()> {
         return ui::items(env, &[item]);
     }
     let what = ui::plain(&format!("{}/{}", item.role, item.name));
-    writeln!(env.out(), "{:9} {what}  until {}  {}", item.action, &ui::date(item.not_after)[..10], item.path)?;
+    let action = import::action(item.action, item.dry_run);
+    writeln!(env.out(), "{action} {what}  until {}  {}", &ui::date(item.not_after)[..10], item.path)?;
     Ok(())
 }
 

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::apply::Unlock;
 use crate::commands::Answer;
-use crate::commands::import::shown;
+use crate::commands::import::{self, ImportArgs, shown};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store::{self, Parcel, Store, seal};
@@ -18,11 +17,14 @@ use crate::ui;
 struct Item {
     action: &'static str,
     path: String,
+    /// Nothing was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 /// Opens it into a directory of its own; no PKI is needed, and none is touched.
-pub(super) fn open(files: &[PathBuf], out: &Path, unlock: &Unlock, env: &mut Env) -> Result<Answer> {
-    let [file] = files else {
+pub(super) fn open(out: &Path, args: &ImportArgs, env: &mut Env) -> Result<Answer> {
+    let [file] = args.files.as_slice() else {
         return Err(Error::usage("one hand-over is opened at a time, into a directory of its own"));
     };
     let to = env.cwd.join(out);
@@ -37,17 +39,27 @@ pub(super) fn open(files: &[PathBuf], out: &Path, unlock: &Unlock, env: &mut Env
         return Err(Error::failed(format!("{}: it is no age file", shown(file)))
             .hint("--out opens what certgen export NAME --format age has written"));
     }
-    let with = unlock.for_file("the file", env)?;
+    let with = args.keys.unlock.for_file("the file", env)?;
     let archive = seal::unseal_stream(sealed, &with, &shown(file))?;
     let parcel = Parcel::read(archive).map_err(|e| e.context(shown(file)))?;
     let name = parcel.name.clone();
     let written: Vec<PathBuf> = parcel.paths().map(|path| out.join(path)).collect();
-    parcel.write(&to)?;
+    let dry_run = args.taking.dry_run;
+    if dry_run {
+        Parcel::is_made(&to)?;
+    } else {
+        parcel.write(&to)?;
+    }
     if env.json {
-        let item = |path: &PathBuf| Item { action: "opened", path: ui::path(path) };
+        let item = |path: &PathBuf| Item { action: "opened", path: ui::path(path), dry_run };
         ui::items(env, &written.iter().map(item).collect::<Vec<_>>())?;
     } else {
-        writeln!(env.out(), "opened  {}  {} files  {}", ui::plain(&name), written.len(), ui::path(out))?;
+        let action = if dry_run { import::action("opened", true) } else { "opened ".to_owned() };
+        writeln!(env.out(), "{action} {}  {} files  {}", ui::plain(&name), written.len(), ui::path(out))?;
+    }
+    if dry_run {
+        import::say_dry(env);
+        return Ok(Answer::Yes);
     }
     if let Some(page) = written.iter().find(|path| path.ends_with("README.txt")) {
         env.say(format!("what it is for: {}", ui::path(page)));

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::apply::{Change, TakenList, Unlock, Vault, World};
-use crate::commands::import::shown;
+use crate::apply::{Change, TakenList, Vault};
+use crate::commands::import::{self, ImportArgs, shown, tree};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -23,6 +23,9 @@ struct Item {
     revoked: Vec<String>,
     released: Vec<String>,
     unknown: usize,
+    /// Nothing was written.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
 }
 
 /// A list may be long; anything beyond this is no list.
@@ -50,9 +53,10 @@ pub(super) fn all(files: &[PathBuf], env: &Env) -> Result<Option<Vec<(String, Cr
 }
 
 /// Takes the lists over.
-pub(super) fn run(lists: Vec<(String, Crl)>, unlock: &Unlock, env: &mut Env) -> Result<Answer> {
-    let (mut world, mut locked) = World::lock("import", env)?;
-    let mut vault = Vault::new(unlock);
+pub(super) fn run(lists: Vec<(String, Crl)>, args: &ImportArgs, env: &mut Env) -> Result<Answer> {
+    let dry_run = args.taking.dry_run;
+    let (mut world, locked) = tree::open(dry_run, env)?;
+    let mut vault = Vault::new(&args.keys.unlock);
     let mut items = Vec::new();
     let done = {
         let mut change = Change::new(&mut world, &mut vault, env);
@@ -61,18 +65,23 @@ pub(super) fn run(lists: Vec<(String, Crl)>, unlock: &Unlock, env: &mut Env) -> 
             let (authority, taken) = change.take_list(crl).map_err(|e| e.context(&file))?;
             let action = if taken.is_some() { "imported" } else { "unchanged" };
             let TakenList { revoked, released, unknown } = taken.unwrap_or_default();
-            items.push(Item { action, file, authority, entries, revoked, released, unknown });
+            items.push(Item { action, file, authority, entries, revoked, released, unknown, dry_run });
         }
         change.refresh_configuration()?;
-        change.commit(&mut locked)?
+        match locked {
+            Some(mut locked) => change.commit(&mut locked)?,
+            None => std::mem::take(&mut change.done),
+        }
     };
-    drop(locked);
     if env.json {
         ui::items(env, &items)?;
     } else {
         for item in &items {
             tell(item, env)?;
         }
+    }
+    if dry_run {
+        import::say_dry(env);
     }
     for note in &done.notes {
         env.say(note);
@@ -83,15 +92,16 @@ pub(super) fn run(lists: Vec<(String, Crl)>, unlock: &Unlock, env: &mut Env) -> 
 
 fn tell(item: &Item, env: &mut Env) -> Result<()> {
     let authority = ui::plain(&format!("authority/{}", item.authority));
-    writeln!(env.out(), "{:9} {authority}  {} revoked  {}", item.action, item.entries, item.file)?;
-    for (action, names) in [("revoked", &item.revoked), ("released", &item.released)] {
+    let action = |word| import::action(word, item.dry_run);
+    writeln!(env.out(), "{} {authority}  {} revoked  {}", action(item.action), item.entries, item.file)?;
+    for (word, names) in [("revoked", &item.revoked), ("released", &item.released)] {
         for name in names {
-            writeln!(env.out(), "{action:9} {}", ui::plain(name))?;
+            writeln!(env.out(), "{} {}", action(word), ui::plain(name))?;
         }
     }
     if item.unknown > 0 {
         let what = if item.unknown == 1 { "certificate that is" } else { "certificates that are" };
-        writeln!(env.out(), "revoked   {} {what} not in the inventory", item.unknown)?;
+        writeln!(env.out(), "{} {} {what} not in the inventory", action("revoked"), item.unknown)?;
     }
     Ok(())
 }

@@ -1,9 +1,13 @@
 //! What `certgen import` took, what it did not take and why.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::apply::{TakenKey, TakenRevocation, TakenThing, TookOver, World};
+use crate::commands::import;
 use crate::env::Env;
 use crate::error::Result;
 use crate::store::layout;
@@ -67,21 +71,51 @@ pub(super) fn print(took: &TookOver, dry_run: bool, env: &mut Env) -> Result<()>
         writeln!(env.out(), "{}", line(item))?;
     }
     if dry_run {
-        env.say("nothing was written, as --dry-run asks");
+        import::say_dry(env);
     }
     for thing in &took.things {
         for note in &thing.notes {
             env.say(format!("{}: {note}", what(thing)));
         }
     }
-    for hint in took.left.iter().filter_map(|left| left.hint.as_ref()) {
-        env.say(hint);
+    for (hint, files) in hints(&took.left) {
+        let file = files.first().map(|path| ui::path(path)).unwrap_or_default();
+        env.say(match files.len() - 1 {
+            0 => format!("{file}: {hint}"),
+            more => format!("{file} and {more} more: {hint}"),
+        });
     }
     Ok(())
 }
 
+/// Each hint once, with the files that it is for.
+fn hints(left: &[Left]) -> Vec<(&str, Vec<&Path>)> {
+    let mut hints: Vec<(&str, Vec<&Path>)> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (hint, path) in left.iter().filter_map(|left| Some((left.hint.as_deref()?, left.path.as_path()))) {
+        let at = *places.entry(hint).or_insert(hints.len());
+        if at == hints.len() {
+            hints.push((hint, Vec::new()));
+        }
+        hints[at].1.push(path);
+    }
+    hints
+}
+
+/// What the advice depends on.
+pub(super) struct Situation {
+    /// The PKI was made.
+    pub(super) is_new: bool,
+    /// Nothing was written.
+    pub(super) dry_run: bool,
+    /// Some encrypted keys were not opened.
+    pub(super) closed: bool,
+    /// Some encrypted keys were opened.
+    pub(super) opened: bool,
+}
+
 /// What to do next.
-pub(super) fn advise(took: &TookOver, world: &World, is_new: bool, dry_run: bool, env: &mut Env) {
+pub(super) fn advise(took: &TookOver, world: &World, is: &Situation, env: &mut Env) {
     for thing in &took.things {
         let what = what(thing);
         let is_authority = thing.role == layout::AUTHORITY;
@@ -94,15 +128,29 @@ pub(super) fn advise(took: &TookOver, world: &World, is_new: bool, dry_run: bool
             None => {}
         }
         if is_authority && thing.key == TakenKey::Elsewhere && !thing.is_known {
+            let why = match is.closed {
+                true => "its key is none of those that were opened. Where the password is lost",
+                false => "its key was not found. Where it is lost",
+            };
+            let name = ui::shell(&thing.name);
             env.say(format!(
-                "{what} cannot sign here: its key was not found. Where it is lost, put another authority in its place: \
-                 certgen rotate start {}",
-                ui::shell(&thing.name)
+                "{what} cannot sign here: {why}, put another authority in its place: certgen rotate start {name}"
             ));
         }
     }
-    if dry_run {
+    if is.dry_run {
         return;
+    }
+    let is_in_the_clear = |thing: &TakenThing| {
+        let mut entries = world.manifest.entries().iter();
+        let mut with_password = || {
+            let entry = entries.find(|entry| entry.role.as_str() == thing.role && entry.name == thing.name);
+            entry.is_some_and(|entry| entry.key_password_file.is_some())
+        };
+        thing.key == TakenKey::Here && !thing.is_known && !with_password()
+    };
+    if is.opened && took.things.iter().any(is_in_the_clear) {
+        env.say("keys that were encrypted where they came from lie here in the clear, for their owner alone");
     }
     if took.things.iter().any(|t| t.role == layout::AUTHORITY && t.key == TakenKey::Here && !t.is_known) {
         env.say("the authority keys are not encrypted; to seal them with a passphrase: certgen seal");
@@ -110,7 +158,7 @@ pub(super) fn advise(took: &TookOver, world: &World, is_new: bool, dry_run: bool
     if took.things.iter().any(|thing| thing.key != TakenKey::Elsewhere && !thing.is_known) {
         env.say("the keys are also still where they were read from: take them away there once this works");
     }
-    if is_new && world.manifest.brokers().is_empty() {
+    if is.is_new && world.manifest.brokers().is_empty() {
         env.say("next: for the broker's files add [broker] to certgen.toml, and then certgen apply");
     }
 }
@@ -163,20 +211,20 @@ fn of_left(left: &Left) -> Item {
 }
 
 fn line(item: &Item) -> String {
-    let action = item.action;
+    let action = import::action(item.action, item.dry_run);
     let named = item.role.zip(item.name.as_ref());
     let whom = named.map(|(role, name)| ui::plain(&format!("{role}/{name}")));
     if let (Some(revoked), Some(serial)) = (item.revoked, &item.serial_number) {
         let issuer = || ui::plain(&format!("of authority/{}", item.issuer.as_deref().unwrap_or_default()));
         let reason = item.reason.map(|reason| format!("  {reason}")).unwrap_or_default();
-        return format!("{action:9} {}  {serial}  {}{reason}", whom.unwrap_or_else(issuer), &ui::date(revoked)[..10]);
+        return format!("{action} {}  {serial}  {}{reason}", whom.unwrap_or_else(issuer), &ui::date(revoked)[..10]);
     }
     let path = item.path.as_deref().unwrap_or_default();
     match (whom, item.not_after, &item.why) {
         (Some(whom), Some(end), _) => {
             let key = item.key.filter(|key| *key != "here").map(|key| format!("  key {key}")).unwrap_or_default();
-            format!("{action:9} {whom}  until {}{key}  {path}", &ui::date(end)[..10])
+            format!("{action} {whom}  until {}{key}  {path}", &ui::date(end)[..10])
         }
-        (_, _, why) => format!("{action:9} {path}  {}", why.as_deref().unwrap_or_default()),
+        (_, _, why) => format!("{action} {path}  {}", why.as_deref().unwrap_or_default()),
     }
 }

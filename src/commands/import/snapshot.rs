@@ -1,13 +1,13 @@
 //! `certgen import` of what `certgen export --all` has written.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
-use crate::apply::{self, Unlock};
+use crate::apply;
 use crate::commands::Answer;
-use crate::commands::import::shown;
+use crate::commands::import::{ImportArgs, shown};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store::{self, Snapshot, seal};
@@ -23,8 +23,8 @@ struct Item {
 }
 
 /// Fills the empty directory.
-pub(super) fn restore(files: &[PathBuf], unlock: &Unlock, env: &mut Env) -> Result<Answer> {
-    let [file] = files else {
+pub(super) fn restore(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
+    let [file] = args.files.as_slice() else {
         return Err(Error::usage("one snapshot is restored at a time, into a directory of its own"));
     };
     let path = if file == Path::new("-") { file.clone() } else { env.cwd.join(file) };
@@ -38,7 +38,11 @@ pub(super) fn restore(files: &[PathBuf], unlock: &Unlock, env: &mut Env) -> Resu
         ))
         .hint("name the PKI with --pki DIR"));
     }
-    let with = unlock.for_file("the snapshot", env)?;
+    if args.taking.dry_run {
+        return Err(Error::usage("a snapshot is restored as a whole: --dry-run says nothing of it")
+            .hint("see what is in it: age --decrypt --identity KEY FILE | tar --list"));
+    }
+    let with = args.keys.unlock.for_file("the snapshot", env)?;
     let archive = seal::unseal_stream(archive, &with, &shown(file))?;
     let locked = apply::lock_place("import", env)?;
     let Snapshot { files, bytes, left_out, is_taken_over } =
@@ -65,11 +69,12 @@ pub(super) fn refuse(file: &Path, env: &Env) -> Result<()> {
         return Ok(());
     }
     Err(Error::failed(format!(
-        "{}: a snapshot is restored into an empty directory, and {} holds a PKI already",
+        "{}: it is a snapshot or a hand-over, and {} holds a PKI already",
         shown(file),
         ui::path(env.shown(&env.pki))
     ))
-    .hint("restore it beside this one: certgen --pki DIR import FILE"))
+    .hint("a snapshot is restored beside this one: certgen --pki DIR import FILE")
+    .hint("what was handed over to a client is opened into a directory: certgen import FILE --out DIR"))
 }
 
 /// Whether a file is sealed with age. Standard input, which can be read once, is taken for it.

@@ -32,6 +32,10 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
     let asked = Asked { passwords: &passwords, role: args.taking.role, at: env.now };
     let found = takeover::take(&tree, &asked);
     drop(tree);
+    if !passwords.is_empty() && !found.opened {
+        refuse_passwords(&found.closed)?;
+    }
+    let (closed, opened) = (!found.closed.is_empty(), found.opened);
     let to = if args.taking.dry_run { None } else { args.keys.seal_to(env)? };
     let is_new = !Store::open(&env.pki).exists();
     let (mut world, locked) = open(args.taking.dry_run, env)?;
@@ -58,9 +62,14 @@ pub(super) fn run(args: &ImportArgs, env: &mut Env) -> Result<Answer> {
             .hint("see what a file is with certgen inspect FILE; encrypted keys open with --key-password-file FILE"));
     }
     shared::warn_of_edited(&done.edited, env);
-    report::advise(&took, &world, is_new, args.taking.dry_run, env);
+    let situation = report::Situation { is_new, dry_run: args.taking.dry_run, closed, opened };
+    report::advise(&took, &world, &situation, env);
     Ok(Answer::Yes)
 }
+
+/// What is typed instead of a link, certbot's for instance.
+const LINK_HINT: &str = "name what it leads to; a pair that somebody else renews comes with \
+                         certgen import --external NAME --certificate FILE --key FILE";
 
 /// The PKI that takes it, which is made if there is none; without its lock where nothing is written.
 pub(super) fn open(dry_run: bool, env: &mut Env) -> Result<(World, Option<Locked>)> {
@@ -85,6 +94,19 @@ pub(super) fn passwords(args: &TakingArgs, env: &Env) -> Result<Vec<Zeroizing<St
     args.key_password_file.iter().map(|file| store::read_password(&env.cwd.join(file))).collect()
 }
 
+/// Whoever gives a password means it: one that opens nothing is the wrong one.
+fn refuse_passwords(closed: &[Left]) -> Result<()> {
+    let Some(Left { path, why, hint }) = closed.first() else { return Ok(()) };
+    let others = match closed.len() - 1 {
+        0 => String::new(),
+        1 => "; the same goes for another file".to_owned(),
+        more => format!("; the same goes for {more} other files"),
+    };
+    let error = Error::failed(format!("nothing was taken over: {}: {why}{others}", ui::path(path)));
+    let error = hint.iter().fold(error, |error, hint| error.hint(hint));
+    Err(error.hint("without --key-password-file everything but these keys is taken"))
+}
+
 /// Every file below `paths`, but what is in the PKI itself.
 fn read(paths: &[PathBuf], env: &Env) -> Result<Tree> {
     let mut tree = Tree::default();
@@ -94,7 +116,19 @@ fn read(paths: &[PathBuf], env: &Env) -> Result<Tree> {
         for error in &walk.unreadable {
             tree.unread.push(Left { path: path.clone(), why: error.message().to_owned(), hint: None });
         }
-        for file in walk.files.iter().filter(|file| !file.starts_with(&env.pki)) {
+        let link = |link: &PathBuf| Left {
+            path: env.shown(link).to_path_buf(),
+            why: "it is a link, and links are not followed".to_owned(),
+            hint: Some(LINK_HINT.to_owned()),
+        };
+        tree.unread.extend(walk.links.iter().filter(|path| !path.starts_with(&env.pki)).map(link));
+        let (own, files): (Vec<&PathBuf>, Vec<&PathBuf>) =
+            walk.files.iter().partition(|file| file.starts_with(&env.pki));
+        if !own.is_empty() {
+            let why = "it is the place of the PKI itself (--pki), which is not read".to_owned();
+            tree.unread.push(Left { path: env.shown(&env.pki).to_path_buf(), why, hint: None });
+        }
+        for file in files {
             let shown = env.shown(file).to_path_buf();
             match contents(file, &mut left) {
                 Ok(bytes) => drop(tree.files.insert(shown, bytes)),
