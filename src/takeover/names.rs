@@ -24,11 +24,16 @@ pub(super) fn give_to_authorities(found: &mut [FoundAuthority]) {
             name = "authority".to_owned();
         }
         if taken.contains(&name) {
-            name = format!("{name}-{}", authority.certificate.public_key().mark());
+            name = told_apart(&name, &authority.certificate);
         }
         taken.insert(name.clone());
         authority.name = name;
     }
+}
+
+/// A name that something else has already, with what tells its key from any other.
+pub(crate) fn told_apart(name: &str, certificate: &Certificate) -> String {
+    format!("{name}-{}", certificate.public_key().mark())
 }
 
 /// tls-gen gives its intermediates the common name of the leaf and tells them apart by the organization.

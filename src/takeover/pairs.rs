@@ -46,10 +46,10 @@ pub(super) fn find(pool: &mut Pool, known: &Known<'_>, asked: &Asked<'_>) -> Vec
         }
     }
     let anchors: Vec<Certificate> = known.authorities.found.iter().map(|found| found.certificate.clone()).collect();
-    let taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
+    let mut taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
     let mut pairs = Vec::new();
     for (_, candidates) in by_name {
-        for group in apart(pool, candidates, &taken) {
+        for group in apart(pool, candidates, &mut taken) {
             pairs.push(pair(pool, &anchors, group));
         }
     }
@@ -141,7 +141,8 @@ fn not_for_tls(certificate: &Certificate) -> String {
 }
 
 /// The candidates of one name, apart where they are two identities: servers with a key each that are called differently.
-fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, String)>) -> Vec<Vec<Candidate>> {
+/// The second is called like its file, and `taken` learns of it: other trees have files of that name too.
+fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &mut BTreeSet<(Role, String)>) -> Vec<Vec<Candidate>> {
     let stem = |candidate: &Candidate| {
         let path = best_path(&pool.certificates.get(candidate.at).paths);
         (!is_numbered(path) && !is_put_away(path)).then(|| names::stem(path))
@@ -164,8 +165,12 @@ fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, St
                 groups.push((stem, vec![candidate]));
             }
             (Some(_), Some(at), _) => groups[at].1.push(candidate),
-            (Some(Some(_)), None, Some(own)) if !taken.contains(&(candidate.role, own.clone())) => {
+            (Some(Some(_)), None, Some(own)) => {
                 candidate.name.clone_from(&own);
+                if !taken.insert((candidate.role, own.clone())) {
+                    candidate.name = names::told_apart(&own, pool.certificate(candidate.at));
+                    taken.insert((candidate.role, candidate.name.clone()));
+                }
                 groups.push((Some(own), vec![candidate]));
             }
             _ => groups[0].1.push(candidate),
