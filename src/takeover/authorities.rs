@@ -164,13 +164,6 @@ fn authority(
         paths.extend(key_paths);
         key
     });
-    if key.is_none() {
-        notes.push(
-            "its key is not in these files or was not opened: nothing can be signed or revoked with it; \
-             certgen rotate start puts another authority in its place"
-                .to_owned(),
-        );
-    }
     paths.sort();
     paths.dedup();
     FoundAuthority {

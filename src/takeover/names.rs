@@ -81,6 +81,12 @@ pub(super) fn of_pair(role: Role, certificate: &Certificate, path: &Path, maker:
     }
 }
 
+/// All names that a certificate has.
+pub(super) fn of_certificate(certificate: &Certificate) -> impl Iterator<Item = String> {
+    let common_names = certificate.subject().common_names().into_iter().map(str::to_owned);
+    common_names.chain(certificate.subject_alt_names().unwrap_or_default().iter().filter_map(text))
+}
+
 fn text(name: &GeneralName) -> Option<String> {
     match name {
         GeneralName::Dns(dns) => Some(dns.as_str().to_owned()),

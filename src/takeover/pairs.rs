@@ -155,7 +155,7 @@ fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &mut BTreeSet<(Role
         std::cmp::Reverse((alive && has_key, alive, has_key, !beside, end))
     });
     let mut groups: Vec<(Option<String>, Vec<Candidate>)> = Vec::new();
-    for mut candidate in candidates {
+    for candidate in candidates {
         let own = stem(&candidate).filter(|_| candidate.role.serves() && candidate.has_key && candidate.alive);
         let first = groups.first().map(|(stem, _)| stem.clone());
         let known = groups.iter().position(|(stem, _)| own.is_some() && *stem == own);
@@ -166,12 +166,12 @@ fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &mut BTreeSet<(Role
             }
             (Some(_), Some(at), _) => groups[at].1.push(candidate),
             (Some(Some(_)), None, Some(own)) => {
-                candidate.name.clone_from(&own);
-                if !taken.insert((candidate.role, own.clone())) {
-                    candidate.name = names::told_apart(&own, pool.certificate(candidate.at));
-                    taken.insert((candidate.role, candidate.name.clone()));
+                let apart = names::told_apart(&own, pool.certificate(candidate.at));
+                let free = [own.clone(), apart].into_iter().find(|name| taken.insert((candidate.role, name.clone())));
+                match free {
+                    Some(name) => groups.push((Some(own), vec![Candidate { name, ..candidate }])),
+                    None => groups[0].1.push(candidate),
                 }
-                groups.push((Some(own), vec![candidate]));
             }
             _ => groups[0].1.push(candidate),
         }
@@ -191,11 +191,6 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
         key
     });
     let mut notes = Vec::new();
-    if key.is_none() {
-        notes.push(
-            "its key is not in these files or was not opened: it is taken as one whose key is elsewhere".to_owned(),
-        );
-    }
     if first.revoked.is_some() {
         notes.push("it is revoked".to_owned());
     }
