@@ -161,6 +161,36 @@ fn what_some_verifier_refuses_is_only_replaced() {
     }
 }
 
+/// mkcert's and minica's authorities are like this one.
+#[test]
+fn what_cannot_be_revoked_comes_with_what_stops_it() {
+    let world = World::new();
+    make(&world, NO_LISTS, &["made"]);
+    world.certgen(["import", "made"]).run().success();
+    let before = snapshot(&world.pki(""));
+    let refused = world.certgen(["revoke", "server/rabbit.test"]).run().refused();
+    let refused = refused.stderr_has("server/rabbit.test was not revoked").stderr_has("(cRLSign)");
+    refused.stderr_has("certgen rotate start root --compromised");
+    unchanged(&before, &world.pki(""), "the refusal changed something");
+    world.certgen(["crl", "root"]).run().refused().stderr_has("certgen rotate start root");
+    // Its client is a user of the broker, who can be deleted.
+    let manifest = world.read("pki/certgen.toml");
+    world.write("pki/certgen.toml", format!("{manifest}\n[broker]\n"));
+    world.certgen(["issue", "client", "worker"]).run().success();
+    world.certgen(["revoke", "worker"]).run().refused().stderr_has("rabbitmqctl delete_user worker");
+    world.certgen(["rotate", "start", "root", "--compromised"]).run().success();
+    world.certgen(["revoke", "worker"]).run().success();
+}
+
+/// $1: directory.
+const NO_LISTS: &str = "mkdir $1; cd $1
+openssl req -new -x509 -newkey rsa:2048 -nodes -keyout ca.key -days 3650 -subj '/CN=Made CA' -out ca.crt \\
+  -addext keyUsage=critical,keyCertSign 2>&1
+openssl req -new -newkey rsa:2048 -nodes -keyout server.key -subj /CN=rabbit.test -out server.csr 2>&1
+printf 'subjectAltName=DNS:rabbit.test\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' >ext
+openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile ext -out server.crt 2>&1
+rm ext server.csr";
+
 /// Nobody checks these signatures any more. What was taken is still as its entries say.
 #[test]
 fn an_authority_with_a_weak_signature_is_no_difference() {
@@ -240,6 +270,24 @@ fn two_trees_come_at_once_or_one_after_the_other() {
     is_good(&world, "two/b/ca_certificate.pem", chain, "sslserver");
     check(&world.path("named"));
     check(&world.path("after"));
+}
+
+#[test]
+fn a_rotation_leaves_no_list_to_be_written() {
+    let world = World::new();
+    openssl_ca(&world, "old");
+    world.certgen(["import", "old"]).run().success();
+    world.certgen(["revoke", "server/rabbit.example.com"]).run().success();
+    world.certgen(["rotate", "start", "root"]).run().success();
+    world.certgen(["rotate", "switch", "root", "--force"]).run().success();
+    let lists = |world: &World| {
+        let plan = world.certgen(["plan"]).run();
+        assert!(!plan.stdout.contains("crl.pem"), "{}", plan.transcript());
+    };
+    lists(&world);
+    world.certgen(["rotate", "finish", "root", "--force"]).run().success();
+    lists(&world);
+    assert!(world.pki("ca/root/crl.pem").is_file());
 }
 
 #[test]
