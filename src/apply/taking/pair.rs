@@ -260,13 +260,8 @@ impl Change<'_> {
         let is_missing = matches!(had, Some(Key::Elsewhere | Key::Missing));
         let brought = entry.filter(|_| is_missing && pair.key.is_some());
         if let Some(entry) = &brought {
-            let before = self.world.taken_event(pair.role.as_str(), &pair.name, &pair.certificate);
             self.put_pair(pair, entry, &issuer, trust)?;
             self.record_pair(pair, entry, &issuer)?;
-            // What its entry asked for when the certificate came is what it still is like.
-            if let (Some(event), Some(before)) = (self.events.last_mut(), before) {
-                event.settings = before.settings;
-            }
         }
         let key = match had {
             Some(Key::Here | Key::Encrypted) => TakenKey::Here,
