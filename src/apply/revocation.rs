@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use time::{Duration, OffsetDateTime};
 
-use crate::apply::{Change, Superseded, World};
+use crate::apply::{AuthorityState, Change, Superseded, World};
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
 use crate::manifest::Entry;
@@ -16,7 +16,7 @@ use crate::profile::Role;
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Event, Issued, Location, OutputFile, Revocation};
 use crate::ui;
-use crate::x509::{Crl, CrlTemplate, RevocationReason, RevokedCertificate, SerialNumber};
+use crate::x509::{Crl, CrlTemplate, KeyUsage, RevocationReason, RevokedCertificate, SerialNumber};
 
 /// A list that has lapsed locks everybody out, so it lives a month and is due long before.
 const LIFETIME: Duration = Duration::days(30);
@@ -112,6 +112,15 @@ impl World {
             }
         }
         Ok(behind)
+    }
+
+    /// Whether the certificate of an authority lets it sign lists: those of mkcert and minica do not.
+    ///
+    /// # Errors
+    /// There is no such authority.
+    pub fn may_sign_lists<'a>(&self, ca: impl Into<Ca<'a>>) -> Result<bool> {
+        let usage = self.authority_certificate(ca)?.key_usage();
+        Ok(usage.is_none_or(|usage| usage.contains(KeyUsage::CRL_SIGN)))
     }
 
     /// Reads the inventory again, of which a run of many changes has learned since.
@@ -306,6 +315,19 @@ impl Change<'_> {
         self.sign_list(ca, published.as_ref())
     }
 
+    /// Writes the lists that are expected of those that sign now and that nobody wrote yet: what was revoked under their
+    /// names before they did.
+    pub(super) fn write_first_lists(&mut self, members: &[String]) -> Result<()> {
+        let listed = self.world.listed_authorities()?;
+        for name in members.iter().filter(|name| listed.contains(&((*name).clone(), Generation::Present))) {
+            let has_key = self.world.authority_state(name.as_str()) != AuthorityState::Elsewhere;
+            if has_key && self.list_of(Ca::from(name.as_str()))?.is_none() {
+                self.write_revocation_list(name.as_str())?;
+            }
+        }
+        Ok(())
+    }
+
     /// Signs the list that takes the place of `published`.
     pub(super) fn sign_list(&mut self, ca: Ca<'_>, published: Option<&Crl>) -> Result<()> {
         self.sign_list_above(ca, published, None)
@@ -313,6 +335,13 @@ impl Change<'_> {
 
     /// The same, with a number above `used`, which another list had.
     pub(super) fn sign_list_above(&mut self, ca: Ca<'_>, published: Option<&Crl>, used: Option<u128>) -> Result<()> {
+        if !self.world.may_sign_lists(ca)? {
+            return Err(Error::failed(format!(
+                "the certificate of authority {} does not allow it to sign revocation lists (cRLSign)",
+                ui::quote(ca.name)
+            ))
+            .hint(format!("put another in its place, which can: certgen rotate start {}", ui::shell(ca.name))));
+        }
         let mut template = self.revocation_list(ca.name, published)?;
         template.number = template.number.max(used.map_or(0, |used| used.saturating_add(1)));
         let issuer: &LocalIssuer = self.vault.issuer(self.world, ca, self.env)?;
@@ -356,7 +385,7 @@ impl Change<'_> {
     /// The list cannot be read.
     pub fn recover<'a>(&mut self, ca: impl Into<Ca<'a>>) -> Result<()> {
         let ca = ca.into();
-        let Some(published) = self.world.revocation_list_of(ca)? else { return Ok(()) };
+        let Some(published) = self.list_of(ca)? else { return Ok(()) };
         let taken = self.take_back(ca.name, &published)?;
         if !taken.is_empty() {
             let names: BTreeSet<String> = taken.iter().map(|(what, _)| ui::plain(what)).collect();

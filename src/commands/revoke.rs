@@ -142,6 +142,13 @@ fn carry_out(
     let issuers: BTreeSet<&str> = targets.iter().map(|target| target.issued.issuer.as_str()).collect();
     issuers.into_iter().try_for_each(|issuer| change.recover(issuer))?;
     let recovered = !change.is_empty();
+    for target in targets.iter().filter(|_| !release) {
+        if change.world.authority(target.issued.issuer.as_str()).is_some()
+            && !change.world.may_sign_lists(target.issued.issuer.as_str())?
+        {
+            return Err(advice.without_list(&target.role, &target.name));
+        }
+    }
     let mut items = Vec::new();
     for target in targets {
         let standing = change.standing(&target.issued.issuer, &target.issued.serial);

@@ -226,6 +226,10 @@ impl Fold {
                 {
                     // A rotation that was given up brings an older one back.
                     history.in_use = (fact.action == Action::RotationSwitched).then_some(known);
+                    // Its key was found later.
+                    if fact.action == Action::Imported && issued.location == Location::Pki {
+                        history.certificates[known].location = Location::Pki;
+                    }
                     return;
                 }
                 let place = (role.clone(), name.clone(), history.certificates.len());

@@ -31,6 +31,7 @@ use zeroize::Zeroize;
 
 pub use config::{ConfigFile, Kept, KeptUser};
 
+pub(crate) use names::told_apart;
 use pool::Pool;
 
 use crate::profile::Role;
@@ -168,6 +169,13 @@ pub struct FoundPair {
     pub notes: Vec<String>,
     /// Where it was found: certificate, key and containers.
     pub paths: Vec<PathBuf>,
+}
+
+impl FoundPair {
+    /// Its name is that of its file: no name in its certificate is this one.
+    pub fn is_called_like_its_file(&self) -> bool {
+        !names::of_certificate(&self.certificate).any(|name| name.eq_ignore_ascii_case(&self.name))
+    }
 }
 
 /// A file, or part of one, of which nothing was taken.

@@ -24,11 +24,16 @@ pub(super) fn give_to_authorities(found: &mut [FoundAuthority]) {
             name = "authority".to_owned();
         }
         if taken.contains(&name) {
-            name = format!("{name}-{}", authority.certificate.public_key().mark());
+            name = told_apart(&name, &authority.certificate);
         }
         taken.insert(name.clone());
         authority.name = name;
     }
+}
+
+/// A name that something else has already, with what tells its key from any other.
+pub(crate) fn told_apart(name: &str, certificate: &Certificate) -> String {
+    format!("{name}-{}", certificate.public_key().mark())
 }
 
 /// tls-gen gives its intermediates the common name of the leaf and tells them apart by the organization.
@@ -74,6 +79,12 @@ pub(super) fn of_pair(role: Role, certificate: &Certificate, path: &Path, maker:
             host.or(first).or_else(|| common_name.map(str::to_owned)).unwrap_or_else(|| stem(path))
         }
     }
+}
+
+/// All names that a certificate has.
+pub(super) fn of_certificate(certificate: &Certificate) -> impl Iterator<Item = String> {
+    let common_names = certificate.subject().common_names().into_iter().map(str::to_owned);
+    common_names.chain(certificate.subject_alt_names().unwrap_or_default().iter().filter_map(text))
 }
 
 fn text(name: &GeneralName) -> Option<String> {

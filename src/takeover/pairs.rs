@@ -46,10 +46,10 @@ pub(super) fn find(pool: &mut Pool, known: &Known<'_>, asked: &Asked<'_>) -> Vec
         }
     }
     let anchors: Vec<Certificate> = known.authorities.found.iter().map(|found| found.certificate.clone()).collect();
-    let taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
+    let mut taken: BTreeSet<(Role, String)> = by_name.keys().cloned().collect();
     let mut pairs = Vec::new();
     for (_, candidates) in by_name {
-        for group in apart(pool, candidates, &taken) {
+        for group in apart(pool, candidates, &mut taken) {
             pairs.push(pair(pool, &anchors, group));
         }
     }
@@ -141,7 +141,8 @@ fn not_for_tls(certificate: &Certificate) -> String {
 }
 
 /// The candidates of one name, apart where they are two identities: servers with a key each that are called differently.
-fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, String)>) -> Vec<Vec<Candidate>> {
+/// The second is called like its file, and `taken` learns of it: other trees have files of that name too.
+fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &mut BTreeSet<(Role, String)>) -> Vec<Vec<Candidate>> {
     let stem = |candidate: &Candidate| {
         let path = best_path(&pool.certificates.get(candidate.at).paths);
         (!is_numbered(path) && !is_put_away(path)).then(|| names::stem(path))
@@ -154,7 +155,7 @@ fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, St
         std::cmp::Reverse((alive && has_key, alive, has_key, !beside, end))
     });
     let mut groups: Vec<(Option<String>, Vec<Candidate>)> = Vec::new();
-    for mut candidate in candidates {
+    for candidate in candidates {
         let own = stem(&candidate).filter(|_| candidate.role.serves() && candidate.has_key && candidate.alive);
         let first = groups.first().map(|(stem, _)| stem.clone());
         let known = groups.iter().position(|(stem, _)| own.is_some() && *stem == own);
@@ -164,9 +165,13 @@ fn apart(pool: &Pool, mut candidates: Vec<Candidate>, taken: &BTreeSet<(Role, St
                 groups.push((stem, vec![candidate]));
             }
             (Some(_), Some(at), _) => groups[at].1.push(candidate),
-            (Some(Some(_)), None, Some(own)) if !taken.contains(&(candidate.role, own.clone())) => {
-                candidate.name.clone_from(&own);
-                groups.push((Some(own), vec![candidate]));
+            (Some(Some(_)), None, Some(own)) => {
+                let apart = names::told_apart(&own, pool.certificate(candidate.at));
+                let free = [own.clone(), apart].into_iter().find(|name| taken.insert((candidate.role, name.clone())));
+                match free {
+                    Some(name) => groups.push((Some(own), vec![Candidate { name, ..candidate }])),
+                    None => groups[0].1.push(candidate),
+                }
             }
             _ => groups[0].1.push(candidate),
         }
@@ -186,11 +191,6 @@ fn pair(pool: &mut Pool, anchors: &[Certificate], candidates: Vec<Candidate>) ->
         key
     });
     let mut notes = Vec::new();
-    if key.is_none() {
-        notes.push(
-            "its key is not in these files or was not opened: it is taken as one whose key is elsewhere".to_owned(),
-        );
-    }
     if first.revoked.is_some() {
         notes.push("it is revoked".to_owned());
     }

@@ -334,6 +334,24 @@ fn servers_that_share_a_name_are_called_after_their_files() {
 }
 
 #[test]
+fn files_of_two_trees_that_are_called_alike_are_two_identities() {
+    let ca = root("Test Root", 0);
+    let made: Vec<Made> = (1..5).map(|key| server(&ca, if key < 3 { "a.test" } else { "b.test" }, key)).collect();
+    let mut files = vec![("a/ca.pem", ca.pem())];
+    let names = ["a/server", "a/server_direct", "b/server", "b/server_direct"];
+    let paths: Vec<[String; 2]> = names.iter().map(|name| [format!("{name}.pem"), format!("{name}_key.pem")]).collect();
+    for (made, [certificate, key]) in made.iter().zip(&paths) {
+        files.extend([(certificate.as_str(), made.pem()), (key, made.key_pem())]);
+    }
+    let taken = taken(&files);
+    let mark = made[3].certificate.public_key().mark();
+    let direct = format!("server/server_direct-{mark} by root");
+    let wanted = ["server/a.test by root", "server/server_direct by root", "server/b.test by root", &direct];
+    assert_eq!(told(&taken)[1..], wanted);
+    assert!(taken.pairs.iter().all(|pair| pair.key.is_some() && pair.former.is_empty()));
+}
+
+#[test]
 fn what_nobody_accepts_is_for_replacement_only() {
     let ca = root("CA", 0);
     let host = server(&ca, "rabbit.example.com", 1);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::support::invariants::{snapshot, unchanged};
+use crate::support::invariants::{check, snapshot, unchanged};
 use crate::support::trees::{fingerprint, make, openssl_ca, tls_gen, version_one};
 use crate::support::{World, openssl};
 
@@ -161,6 +161,57 @@ fn what_some_verifier_refuses_is_only_replaced() {
     }
 }
 
+/// mkcert's and minica's authorities are like this one.
+#[test]
+fn what_cannot_be_revoked_comes_with_what_stops_it() {
+    let world = World::new();
+    make(&world, NO_LISTS, &["made"]);
+    world.certgen(["import", "made"]).run().success();
+    let before = snapshot(&world.pki(""));
+    let refused = world.certgen(["revoke", "server/rabbit.test"]).run().refused();
+    let refused = refused.stderr_has("server/rabbit.test was not revoked").stderr_has("(cRLSign)");
+    refused.stderr_has("certgen rotate start root --compromised");
+    unchanged(&before, &world.pki(""), "the refusal changed something");
+    world.certgen(["crl", "root"]).run().refused().stderr_has("certgen rotate start root");
+    // Its client is a user of the broker, who can be deleted.
+    let manifest = world.read("pki/certgen.toml");
+    world.write("pki/certgen.toml", format!("{manifest}\n[broker]\n"));
+    world.certgen(["issue", "client", "worker"]).run().success();
+    world.certgen(["revoke", "worker"]).run().refused().stderr_has("rabbitmqctl delete_user worker");
+    world.certgen(["rotate", "start", "root", "--compromised"]).run().success();
+    world.certgen(["revoke", "worker"]).run().success();
+}
+
+/// $1: directory.
+const NO_LISTS: &str = "mkdir $1; cd $1
+openssl req -new -x509 -newkey rsa:2048 -nodes -keyout ca.key -days 3650 -subj '/CN=Made CA' -out ca.crt \\
+  -addext keyUsage=critical,keyCertSign 2>&1
+openssl req -new -newkey rsa:2048 -nodes -keyout server.key -subj /CN=rabbit.test -out server.csr 2>&1
+printf 'subjectAltName=DNS:rabbit.test\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' >ext
+openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile ext -out server.crt 2>&1
+rm ext server.csr";
+
+/// Nobody checks these signatures any more. What was taken is still as its entries say.
+#[test]
+fn an_authority_with_a_weak_signature_is_no_difference() {
+    for weak in ["-sha1", "rsa:1024"] {
+        let world = World::new();
+        let (digest, key) = if weak == "-sha1" { (weak, "rsa:2048") } else { ("-sha256", weak) };
+        make(&world, WEAK, &["weak", digest, key]);
+        let output = world.certgen(["import", "weak"]).run().success();
+        output.stdout_has("imported  authority/root").stdout_has("imported  server/rabbit.test");
+        nothing_to_do(&world);
+    }
+}
+
+/// $1: directory, $2: digest, $3: the authority's key.
+const WEAK: &str = "mkdir $1; cd $1
+openssl req -new -x509 $2 -newkey $3 -nodes -keyout ca.key -days 3650 -subj '/CN=Weak CA' -out ca.crt 2>&1
+openssl req -new -newkey rsa:2048 -nodes -keyout server.key -subj /CN=rabbit.test -out server.csr 2>&1
+printf 'subjectAltName=DNS:rabbit.test\nextendedKeyUsage=serverAuth\nbasicConstraints=CA:FALSE\n' >ext
+openssl x509 -req $2 -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 365 -extfile ext -out server.crt 2>&1
+rm ext server.csr";
+
 #[test]
 fn a_second_tree_comes_into_the_same_place() {
     let world = World::initialised(["--profile", "celery", "--set", "hostname=broker.example.com"]);
@@ -188,6 +239,88 @@ fn a_second_tree_comes_into_the_same_place() {
     let again = world.certgen(["import", "old"]).run().success();
     again.stdout_has("unchanged authority/old").stdout_has("unchanged client/worker");
     unchanged(&before, &world.pki(""), "the same import again");
+}
+
+/// Two trees of tls-gen with an intermediate: their authorities and their second servers are called alike.
+fn with_two_trees() -> World {
+    let world = World::new();
+    for (directory, name) in [("two/a", "CN=a.test"), ("two/b", "CN=b.test")] {
+        fs::create_dir_all(world.path("two")).expect("ours");
+        world.certgen(["tls-gen", "one_intermediate", name, "USE_ECC=true", "--out", directory]).run().success();
+    }
+    world
+}
+
+#[test]
+fn two_trees_come_at_once_or_one_after_the_other() {
+    let world = with_two_trees();
+    world.certgen(["import", "two"]).run().success();
+    nothing_to_do(&world);
+    world.certgen(["--pki", "after", "import", "two/a"]).run().success();
+    world.certgen(["--pki", "after", "import", "two/b"]).run().success().stdout_has("imported  authority/root-");
+    world.certgen(["--pki", "after", "plan"]).run().success();
+    let again = world.certgen(["--pki", "after", "import", "two"]).run().success();
+    assert!(!again.stdout.contains("imported"), "{}", again.transcript());
+    // A name that was given is for the root; what stands below it is told apart all the same.
+    world.certgen(["--pki", "named", "import", "two/a"]).run().success();
+    let named = world.certgen(["--pki", "named", "import", "two/b", "--authority", "bee"]).run().success();
+    let named = named.stdout_has("imported  authority/bee ").stdout_has("imported  authority/intermediate-ca-1-");
+    named.stdout_has("imported  server/server_direct-");
+    let chain = "named/server/b.test/server_certificate.pem";
+    is_good(&world, "two/b/ca_certificate.pem", chain, "sslserver");
+    check(&world.path("named"));
+    check(&world.path("after"));
+}
+
+#[test]
+fn a_rotation_leaves_no_list_to_be_written() {
+    let world = World::new();
+    openssl_ca(&world, "old");
+    world.certgen(["import", "old"]).run().success();
+    world.certgen(["revoke", "server/rabbit.example.com"]).run().success();
+    world.certgen(["rotate", "start", "root"]).run().success();
+    world.certgen(["rotate", "switch", "root", "--force"]).run().success();
+    let lists = |world: &World| {
+        let plan = world.certgen(["plan"]).run();
+        assert!(!plan.stdout.contains("crl.pem"), "{}", plan.transcript());
+    };
+    lists(&world);
+    world.certgen(["rotate", "finish", "root", "--force"]).run().success();
+    lists(&world);
+    assert!(world.pki("ca/root/crl.pem").is_file());
+}
+
+#[test]
+fn keys_that_were_missed_come_later() {
+    let world = World::new();
+    world.certgen(["tls-gen", "basic", "CN=rabbit.test"]).run().success();
+    fs::create_dir(world.path("keys")).expect("ours");
+    for entry in fs::read_dir(world.path("result")).expect("ours").flatten() {
+        let name = entry.file_name().into_string().expect("ours");
+        if name != "ca_key.pem" && (name.ends_with("_key.pem") || name.ends_with(".p12")) {
+            fs::rename(entry.path(), world.path("keys").join(name)).expect("ours");
+        }
+    }
+    let first = world.certgen(["import", "result"]).run().success();
+    first.stdout_has("key elsewhere").stderr_has("its key is not in these files");
+    let again = world.certgen(["import", "result"]).run().success();
+    again.stdout_has("unchanged server/rabbit.test");
+    let keys = world.certgen(["import", "result", "keys"]).run().success();
+    for line in ["unchanged authority/root", "imported  server/rabbit.test", "imported  client/rabbit.test"] {
+        assert!(keys.stdout.contains(line), "{line}\n{}", keys.transcript());
+    }
+    assert!(!keys.stdout.contains("elsewhere") && !keys.stderr.contains("not in these files"), "{}", keys.transcript());
+    assert_eq!(mode(&world.pki("server/rabbit.test/server_key.pem")), 0o600);
+    assert_eq!(mode(&world.pki("server/rabbit.test/combined_keys.pem")), 0o600);
+    nothing_to_do(&world);
+    check(&world.pki(""));
+    // They are ours from now on.
+    world.certgen(["renew", "server/rabbit.test", "client/rabbit.test"]).run().success();
+
+    // What is here is not called missing because these files lack it.
+    let known = world.certgen(["import", "result/ca_certificate.pem"]).run().success();
+    let known = known.stdout_has("unchanged authority/root");
+    assert!(!known.stderr.contains("key") && !known.stderr.contains("rotate"), "{}", known.transcript());
 }
 
 #[test]

@@ -83,6 +83,7 @@ impl Change<'_> {
         let before = self.trust()?;
         self.retire(&rotation.members)?;
         self.record_end(rotation, Action::RotationFinished)?;
+        self.write_first_lists(&rotation.members)?;
         self.settle(&before)
     }
 

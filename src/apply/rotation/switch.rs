@@ -82,6 +82,7 @@ impl Change<'_> {
             shown.extend(self.shown_now(role, &name, cli)?);
         }
         self.check_meetings(&shown, &trust, &trust)?;
+        self.write_first_lists(&rotation.members)?;
         self.refresh(&trust)
     }
 

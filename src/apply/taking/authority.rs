@@ -9,7 +9,7 @@ use crate::manifest::{AuthoritySpec, Editor};
 use crate::plan;
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Location, OutputFile, equal_but_for_case, seal};
-use crate::takeover::{FoundAuthority, Left};
+use crate::takeover::{FoundAuthority, Left, told_apart};
 use crate::ui;
 use crate::x509::PrivateKey;
 
@@ -50,8 +50,8 @@ impl Change<'_> {
                 placed.push(Placed::Known(name.clone()));
                 continue;
             }
-            let is_chosen = named == Some(at);
-            let name = taking.authority.filter(|_| is_chosen).unwrap_or(&authority.name);
+            let chosen = taking.authority.filter(|_| named == Some(at));
+            let name = chosen.unwrap_or(&authority.name);
             let why = self.why_left(authority, &placed);
             placed.push(match why {
                 Some((why, hint)) => {
@@ -59,10 +59,7 @@ impl Change<'_> {
                     took.left.push(Left { path, why, hint });
                     Placed::Left
                 }
-                None => {
-                    self.refuse_name(name, &placed)?;
-                    Placed::New(name.to_owned())
-                }
+                None => Placed::New(self.name_of_new(name, chosen.is_some(), authority, &placed)?),
             });
         }
         Ok(placed)
@@ -111,6 +108,20 @@ impl Change<'_> {
                 Some("name the file with that certificate too".to_owned()),
             )),
             _ => None,
+        }
+    }
+
+    /// The name under which an authority comes: where another has that name already, what tells its key apart is added. A
+    /// name that somebody chose is that one or none.
+    fn name_of_new(&self, name: &str, is_chosen: bool, found: &FoundAuthority, placed: &[Placed]) -> Result<String> {
+        let refused = match self.refuse_name(name, placed) {
+            Ok(()) => return Ok(name.to_owned()),
+            Err(refused) => refused,
+        };
+        let apart = told_apart(name, &found.certificate);
+        match !is_chosen && self.refuse_name(&apart, placed).is_ok() {
+            true => Ok(apart),
+            false => Err(refused),
         }
     }
 

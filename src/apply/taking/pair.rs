@@ -7,14 +7,14 @@ use zeroize::Zeroizing;
 use crate::apply::change::owner;
 use crate::apply::taking::authority::Placed;
 use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, kept, spec};
-use crate::apply::{Change, NameRefusals, identity};
+use crate::apply::{Change, NameRefusals, Trust, identity};
 use crate::error::{Context, Error, Result};
 use crate::issuer::Issued;
 use crate::manifest::{Editor, Entry, EntrySpec};
 use crate::plan::{self, Key, Pair};
 use crate::profile::Role;
 use crate::store::{Action, Location, layout};
-use crate::takeover::{FoundAuthority, FoundPair, Left};
+use crate::takeover::{FoundAuthority, FoundPair, Left, told_apart};
 use crate::ui;
 use crate::x509::Certificate;
 
@@ -61,6 +61,9 @@ impl Change<'_> {
                     continue;
                 }
             };
+            if let Some(name) = self.name_here(pair, &issuer) {
+                pair.name = name;
+            }
             let is_revoked = self.world.inventory.is_revoked(&issuer, &pair.certificate.serial().to_string())
                 || pair.issuer.is_some_and(|at| authorities[at].revokes(&pair.certificate));
             wanted.push(if self.is_here(pair) {
@@ -115,6 +118,21 @@ impl Change<'_> {
             }
             _ => Ok(signer),
         }
+    }
+
+    /// The other name that a pair has here: the one under which this very certificate is here, or one of its own where it
+    /// is called like its file and another is called so already.
+    fn name_here(&self, pair: &FoundPair, issuer: &str) -> Option<String> {
+        let role = pair.role.as_str();
+        let owners = self.world.inventory.by_serial(&pair.certificate.serial().to_string());
+        let own = owners.into_iter().filter(|(owner, _, issued)| owner == role && issued.issuer == issuer);
+        let is_shown = |name: &String| {
+            let here = self.world.pair(pair.role, name);
+            here.is_ok_and(|here| here.is_some_and(|here| here.certificate.as_ref() == Ok(&pair.certificate)))
+        };
+        let known = own.map(|(_, name, _)| name).find(is_shown);
+        let is_other = || pair.is_called_like_its_file() && self.world.knows(pair.role, &pair.name);
+        known.or_else(|| is_other().then(|| told_apart(&pair.name, &pair.certificate)))
     }
 
     /// This very certificate is here under the same name.
@@ -219,18 +237,15 @@ impl Change<'_> {
         for (pair, wanted) in found.iter_mut().zip(wanted) {
             match wanted {
                 Wanted::Left => {}
-                Wanted::Known(issuer) => {
-                    let key = match self.world.pair(pair.role, &pair.name)?.map(|pair| pair.key) {
-                        Some(Key::Here | Key::Encrypted) => TakenKey::Here,
-                        _ => TakenKey::Elsewhere,
-                    };
-                    took.things.push(self.taken(pair, issuer, key, true)?);
-                }
+                Wanted::Known(issuer) => self.take_known(pair, issuer, &trust, took)?,
                 Wanted::Revoked(issuer) => self.remember_revoked(pair, &issuer)?,
                 Wanted::Entry(wanted) => {
                     let entry = self.world.manifest.entry(pair.role, &pair.name).cloned().unwrap_or(wanted.entry);
                     pair.notes.extend(changes_at_renewal(&entry, pair, &wanted.issuer));
-                    self.put_pair(pair, &entry, &trust)?;
+                    if pair.key.is_none() {
+                        pair.notes.push("its key is not in these files or was not opened: it is elsewhere".to_owned());
+                    }
+                    self.put_pair(pair, &entry, &wanted.issuer, &trust)?;
                     self.remember_former(pair, &wanted.issuer)?;
                     self.record_pair(pair, &entry, &wanted.issuer)?;
                     let key = if pair.key.is_some() { TakenKey::Here } else { TakenKey::Elsewhere };
@@ -241,7 +256,26 @@ impl Change<'_> {
         Ok(())
     }
 
-    fn put_pair(&mut self, pair: &FoundPair, entry: &Entry, trust: &crate::apply::Trust) -> Result<()> {
+    /// A pair that is here. Its key comes along where it was not here before.
+    fn take_known(&mut self, pair: &mut FoundPair, issuer: String, trust: &Trust, took: &mut TookOver) -> Result<()> {
+        let had = self.world.pair(pair.role, &pair.name)?.map(|pair| pair.key);
+        let entry = self.world.entry(pair.role, &pair.name).as_deref().cloned();
+        let is_missing = matches!(had, Some(Key::Elsewhere | Key::Missing));
+        let brought = entry.filter(|_| is_missing && pair.key.is_some());
+        if let Some(entry) = &brought {
+            self.put_pair(pair, entry, &issuer, trust)?;
+            self.record_pair(pair, entry, &issuer)?;
+        }
+        let key = match had {
+            Some(Key::Here | Key::Encrypted) => TakenKey::Here,
+            _ if brought.is_some() => TakenKey::Here,
+            _ => TakenKey::Elsewhere,
+        };
+        took.things.push(self.taken(pair, issuer, key, brought.is_none())?);
+        Ok(())
+    }
+
+    fn put_pair(&mut self, pair: &FoundPair, entry: &Entry, issuer: &str, trust: &Trust) -> Result<()> {
         let password = self.world.password_of(entry)?;
         let key = match (&pair.key, password) {
             (None, _) => None,
@@ -250,7 +284,7 @@ impl Change<'_> {
                 Some(Zeroizing::new(key.to_encrypted_pem(password.as_bytes())?.as_bytes().to_vec()))
             }
         };
-        let mut chain = self.world.chain_from(&entry.issuer)?;
+        let mut chain = self.world.chain_from(issuer)?;
         chain.pop();
         let issued = Issued { certificate: pair.certificate.clone(), chain };
         let files = identity::files(entry, &issued, key.as_ref(), &trust.files(entry.role, entry.cli));

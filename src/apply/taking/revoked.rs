@@ -63,6 +63,13 @@ impl Change<'_> {
     fn take_list_of(&mut self, name: &str, authority: &FoundAuthority) -> Result<()> {
         let ca = Ca::from(name);
         let has_key = self.vault.opened(name).is_some() || self.world.authority_state(ca) != AuthorityState::Elsewhere;
+        if has_key && !self.world.may_sign_lists(ca)? {
+            self.done.notes.push(format!(
+                "authority {} has no revocation list: its certificate does not allow it to sign one (cRLSign)",
+                ui::quote(name)
+            ));
+            return Ok(());
+        }
         if has_key {
             return self.sign_list_above(ca, authority.crl.as_ref(), authority.crl_number);
         }

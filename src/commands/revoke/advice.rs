@@ -78,6 +78,27 @@ impl Advice {
         users.into_iter().flatten().map(|user| shared::deletion_line(user)).collect()
     }
 
+    /// The refusal where the authority can sign no list, with what stops the key all the same.
+    pub(super) fn without_list(&self, role: &str, name: &str) -> Error {
+        let about = self.about.get(&(role.to_owned(), name.to_owned()));
+        let issuer = about.map(|about| about.issuer.as_str()).unwrap_or_default();
+        let error = Error::failed(format!(
+            "{} was not revoked: the certificate of authority {} does not allow it to sign revocation lists (cRLSign)",
+            ui::plain(&format!("{role}/{name}")),
+            ui::quote(issuer)
+        ));
+        let users = about.into_iter().flat_map(|about| &about.users);
+        let error = users.fold(error, |error, user| {
+            error.hint(format!("to cut it off now, on the broker's host: {}", shared::deletion_line(user)))
+        });
+        error
+            .hint(format!(
+                "if the key leaked, only another authority ends that: {} --compromised",
+                shared::rotate(issuer)
+            ))
+            .hint(format!("otherwise without haste, for one that can sign lists: {}", shared::rotate(issuer)))
+    }
+
     /// Runs it on this host. What fails is told with what to type, and does not undo the revocation.
     pub(super) fn run(&mut self, env: &Env) -> Result<()> {
         let users: BTreeSet<String> = self
