@@ -21,6 +21,7 @@ use crate::store::{self, OutputFile};
 use crate::ui::{self, Table};
 use crate::x509::GeneralName;
 use index::{Item, Listed};
+pub(in crate::commands) use place::fixtures_among;
 
 /// Make certificates for tests, good ones and bad ones
 ///
