@@ -428,7 +428,7 @@ pub(super) fn password_of(store: &Store, entry: &Entry) -> Result<Option<Zeroizi
 }
 
 fn key_password(store: &Store, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
-    let password = store::read_passphrase(&store.path(path))?;
+    let password = store::read_required_password(&store.path(path))?;
     if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
         return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
             .hint("use letters and digits: rabbitmq.conf cannot carry every password"));

@@ -49,7 +49,7 @@ struct Item<'a> {
 
 pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
     let password = match &args.key_password_file {
-        Some(path) => Some(store::read_passphrase(&env.cwd.join(path))?),
+        Some(path) => Some(store::read_required_password(&env.cwd.join(path))?),
         None => None,
     };
     let mut items = Vec::new();

@@ -122,7 +122,7 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
 
 /// The passwords in files that an option names.
 pub(crate) fn passwords(files: &[PathBuf], env: &Env) -> Result<Vec<Zeroizing<String>>> {
-    files.iter().map(|file| store::read_passphrase(&env.cwd.join(file))).collect()
+    files.iter().map(|file| store::read_required_password(&env.cwd.join(file))).collect()
 }
 
 /// How an authority gets a successor.
