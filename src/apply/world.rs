@@ -233,6 +233,12 @@ impl World {
         self.entry(role, name).is_some() || self.knows_by_file(role, name)
     }
 
+    /// Whether there is a pair of this name that somebody else renews.
+    pub fn knows_external(&self, name: &str) -> bool {
+        self.inventory.current(layout::EXTERNAL, name).is_some()
+            || layout::entry_dir(layout::EXTERNAL, name).is_ok_and(|directory| self.store.holds(directory))
+    }
+
     /// The same, where something was issued already.
     pub(super) fn knows_by_file(&self, role: Role, name: &str) -> bool {
         self.inventory.current(role.as_str(), name).is_some()

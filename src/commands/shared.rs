@@ -387,6 +387,8 @@ pub(crate) enum Thing {
     Identity(Role, String),
     /// An authority of the PKI.
     Authority(String),
+    /// The certificate of a pair that somebody else renews.
+    External(PathBuf),
     /// Standard input.
     Stream(zeroize::Zeroizing<Vec<u8>>),
     /// A file.
@@ -430,6 +432,10 @@ pub(crate) fn known_thing(text: &str, env: &mut Env) -> Result<Option<Thing>> {
             }
             if role == Some(layout::AUTHORITY) || (role.is_none() && world.authority(name).is_some()) {
                 return world.authority_certificate(name).map(|_| Some(Thing::Authority(name.to_owned())));
+            }
+            if (role.is_none() || role == Some(layout::EXTERNAL)) && world.knows_external(name) {
+                let path = layout::certificate(layout::EXTERNAL, name)?;
+                return Ok(Some(Thing::External(world.store.path(path))));
             }
         }
     }
