@@ -31,12 +31,32 @@ struct Section<'c> {
     options: &'c Term,
 }
 
-/// The option files of a case that can be read.
+/// Whether a node or its tools may be started with the option file. The environment beside it says so; where there is none,
+/// it may stand in a unit or a container.
+fn is_in_use(case: &Case, option_file: &Exhibit) -> bool {
+    let name = option_file.path.file_name().map(|name| name.to_string_lossy());
+    let environments = case.exhibits.iter().filter_map(|other| match &other.document {
+        Document::Environment(file) if file.unclosed.is_none() => {
+            let is_of_node =
+                other.path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("rabbitmq-env"));
+            (is_of_node && other.path.parent() == option_file.path.parent()).then_some(file)
+        }
+        _ => None,
+    });
+    let names_it = |value: &str| {
+        value.contains("ssl_dist_optfile") || name.as_ref().is_some_and(|name| value.contains(name.as_ref()))
+    };
+    let mut all = environments.peekable();
+    all.peek().is_none() || all.any(|file| file.assignments.iter().any(|assignment| names_it(&assignment.value)))
+}
+
+/// The option files of a case that are in use and can be read.
 fn files(case: &Case) -> impl Iterator<Item = (&Exhibit, &File)> {
-    case.exhibits.iter().filter_map(|exhibit| match &exhibit.document {
+    let all = case.exhibits.iter().filter_map(|exhibit| match &exhibit.document {
         Document::Erlang(file) if file.kind == Kind::InterNode && file.term.is_some() => Some((exhibit, file)),
         _ => None,
-    })
+    });
+    all.filter(|(exhibit, _)| is_in_use(case, exhibit))
 }
 
 /// Their sections.
