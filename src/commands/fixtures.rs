@@ -30,6 +30,10 @@ pub(in crate::commands) use place::fixtures_among;
 /// OpenSSL, Python, Go, Java, Node, rustls and Erlang accept it, with the error text that each prints. Nothing of it is
 /// for anything but tests, and every subject says so.
 ///
+/// In index.json items[].verdicts["python-3.11"] has a verdict: accepted, refused or stalls. With refused it has a text, which
+/// the program's error contains; each * in it stands for what differs from run to run. stalls is no answer after
+/// two seconds: give a loop over all cases a time limit.
+///
 /// Dates are relative to now, or to --at. With --seed the same text gives the same keys, serial numbers and bytes on every
 /// machine, so that nothing need be committed; such a key is known to everybody who knows the text.
 ///
