@@ -64,7 +64,8 @@ fn the_contents_have_every_section() {
         !inside
     });
     let anchor = |title: &str| {
-        let kept = title.to_lowercase().chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        let title = title.to_lowercase();
+        let kept = title.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
         kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
     };
     let titles = titles.filter_map(|line| line.strip_prefix("## ")).filter(|title| *title != "Contents");
