@@ -211,7 +211,7 @@ mod tests {
         assert!(!with("e/rabbitmq-env.conf", "USE_LONGNAME=true\n"));
         assert!(!with(
             "e/rabbitmq-env.conf",
-            "# SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\nA=b\n"
+            "# SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\n"
         ));
         assert!(with(
             "e/rabbitmq-env.conf",
