@@ -86,6 +86,16 @@ impl Change<'_> {
         emitted(&self.facts(brokers, std::iter::once(consumer))?, consumer)
     }
 
+    /// The files of one consumer as they go to somebody who has nothing of this PKI.
+    ///
+    /// # Errors
+    /// A fact is missing, or the target cannot be written with these.
+    pub fn handed_over(&self, brokers: Vec<BrokerFacts>, consumer: &Consumer) -> Result<Emitted> {
+        let mut facts = self.facts(brokers, std::iter::once(consumer))?;
+        facts.clients.iter_mut().for_each(|client| client.handed_over = true);
+        emitted(&facts, consumer)
+    }
+
     /// The page that goes with a client's pair to whoever runs it, and the same as variables.
     ///
     /// # Errors
@@ -265,7 +275,7 @@ impl Gather<'_> {
         // Whether it has a password, the broker's own facts know.
         let known = config.users.iter().find(|known| known.name == user.name);
         user.password_hash = known.and_then(|known| known.password_hash.clone());
-        Ok(Client { identity: self.identity(entry)?, user, access, broker: broker.name.clone() })
+        Ok(Client { identity: self.identity(entry)?, user, access, broker: broker.name.clone(), handed_over: false })
     }
 
     fn identity(&self, entry: &Entry) -> Result<Identity> {

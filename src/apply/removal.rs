@@ -23,4 +23,19 @@ impl Change<'_> {
         self.world.forget_entry(role, name);
         Ok(())
     }
+
+    /// Takes out a pair that somebody else renews: its directory with its key.
+    ///
+    /// # Errors
+    /// The name has no directory name, or an event cannot be made.
+    pub fn remove_external(&mut self, name: &str) -> Result<()> {
+        let directory = layout::entry_dir(layout::EXTERNAL, name)?;
+        if self.world.store.holds(&directory) {
+            self.removals.push(directory);
+        }
+        let mut event = self.event(Action::Removed, layout::EXTERNAL, name)?;
+        event.serial = self.world.inventory.current_serial(layout::EXTERNAL, name);
+        self.events.push(event);
+        Ok(())
+    }
 }

@@ -233,6 +233,12 @@ impl World {
         self.entry(role, name).is_some() || self.knows_by_file(role, name)
     }
 
+    /// Whether there is a pair of this name that somebody else renews.
+    pub fn knows_external(&self, name: &str) -> bool {
+        self.inventory.current(layout::EXTERNAL, name).is_some()
+            || layout::entry_dir(layout::EXTERNAL, name).is_ok_and(|directory| self.store.holds(directory))
+    }
+
     /// The same, where something was issued already.
     pub(super) fn knows_by_file(&self, role: Role, name: &str) -> bool {
         self.inventory.current(role.as_str(), name).is_some()
@@ -428,7 +434,7 @@ pub(super) fn password_of(store: &Store, entry: &Entry) -> Result<Option<Zeroizi
 }
 
 fn key_password(store: &Store, path: &Path, for_broker: bool) -> Result<Zeroizing<String>> {
-    let password = store::read_passphrase(&store.path(path))?;
+    let password = store::read_required_password(&store.path(path))?;
     if let Some(why) = crate::emit::rabbitmq::unfit(&password).filter(|_| for_broker) {
         return Err(Error::failed(format!("the key password in {} {why}", ui::path(path)))
             .hint("use letters and digits: rabbitmq.conf cannot carry every password"));

@@ -21,6 +21,7 @@ use crate::store::{self, OutputFile};
 use crate::ui::{self, Table};
 use crate::x509::GeneralName;
 use index::{Item, Listed};
+pub(in crate::commands) use place::fixtures_among;
 
 /// Make certificates for tests, good ones and bad ones
 ///
@@ -28,6 +29,10 @@ use index::{Item, Listed};
 /// thing is wrong. index.json says for every case which files it has, what is wrong by which standard, and whether
 /// OpenSSL, Python, Go, Java, Node, rustls and Erlang accept it, with the error text that each prints. Nothing of it is
 /// for anything but tests, and every subject says so.
+///
+/// In index.json items[].verdicts["python-3.11"] has a verdict: accepted, refused or stalls. With refused it has a text, which
+/// the program's error contains; each * in it stands for what differs from run to run. stalls is no answer after
+/// two seconds: give a loop over all cases a time limit.
 ///
 /// Dates are relative to now, or to --at. With --seed the same text gives the same keys, serial numbers and bytes on every
 /// machine, so that nothing need be committed; such a key is known to everybody who knows the text.

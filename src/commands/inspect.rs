@@ -49,7 +49,7 @@ struct Item<'a> {
 
 pub(crate) fn run(args: &InspectArgs, env: &mut Env) -> Result<Answer> {
     let password = match &args.key_password_file {
-        Some(path) => Some(store::read_passphrase(&env.cwd.join(path))?),
+        Some(path) => Some(store::read_required_password(&env.cwd.join(path))?),
         None => None,
     };
     let mut items = Vec::new();
@@ -118,7 +118,9 @@ fn bytes_of(thing: &str, env: &mut Env) -> Result<Option<zeroize::Zeroizing<Vec<
     }
     let bytes = match shared::known_thing(thing, env)? {
         Some(shared::Thing::Stream(bytes)) => bytes,
-        Some(shared::Thing::File(path)) => store::read_limited(&path, inspect::LARGEST as u64)?,
+        Some(shared::Thing::File(path) | shared::Thing::External(path)) => {
+            store::read_limited(&path, inspect::LARGEST as u64)?
+        }
         Some(shared::Thing::Authority(name)) => {
             let world = World::read(env)?;
             zeroize::Zeroizing::new(world.authority_certificate(&name)?.pem().into_bytes())

@@ -1,6 +1,6 @@
 //! `certgen remove`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -8,14 +8,15 @@ use crate::apply::{Change, Unlock, Vault, World};
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::manifest::{Editor, Manifest};
+use crate::manifest::{Broker, Editor, Manifest};
 use crate::profile::Role;
+use crate::store::layout;
 use crate::ui;
 
 /// Take an identity out: its directory, its entry in certgen.toml, its user
 ///
 /// Its key is erased. Whoever copied the key before can still use it until the certificate ends: --revoke withdraws the
-/// certificate too.
+/// certificate too. A pair of external/ goes the same way; who issued it revokes it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen remove client/reporting\n  certgen remove client/reporting --revoke")]
 pub(crate) struct RemoveArgs {
@@ -43,7 +44,13 @@ struct Item {
 pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
     let (mut world, mut locked) = World::lock("remove", env)?;
     let mut targets: Vec<(Role, String)> = Vec::new();
+    let mut external: BTreeSet<&str> = BTreeSet::new();
     for text in &args.names {
+        if let (Some(layout::EXTERNAL), name) = shared::split_role(text) {
+            check_external(&args, &world, name)?;
+            external.insert(name);
+            continue;
+        }
         let target = identity(&world, text)?;
         refuse_listed(&world, &target)?;
         if !targets.contains(&target) {
@@ -67,6 +74,11 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
             let users = users.remove(name).unwrap_or_default();
             change.remove_identity(*role, name)?;
             items.push(Item { action: "removed", role: role.to_string(), name: name.clone(), revoked, users });
+        }
+        for name in external {
+            change.remove_external(name)?;
+            let (role, name) = (layout::EXTERNAL.to_owned(), name.to_owned());
+            items.push(Item { action: "removed", role, name, revoked: Vec::new(), users: Vec::new() });
         }
         if args.revoke {
             change.refresh_revocation_lists()?;
@@ -98,6 +110,26 @@ pub(crate) fn run(args: RemoveArgs, env: &mut Env) -> Result<Answer> {
         }
     }
     Ok(Answer::Yes)
+}
+
+/// A pair that somebody else renews, which no broker shows.
+fn check_external(args: &RemoveArgs, world: &World, name: &str) -> Result<()> {
+    let named = format!("external/{}", ui::plain(name));
+    if !world.knows_external(name) {
+        return Err(Error::failed(format!("there is no {named}")).hint("see what there is with certgen list external"));
+    }
+    if args.revoke {
+        return Err(Error::usage(format!("--revoke is not for {named}: who issued it revokes it")).hint("leave it out"));
+    }
+    let shows = |broker: &&Broker| broker.management.external.as_deref() == Some(name);
+    match world.manifest.brokers().iter().find(shows) {
+        None => Ok(()),
+        Some(broker) => {
+            let whose = broker.name.as_ref().map_or_else(String::new, |name| format!(" of broker {}", ui::quote(name)));
+            Err(Error::failed(format!("{named} is the management certificate{whose} in certgen.toml"))
+                .hint("give it another first: management = { certificate = \"server/NAME\" } in [broker]"))
+        }
+    }
 }
 
 /// What a list asks for would be issued again by the next `apply`.
@@ -146,7 +178,8 @@ fn identity(world: &World, text: &str) -> Result<(Role, String)> {
         None => Err(Error::usage(format!("{}: say which role it has", ui::quote(text))).hint(
             match shared::identity(world, name) {
                 Ok((role, name)) => format!("certgen remove {role}/{}", ui::shell(&name)),
-                Err(_) => "write server/NAME, node/NAME or client/NAME".to_owned(),
+                Err(_) if world.knows_external(name) => format!("certgen remove external/{}", ui::shell(name)),
+                Err(_) => "write server/NAME, node/NAME, client/NAME or external/NAME".to_owned(),
             },
         )),
     }

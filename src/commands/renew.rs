@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::Entry;
 use crate::plan;
 use crate::profile::Role;
-use crate::store::Location;
+use crate::store::{Location, layout};
 use crate::ui;
 use crate::x509::Duration;
 
@@ -175,6 +175,13 @@ fn by_name(text: &str, world: &World, env: &Env) -> Result<Renewal> {
             ui::quote(name)
         ))
         .hint(format!("put another in its place: {}", world.how_to_replace(name, env))));
+    }
+    if world.knows_external(name) && (role == Some(layout::EXTERNAL) || shared::identity(world, text).is_err()) {
+        return Err(Error::failed(format!("external/{} was not renewed: somebody else renews it", ui::plain(name)))
+            .hint(format!(
+                "once they have, take the pair in again: certgen import --external {} --certificate F --key F",
+                ui::shell(name)
+            )));
     }
     let (role, name) = shared::identity(world, text)?;
     match world.renewable(role, &name, env)? {

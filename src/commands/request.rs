@@ -150,7 +150,7 @@ fn make(entry: &Entry, dir: &Path, env: &Env) -> Result<Vec<PathBuf>> {
     let csr = template.sign(&key)?;
     let pem = match &entry.key_password_file {
         Some(path) => {
-            let password = store::read_passphrase(path)?;
+            let password = store::read_required_password(path)?;
             if let Some(why) = crate::emit::rabbitmq::unfit(&password) {
                 return Err(Error::failed(format!("the key password {why}"))
                     .hint("use letters and digits: rabbitmq.conf cannot carry every password"));

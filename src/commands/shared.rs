@@ -122,7 +122,7 @@ pub(crate) fn blame(fault: ManifestError, role: Role, name: &str, spec: &EntrySp
 
 /// The passwords in files that an option names.
 pub(crate) fn passwords(files: &[PathBuf], env: &Env) -> Result<Vec<Zeroizing<String>>> {
-    files.iter().map(|file| store::read_passphrase(&env.cwd.join(file))).collect()
+    files.iter().map(|file| store::read_required_password(&env.cwd.join(file))).collect()
 }
 
 /// How an authority gets a successor.
@@ -387,6 +387,8 @@ pub(crate) enum Thing {
     Identity(Role, String),
     /// An authority of the PKI.
     Authority(String),
+    /// The certificate of a pair that somebody else renews.
+    External(PathBuf),
     /// Standard input.
     Stream(zeroize::Zeroizing<Vec<u8>>),
     /// A file.
@@ -430,6 +432,10 @@ pub(crate) fn known_thing(text: &str, env: &mut Env) -> Result<Option<Thing>> {
             }
             if role == Some(layout::AUTHORITY) || (role.is_none() && world.authority(name).is_some()) {
                 return world.authority_certificate(name).map(|_| Some(Thing::Authority(name.to_owned())));
+            }
+            if (role.is_none() || role == Some(layout::EXTERNAL)) && world.knows_external(name) {
+                let path = layout::certificate(layout::EXTERNAL, name)?;
+                return Ok(Some(Thing::External(world.store.path(path))));
             }
         }
     }

@@ -26,11 +26,13 @@ use crate::x509::Duration;
 /// damaged. Above 10,000 identities the inventory's word is taken unless --files asks for the files, and the table shows
 /// what somebody has to look at and counts the others; --json has them all. With --scan, certificates in any
 /// directory: PEM, DER, PKCS#12, JKS, and base64 in YAML and JSON. A key store that no password opens is locked: that is
-/// told, and --fail-within does not count it.
+/// told, and --fail-within does not count it. The test certificates that certgen fixtures made are passed over, and counted:
+/// some of them ended long ago. With --fail-within what fails comes first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "EXAMPLES:\n  certgen status\n  certgen status --fail-within 30d\n  \
                         certgen status --prometheus certgen.prom\n  \
-                        certgen status --scan . --fail-within 30d\n  certgen status --at 2027-03-01")]
+                        certgen status --scan . --fail-within 30d\n  \
+                        certgen status --scan . --exclude node_modules --fail-within 30d\n  certgen status --at 2027-03-01")]
 pub(crate) struct StatusArgs {
     /// Only these: a role (authority, crl, server, node, client, external), NAME or ROLE/NAME
     #[arg(value_name = "ROLE|NAME", add = shared::complete_all_names(), conflicts_with = "scan")]
@@ -50,6 +52,9 @@ pub(crate) struct StatusArgs {
     /// Look at all certificates below DIR instead of at the PKI (repeatable)
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     scan: Vec<PathBuf>,
+    /// Pass over PATH and what lies below it (repeatable)
+    #[arg(long, value_name = "PATH", value_hint = clap::ValueHint::AnyPath, requires = "scan")]
+    exclude: Vec<PathBuf>,
     /// File with the password of key stores that --scan finds (repeatable); none, changeit and changeme are tried anyway
     #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, requires = "scan")]
     password_file: Vec<PathBuf>,
@@ -73,6 +78,9 @@ struct Item {
     due: Option<OffsetDateTime>,
     expires_in_seconds: Option<i64>,
     path: Option<String>,
+    /// It ends, or is broken, before --fail-within allows.
+    #[serde(skip)]
+    fails: bool,
 }
 
 /// A broker whose clients are on their way from plain to TLS.
@@ -106,9 +114,9 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         }
         counts.add(&standing, end);
         match &mut told {
-            Some(told) if env.json => told.item(env, |env| item(&standing, &world, env))?,
+            Some(told) if env.json => told.item(env, |env| item(&standing, end, &world, env))?,
             _ if only_faults && !needs_a_look(&standing, end) => {}
-            _ => items.push(item(&standing, &world, env)),
+            _ => items.push(item(&standing, end, &world, env)),
         }
         if args.prometheus.is_some() {
             all.push(standing);
@@ -130,7 +138,7 @@ pub(crate) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
         items.iter().try_for_each(|item| told.item(env, |_| item))?;
         told.end_with(env, &rest)?;
     } else if args.prometheus.is_none() || !args.what.is_empty() {
-        print(&items, env)?;
+        print(&items, args.fail_within, env)?;
         if only_faults {
             env.say(counts.told());
         }
@@ -181,7 +189,7 @@ fn needs_a_look(standing: &Standing, end: Option<OffsetDateTime>) -> bool {
         || end.is_some_and(|end| standing.fails_before(end))
 }
 
-fn item(standing: &Standing, world: &World, env: &Env) -> Item {
+fn item(standing: &Standing, end: Option<OffsetDateTime>, world: &World, env: &Env) -> Item {
     Item {
         name: standing.name.clone(),
         role: standing.role.clone(),
@@ -194,17 +202,30 @@ fn item(standing: &Standing, world: &World, env: &Env) -> Item {
         due: standing.due,
         expires_in_seconds: standing.not_after.map(|end| (end - env.now).whole_seconds()),
         path: standing.path.as_ref().map(|path| ui::path(env.shown(&world.store.path(path)))),
+        fails: end.is_some_and(|end| standing.fails_before(end)),
     }
 }
 
-fn print(items: &[Item], env: &mut Env) -> Result<()> {
+/// The word for a state in a table, where what fails is what somebody looks for.
+fn state_word(state: State, fails: bool, within: Option<Duration>) -> String {
+    match within.filter(|_| fails) {
+        Some(within) if matches!(state, State::Ok | State::External | State::Elsewhere) => {
+            format!("ends within {within}")
+        }
+        Some(within) if state == State::Due => format!("due, ends within {within}"),
+        _ => state.to_string(),
+    }
+}
+
+fn print(items: &[Item], within: Option<Duration>, env: &mut Env) -> Result<()> {
     let mut table = Table::new(&["NAME", "ROLE", "ISSUER", "EXPIRES", "STATE"]);
-    for item in items {
+    let (failing, others): (Vec<&Item>, Vec<&Item>) = items.iter().partition(|item| item.fails);
+    for item in failing.into_iter().chain(others) {
         let expires = item.not_after.map_or_else(|| "-".to_owned(), |end| shared::expires(end, env.now));
-        let state = match &item.detail {
-            Some(detail) => format!("{}: {}", item.state, ui::plain(detail)),
-            None => item.state.to_string(),
-        };
+        let mut state = state_word(item.state, item.fails, within);
+        if let Some(detail) = &item.detail {
+            state += &format!(": {}", ui::plain(detail));
+        }
         let issuer = item.issuer.as_deref().unwrap_or("-");
         table.row([ui::plain(&item.name), item.role.clone(), ui::plain(issuer), expires, state]);
     }

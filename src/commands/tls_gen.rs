@@ -172,7 +172,7 @@ fn variables(args: &TlsGenArgs, env: &Env) -> Result<Variables> {
         variables.server_alt_names.clone_from(&args.server_san);
     }
     if let Some(path) = &args.password_file {
-        variables.password = Some(store::read_passphrase(&env.cwd.join(path))?);
+        variables.password = Some(store::read_required_password(&env.cwd.join(path))?);
     }
     Ok(variables)
 }

@@ -246,6 +246,7 @@ fn case(thing: &str, args: &VerifyArgs, passwords: &[&str], env: &mut Env) -> Re
         shared::Thing::Identity(role, name) => identity_case(role, &name, env)?,
         shared::Thing::Authority(name) => authority_case(&name, env)?,
         shared::Thing::Stream(bytes) => bytes_case(&bytes, None, args, passwords, env)?,
+        shared::Thing::External(path) => external_case(&path, args, env)?,
         shared::Thing::File(path) => file_case(&path, args, passwords, env)?,
     };
     if !args.bundle.is_empty() {
@@ -328,6 +329,15 @@ fn own_name(role: Role, name: &str, leaf: &Certificate) -> Option<PeerName> {
     let names = leaf.subject_alt_names().unwrap_or_default();
     let chosen = names.iter().find(is_one_of_its_names).or_else(|| names.first())?;
     PeerName::parse(&chosen.to_string().replace("*.", "any."), None).ok()
+}
+
+/// A pair of somebody else's authority: its peers trust that, and not this PKI.
+fn external_case(path: &Path, args: &VerifyArgs, env: &mut Env) -> Result<Case> {
+    if args.bundle.is_empty() {
+        return Err(Error::failed("its authority is not of this PKI")
+            .hint("name what its peers trust: --bundle FILE, such as /etc/ssl/certs/ca-certificates.crt"));
+    }
+    file_case(path, args, &[], env)
 }
 
 fn file_case(path: &Path, args: &VerifyArgs, passwords: &[&str], env: &mut Env) -> Result<Case> {

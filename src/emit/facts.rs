@@ -131,6 +131,8 @@ pub struct Client {
     pub access: Vec<Access>,
     /// The name of its broker; none of the plain `[broker]`.
     pub broker: Option<String>,
+    /// What is written goes to somebody who has neither certgen.toml nor this PKI.
+    pub handed_over: bool,
 }
 
 impl Facts {
@@ -381,6 +383,13 @@ impl Client {
 
     /// The header of a file that is about this client.
     pub(super) fn header(&self, mark: &str, target: &Target, versions: &str) -> String {
+        if self.handed_over {
+            let lines = [
+                format!("Written by certgen for {versions}."),
+                "It came with the hand-over in the directory above: whoever sent that makes another.".to_owned(),
+            ];
+            return syntax::comment(mark, &lines);
+        }
         let broker = table_of(self.broker.as_deref());
         syntax::header(mark, target, versions, &format!("[client.{}] and {broker}", ui::quote(&self.identity.name)))
     }

@@ -35,6 +35,8 @@ pub struct Snippet {
     pub directory: &'static str,
     /// What it is for.
     pub description: &'static str,
+    /// There is a module of Python in it.
+    pub is_python: bool,
 }
 
 impl Letter<'_> {
@@ -93,14 +95,19 @@ impl Letter<'_> {
         if endpoint.is_some() {
             text += &format!("{:24} what stands below, as variables\n", "connection.env");
         }
-        for Snippet { directory, description } in self.snippets {
+        for Snippet { directory, description, .. } in self.snippets {
             text += &format!("{:24} {description}\n", format!("{directory}/"));
         }
         if let (Some(client), Some(endpoint)) = (client, endpoint) {
             text += &connection(client, endpoint);
         }
-        text += "\nPaths in these files begin in this directory: start the program in it, or write where it is instead.\n\
-                 The key is a secret. Keep its mode 0600, and keep it out of version control, chat and images.\n\
+        text +=
+            "\nPaths in these files begin in this directory: start the program in it, or write where it is instead.\n";
+        for Snippet { directory, .. } in self.snippets.iter().filter(|snippet| snippet.is_python) {
+            let program = if *directory == "celery" { "celery -A APP worker" } else { "python APP.py" };
+            text += &format!("Python finds {directory}/ so: PYTHONPATH={directory} {program}\n");
+        }
+        text += "The key is a secret. Keep its mode 0600, and keep it out of version control, chat and images.\n\
                  It need not have been sent: with `certgen request` the next one is made where it is used.\n";
         text
     }
@@ -129,7 +136,7 @@ mod tests {
 
     fn letter(facts: &Facts, name: &str, settings: &[(&str, &str)]) -> Result<Vec<OutputFile>> {
         let settings: Vec<_> = settings.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let snippets = [Snippet { directory: "celery", description: "Python, Celery" }];
+        let snippets = [Snippet { directory: "celery", description: "Python, Celery", is_python: true }];
         Letter { name, broker: None, until: "2027-03-01", snippets: &snippets, settings: &settings }.write(facts)
     }
 
@@ -142,8 +149,13 @@ mod tests {
     fn it_says_where_the_broker_is() {
         let files = letter(&sample::facts(), "celery_worker", &[]).unwrap();
         let page = text(&files, "README.txt");
-        for line in ["host     rabbit.example.com\n", "port     5671, with TLS\n", "vhost    my_vhost\n", "2027-03-01"]
-        {
+        for line in [
+            "PYTHONPATH=celery celery -A APP worker\n",
+            "host     rabbit.example.com\n",
+            "port     5671, with TLS\n",
+            "vhost    my_vhost\n",
+            "2027-03-01",
+        ] {
             assert!(page.contains(line), "{page}");
         }
         let variables = text(&files, "connection.env");

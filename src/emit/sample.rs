@@ -117,6 +117,7 @@ fn client(name: &str, vhost: &str, access: &str) -> Client {
         },
         access: vec![access],
         broker: None,
+        handed_over: false,
     }
 }
 

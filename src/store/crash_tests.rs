@@ -237,6 +237,23 @@ fn a_replaced_file_has_another_second() {
     assert_ne!(before.ino(), after.ino());
 }
 
+/// `tar` warns of a time that lies ahead.
+#[test]
+fn a_file_replaced_by_its_like_has_no_time_ahead() {
+    let dir = TempDir::new();
+    let store = seed(&dir.path().join("pki"));
+    let path = store.path("client/old/client_key.pem");
+    for _ in 0..5 {
+        let locked = store.lock(options()).unwrap();
+        let mut tx = locked.transaction();
+        tx.put(OutputFile::private("client/old/client_key.pem", fs::read(&path).unwrap())).unwrap();
+        tx.commit().unwrap();
+        drop(locked);
+        let time = fs::metadata(&path).unwrap().modified().unwrap();
+        assert!(time <= std::time::SystemTime::now(), "{time:?}");
+    }
+}
+
 #[test]
 fn links_planted_in_the_way_are_never_followed() {
     let dir = TempDir::new();

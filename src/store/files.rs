@@ -263,34 +263,40 @@ fn read_at_most(reader: impl Read, limit: u64, shown: &str, size: Option<u64>) -
     Ok(bytes)
 }
 
-/// Reads a passphrase or password: the first line of a file, of a pipe (`<(...)`) or of standard input (`-`).
+/// Reads a passphrase: the first line of a file, of a pipe (`<(...)`) or of standard input (`-`).
 pub fn read_passphrase(path: &Path) -> Result<Zeroizing<String>> {
-    first_line(&read_secret(path)?, path)
+    first_line(&read_secret(path, "passphrase")?, path, "passphrase")
+}
+
+/// Reads a password as [`read_passphrase`] does; it is not empty.
+pub fn read_required_password(path: &Path) -> Result<Zeroizing<String>> {
+    first_line(&read_secret(path, "password")?, path, "password")
 }
 
 /// Reads the password of a key store: as [`read_passphrase`], but a file with nothing in it is the empty password.
 pub fn read_password(path: &Path) -> Result<Zeroizing<String>> {
-    let bytes = read_secret(path)?;
-    if bytes.is_empty() { Ok(Zeroizing::default()) } else { first_line(&bytes, path) }
+    let bytes = read_secret(path, "password")?;
+    if bytes.is_empty() { Ok(Zeroizing::default()) } else { first_line(&bytes, path, "password") }
 }
 
-fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+fn read_secret(path: &Path, what: &str) -> Result<Zeroizing<Vec<u8>>> {
     if path == Path::new("-") {
         return read_limited(path, PASSPHRASE_LIMIT);
     }
-    let file = File::open(path).map_err(|e| Error::io("reading the passphrase from", path, &e))?;
-    let metadata = file.metadata().map_err(|e| Error::io("reading the passphrase from", path, &e))?;
+    let doing = format!("reading the {what} from");
+    let file = File::open(path).map_err(|e| Error::io(&doing, path, &e))?;
+    let metadata = file.metadata().map_err(|e| Error::io(&doing, path, &e))?;
     if metadata.is_dir() {
-        return Err(Error::failed(format!("reading the passphrase from {}: it is a directory", ui::path(path))));
+        return Err(Error::failed(format!("{doing} {}: it is a directory", ui::path(path))));
     }
     let size = metadata.is_file().then_some(metadata.len());
     read_at_most(file, PASSPHRASE_LIMIT, &ui::path(path), size)
 }
 
-fn first_line(bytes: &[u8], path: &Path) -> Result<Zeroizing<String>> {
+fn first_line(bytes: &[u8], path: &Path, what: &str) -> Result<Zeroizing<String>> {
     let refuse = |why: &str| {
         let shown = if path == Path::new("-") { "standard input".to_owned() } else { ui::path(path) };
-        Error::failed(format!("reading the passphrase from {shown}: {why}"))
+        Error::failed(format!("reading the {what} from {shown}: {why}"))
     };
     let line = bytes.split(|b| *b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);

@@ -10,6 +10,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
 use crate::ui;
@@ -336,13 +337,22 @@ fn put(new: &Path, old: &Path, target: &Path) -> io::Result<()> {
     if there.as_ref().is_some_and(fs::Metadata::is_dir) {
         return Err(io::Error::new(io::ErrorKind::IsADirectory, "a directory has that name"));
     }
-    disk::freshen(new, there.as_ref().and_then(|m| m.modified().ok()))?;
+    // The same once more needs no time of its own, which would lie ahead.
+    let differs = there.as_ref().filter(|there| !has_same_content(new, target, there));
+    disk::freshen(new, differs.and_then(|there| there.modified().ok()))?;
     // The old file keeps a second name, so that it can come back; a link is kept as the link it is.
     if there.is_some() && !exists(old)? && disk::link(target, old).is_err() {
         // Without hard links there is a moment without the file, which the journal covers.
         disk::rename(target, old)?;
     }
     disk::rename(new, target)
+}
+
+/// Whether a file would be replaced by its like.
+fn has_same_content(new: &Path, target: &Path, there: &fs::Metadata) -> bool {
+    let read = |path: &Path| fs::read(path).map(Zeroizing::new).ok();
+    let is_as_long = fs::metadata(new).is_ok_and(|new| new.len() == there.len());
+    there.is_file() && is_as_long && read(new).is_some_and(|new| read(target).is_some_and(|old| *old == *new))
 }
 
 fn unput(new: &Path, old: &Path, target: &Path) -> io::Result<()> {

@@ -77,7 +77,7 @@ pub use backup::Snapshot;
 pub use event::{Action, Event, Lines, Location, Timestamp};
 pub use files::{
     FileFacts, INPUT_LIMIT, OutputFile, facts, open_stream, place_outside, read_limited, read_passphrase,
-    read_password, replace, set_mode, write_stream,
+    read_password, read_required_password, replace, set_mode, write_stream,
 };
 pub use fold::Moment;
 pub use growing::GrowingFile;

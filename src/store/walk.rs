@@ -19,16 +19,19 @@ pub struct Walk {
 }
 
 /// Lists the regular files below `path`, or `path` itself if it is one. Links are not followed, what is larger than
-/// `largest` octets is passed over, and so are the objects of git and what a
-/// command that was killed has prepared.
+/// `largest` octets is passed over, and so are the objects of git, what a command that was killed has prepared, and what
+/// lies at or below `excluded`.
 ///
 /// # Errors
 /// There is nothing at `path`.
-pub fn files_below(path: &Path, largest: u64) -> Result<Walk> {
+pub fn files_below(path: &Path, largest: u64, excluded: &[PathBuf]) -> Result<Walk> {
     let facts = fs::metadata(path).map_err(|e| Error::io("reading", path, &e))?;
     let mut walk = Walk::default();
+    if excluded.iter().any(|excluded| path.starts_with(excluded)) {
+        return Ok(walk);
+    }
     if facts.is_dir() {
-        walk.enter(path, largest);
+        walk.enter(path, largest, excluded);
         walk.files.sort();
         let top = fs::canonicalize(path).map_err(|e| Error::io("reading", path, &e))?;
         walk.links.retain(|link| !fs::canonicalize(link).is_ok_and(|to| to.starts_with(&top)));
@@ -40,7 +43,7 @@ pub fn files_below(path: &Path, largest: u64) -> Result<Walk> {
 }
 
 impl Walk {
-    fn enter(&mut self, root: &Path, largest: u64) {
+    fn enter(&mut self, root: &Path, largest: u64, excluded: &[PathBuf]) {
         let mut waiting = vec![root.to_path_buf()];
         while let Some(directory) = waiting.pop() {
             let entries = match fs::read_dir(&directory) {
@@ -52,6 +55,10 @@ impl Walk {
             };
             for entry in entries.flatten() {
                 let Ok(facts) = entry.metadata() else { continue };
+                // Each on the way was compared already.
+                if excluded.iter().any(|excluded| entry.path() == *excluded) {
+                    continue;
+                }
                 if facts.is_dir() && entry.file_name() != ".git" && !abandoned::is_staging(&entry.file_name()) {
                     waiting.push(entry.path());
                 } else if facts.is_file() && facts.len() <= largest {
@@ -77,7 +84,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         }
-        let found = files_below(dir.path(), 9).unwrap();
+        let found = files_below(dir.path(), 9, &[]).unwrap();
         let wanted = [".certgen-staging-x/d", "a", "sub/b"].map(|file| dir.path().join(file));
         assert_eq!(found.files, wanted);
     }

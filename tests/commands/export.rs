@@ -407,3 +407,37 @@ fn a_secret_is_the_one_that_emit_makes() {
         assert!(text.contains(object) && text.contains("\n  ca.crt: |\n") && !text.contains("namespace"), "{text}");
     }
 }
+
+/// Java up to 17 opens no PKCS#12 whose password is not ASCII, whatever `keytool` is given; a JKS it does.
+#[test]
+fn a_password_that_java_cannot_type_is_told() {
+    let world = formats();
+    world.write("umlaut", "schlüssel\n");
+    for (format, is_told) in [
+        ("pkcs12", true),
+        ("p12", true),
+        ("pkcs12-legacy", true),
+        ("truststore-pkcs12", true),
+        ("jks", false),
+        ("truststore-jks", false),
+    ] {
+        let export = ["export", "worker", "--format", format, "--password-file", "umlaut", "--out", "x", "--force"];
+        let said = world.certgen(export).run().success();
+        assert_eq!(said.stderr.contains("the password is not ASCII"), is_told, "{}", said.transcript());
+        let export = ["export", "worker", "--format", format, "--password-file", "pass", "--out", "x", "--force"];
+        let said = world.certgen(export).run().success();
+        assert!(!said.stderr.contains("ASCII"), "{}", said.transcript());
+    }
+}
+
+#[test]
+fn a_password_that_cannot_be_read_is_called_a_password() {
+    let world = formats();
+    world.write("empty-line", "\n");
+    for format in ["pkcs12", "combined"] {
+        for (file, why) in [("nope", "nope: no such file"), (".", "it is a directory"), ("empty-line", "is empty")] {
+            let export = ["export", "worker", "--format", format, "--password-file", file, "--out", "x"];
+            world.certgen(export).run().refused().stderr_has("reading the password from").stderr_has(why);
+        }
+    }
+}

@@ -194,6 +194,8 @@ fn a_hand_over_is_opened_as_it_was_packed() {
         assert!(page.contains(line), "{page}");
     }
     let python = there.read("etc/worker/celery/celeryconfig.py");
+    assert!(!python.contains("certgen.toml") && !python.contains("certgen emit"), "who has it has no PKI:\n{python}");
+    assert!(page.contains("PYTHONPATH=celery celery -A APP worker\n"), "{page}");
     assert!(python.contains("./client_key.pem") && !python.contains("/pki/"), "no path of the sender's:\n{python}");
     assert!(there.read("etc/worker/openssl/listeners.sh").contains("./client_key.pem"));
 

@@ -305,6 +305,57 @@ fn any_tree_is_scanned() {
     world.certgen(["status", "--scan", "nowhere"]).run().code(1).stderr_has("nowhere");
 }
 
+/// Fixtures lie in the repository that the guard guards, and some of them ended long ago.
+#[test]
+fn a_scan_passes_over_fixtures_and_what_is_excluded() {
+    let world = celery();
+    world.write("password", "geheim\n");
+    world
+        .certgen(["fixtures", "tree/fixtures", "--broker", "--with", "pkcs12,jks", "--password-file", "password"])
+        .at(DAY_ONE)
+        .run()
+        .success();
+    let scan = |more: &[&str]| {
+        let fixed = ["status", "--scan", "tree", "--fail-within", "30d"];
+        world.certgen(fixed.iter().chain(more)).at(DAY_ONE).run()
+    };
+    let said = scan(&[]).success();
+    assert_eq!(said.stdout, "", "{}", said.transcript());
+    said.stderr_has("no certificate was found").stderr_has(" certificates of certgen fixtures");
+
+    // A copy says itself what it is. What is no fixture is looked at, also among them and under the name of one.
+    fs::create_dir(world.path("tree/data")).expect("made");
+    fs::copy(world.path("tree/fixtures/expired/chain.pem"), world.path("tree/data/old.pem")).expect("copied");
+    scan(&[]).success();
+    let pem = world.read("pki/client/celery_worker/client_certificate.pem");
+    world.write("tree/fixtures/expired/mine.pem", &pem);
+    world.write("tree/fixtures/expired/chain.pem", &pem);
+    world.write("tree/data/broken.pem", &pem[..pem.len() / 2]);
+    let said = scan(&[]).code(3);
+    assert_eq!(said.stdout.lines().count(), 4, "{}", said.transcript());
+    said.stderr_has("1 of 3 end within 30d");
+    for excluded in ["tree/data", "./tree/data", "tree/data/broken.pem", "tree"] {
+        scan(&["--exclude", excluded]).success();
+    }
+    scan(&["--exclude", "tree/da"]).code(3);
+    world.certgen(["status", "--exclude", "tree"]).run().code(2);
+}
+
+/// Among two hundred lines nobody finds the one that fails by its date.
+#[test]
+fn what_fails_comes_first_and_says_so() {
+    let world = celery();
+    world.certgen(["issue", "server", "zzz.test", "--validity", "20d"]).at(DAY_ONE).run().success();
+    let first = |args: &[&str]| {
+        let said = world.certgen(args).at(DAY_ONE).run().code(3);
+        said.stdout.lines().nth(1).expect("a row").to_owned()
+    };
+    let row = first(&["status", "--fail-within", "30d"]);
+    assert!(row.contains("zzz.test") && row.ends_with(" ends within 30d"), "{row}");
+    let row = first(&["status", "--scan", "pki", "--fail-within", "30d"]);
+    assert!(row.contains("zzz.test") && row.ends_with(" ends within 30d"), "{row}");
+}
+
 #[test]
 fn a_list_that_a_broker_reads_is_missed() {
     let world = celery();

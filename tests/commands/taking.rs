@@ -496,6 +496,53 @@ fn a_pair_of_somebody_else_s_is_kept_beside() {
         .stderr_has("is not that of the certificate");
 }
 
+/// What `list` shows is a name for the other commands too.
+#[test]
+fn a_pair_of_somebody_else_s_is_looked_at_and_taken_out() {
+    let world = World::initialised(["--profile", "celery"]);
+    openssl_ca(&world, "old");
+    let import =
+        ["import", "--external", "www", "--certificate", "old/pairs/rabbit.crt", "--key", "old/pairs/rabbit.key"];
+    world.certgen(import).run().success();
+    for name in ["www", "external/www"] {
+        world.certgen(["inspect", name]).run().success().stdout_has("certificate");
+        world.certgen(["verify", name]).run().refused().stderr_has("--bundle FILE");
+        let bundle = ["--bundle", "pki/external/www/certificate.pem"];
+        let said = world.certgen(["verify", name].iter().chain(&bundle)).run();
+        assert!(said.stdout.starts_with(&format!("{name}: ")), "{}", said.transcript());
+        let said = world.certgen(["renew", name]).run().refused();
+        said.stderr_has("somebody else renews it").stderr_has("certgen import --external www --certificate F --key F");
+    }
+    world.certgen(["remove", "www"]).run().code(2).stderr_has("certgen remove external/www");
+    world.certgen(["remove", "external/www", "--revoke"]).run().code(2).stderr_has("who issued it revokes it");
+    world.certgen(["remove", "external/other"]).run().refused().stderr_has("there is no external/other");
+
+    // A broker keeps a certificate to show.
+    let before = world.read("pki/certgen.toml");
+    let text = before.replace("[broker]\n", "[broker]\nmanagement = { certificate = \"external/www\" }\n");
+    assert_ne!(text, before);
+    world.write("pki/certgen.toml", text);
+    world.certgen(["remove", "external/www"]).run().refused().stderr_has("management certificate");
+    world.write("pki/certgen.toml", before);
+
+    world.certgen(["remove", "external/www"]).run().success().stdout_has("removed   external/www");
+    assert!(!world.pki("external/www").exists());
+    assert!(items(&world, &["list"]).iter().all(|item| item["name"] != "www"));
+    world.certgen(["status", "external/www"]).run().refused();
+    check(&world.pki(""));
+    world.certgen(import).run().success().stdout_has("imported  external/www");
+}
+
+/// A broker of one node has no links between nodes, and its certificate is one for servers.
+#[test]
+fn doctor_is_content_with_what_was_taken_over() {
+    let world = World::new();
+    world.certgen(["tls-gen", "basic", "CN=rabbit.example.com", "USE_ECC=true"]).run().success();
+    world.write("rabbitmq.conf", "auth_mechanisms.1 = EXTERNAL\n");
+    world.certgen(["import", "result", "--authority", "root", "--config", "rabbitmq.conf"]).run().success();
+    world.certgen(["doctor"]).run().success();
+}
+
 #[test]
 fn hostile_trees_are_answered() {
     let world = World::new();

@@ -55,6 +55,26 @@ fn the_table_of_consumers_has_every_target() {
     }
 }
 
+#[test]
+fn the_contents_have_every_section() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("it is there");
+    let mut inside = false;
+    let titles = readme.lines().filter(|line| {
+        inside ^= line.starts_with("```");
+        !inside
+    });
+    let anchor = |title: &str| {
+        let title = title.to_lowercase();
+        let kept = title.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect::<String>()
+    };
+    let titles = titles.filter_map(|line| line.strip_prefix("## ")).filter(|title| *title != "Contents");
+    let wanted: Vec<String> = titles.map(|title| format!("- [{title}](#{})", anchor(title))).collect();
+    let (_, contents) = readme.split_once("\n## Contents\n\n").expect("there are contents");
+    let listed: Vec<&str> = contents.lines().take_while(|line| !line.is_empty()).collect();
+    assert_eq!(listed, wanted);
+}
+
 /// A block with what prepares it.
 struct Block {
     before: Option<String>,

@@ -82,7 +82,9 @@ impl clap::ValueEnum for Format {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let (name, help) = self.words();
-        Some(PossibleValue::new(name).help(help))
+        let value = PossibleValue::new(name).help(help);
+        // As the files are called.
+        Some(if *self == Self::Pkcs12 { value.alias("p12") } else { value })
     }
 }
 

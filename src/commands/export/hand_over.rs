@@ -139,15 +139,16 @@ fn letter(
     let mut files = Vec::new();
     let mut snippets = Vec::new();
     for consumer in wanted {
-        let emitted = change.consumer(facts.clone(), consumer)?;
+        let emitted = change.handed_over(facts.clone(), consumer)?;
         let target = Target::find(&consumer.target)?;
         // They come in a directory of the client, which this is; of one of several brokers below a directory of that.
         let above = 1 + usize::from(consumer.broker.is_some() && brokers.len() > 1);
+        let is_python = emitted.files.iter().any(|file| file.path.ends_with(".py"));
         for file in emitted.files {
             let path = file.path.splitn(above + 1, '/').last().unwrap_or_default();
             files.push(OutputFile { path: format!("{}/{path}", target.name), ..file });
         }
-        snippets.push(Snippet { directory: target.name, description: target.description });
+        snippets.push(Snippet { directory: target.name, description: target.description, is_python });
     }
     let about = emit::Letter {
         name: &subject.name,

@@ -25,6 +25,9 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &mu
     if password.is_empty() && holds_secret(args) {
         env.warn("the store has no password: the file's mode alone protects the key in it");
     }
+    if !password.is_ascii() && !matches!(args.format, Format::Jks | Format::TruststoreJks) {
+        env.warn("the password is not ASCII: Java up to 17 opens no PKCS#12 with it");
+    }
     let mut salts = |octets: &mut [u8]| fill_random(octets);
     let written = match args.format {
         Format::Jks | Format::TruststoreJks => write_jks(&store, &password, env.now, &mut salts),

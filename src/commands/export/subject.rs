@@ -187,7 +187,7 @@ impl Subject {
 
     fn key_password(&self, args: &ExportArgs, world: &World, env: &Env, shown: &str) -> Result<Zeroizing<String>> {
         if let Some(path) = &args.key_password_file {
-            return store::read_passphrase(&env.typed(path));
+            return store::read_required_password(&env.typed(path));
         }
         if let Some(path) = self.entry(world).and_then(|entry| entry.key_password_file.clone()) {
             return world

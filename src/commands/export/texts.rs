@@ -77,5 +77,5 @@ fn encrypted_der(key: &PrivateKey, password: &str) -> Result<Zeroizing<Vec<u8>>>
 
 /// A key is encrypted only where somebody says so.
 fn password(args: &ExportArgs, env: &Env) -> Result<Option<Zeroizing<String>>> {
-    args.password_file.as_ref().map(|path| store::read_passphrase(&env.typed(path))).transpose()
+    args.password_file.as_ref().map(|path| store::read_required_password(&env.typed(path))).transpose()
 }

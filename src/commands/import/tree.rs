@@ -112,7 +112,7 @@ fn read(paths: &[PathBuf], env: &Env) -> Result<Tree> {
     let mut tree = Tree::default();
     let mut left = LARGEST_TREE;
     for path in paths {
-        let walk = store::files_below(&env.cwd.join(path), u64::MAX)?;
+        let walk = store::files_below(&env.cwd.join(path), u64::MAX, &[])?;
         for error in &walk.unreadable {
             tree.unread.push(Left { path: path.clone(), why: error.message().to_owned(), hint: None });
         }

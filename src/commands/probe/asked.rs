@@ -127,7 +127,7 @@ type Presented = (Option<(Role, String)>, Option<Credentials>);
 
 fn credentials(args: &ClientArgs, world: Option<&World>, env: &mut Env) -> Result<Presented> {
     let password =
-        args.key_password_file.as_ref().map(|path| store::read_passphrase(&env.cwd.join(path))).transpose()?;
+        args.key_password_file.as_ref().map(|path| store::read_required_password(&env.cwd.join(path))).transpose()?;
     if let (Some(word), Some(world)) = (&args.client, world) {
         let (role, name) = match shared::split_role(word) {
             (None, name) if world.knows(Role::Client, name) => (Role::Client, name.to_owned()),
@@ -161,7 +161,7 @@ fn pair(chain: &Path, key: &Path, password: Option<&[u8]>) -> Result<Credentials
 fn login(args: &ClientArgs, with_certificate: bool, env: &mut Env) -> Result<Login> {
     if let (Some(user), Some(file)) = (&args.user, &args.password_file) {
         let path = if file == Path::new("-") { file.clone() } else { env.cwd.join(file) };
-        let password = Secret(store::read_passphrase(&path)?);
+        let password = Secret(store::read_required_password(&path)?);
         return Ok(Login::Password { user: user.clone(), password });
     }
     Ok(if with_certificate { Login::Certificate } else { Login::Nobody })

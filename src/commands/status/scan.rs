@@ -1,18 +1,22 @@
 //! `status --scan DIR`: every certificate in a tree that certgen did not make, before it expires on a Sunday.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::commands::fixtures::fixtures_among;
 use crate::commands::status::StatusArgs;
+use crate::commands::status::state_word;
 use crate::commands::{Answer, shared};
 use crate::env::Env;
 use crate::error::Result;
+use crate::fixtures::is_fixture;
 use crate::inspect::{self, LARGEST, Unreadable};
 use crate::plan::{self, State};
 use crate::store;
 use crate::ui::{self, Table};
+use crate::x509::Duration;
 
 /// One certificate in the tree.
 #[derive(Debug, Serialize)]
@@ -30,28 +34,41 @@ struct Item {
     state: State,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+    /// It ends, or cannot be read, before --fail-within allows.
+    #[serde(skip)]
+    fails: bool,
 }
 
 pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     let passwords = shared::passwords(&args.password_file, env)?;
     let passwords: Vec<&str> = passwords.iter().map(|password| password.as_str()).collect();
-    let mut items = Vec::new();
+    let excluded: Vec<PathBuf> = args.exclude.iter().map(|path| env.cwd.join(path)).collect();
+    let (mut items, mut fixtures) = (Vec::new(), 0);
     for directory in &args.scan {
-        let walk = store::files_below(&env.cwd.join(directory), LARGEST as u64)?;
+        let walk = store::files_below(&env.cwd.join(directory), LARGEST as u64, &excluded)?;
         walk.unreadable.iter().for_each(|error| env.warn(error));
+        let made_for_tests = fixtures_among(&walk.files);
         for file in walk.files {
-            look(&file, args, &passwords, &mut items, env);
+            fixtures += look(&file, made_for_tests.contains(&file), args, &passwords, &mut items, env);
         }
     }
-    let end = args.fail_within.map(|within| env.now.saturating_add(within.into()));
-    let is_locked = |item: &&Item| item.state == State::Locked;
-    let ends = |item: &Item| end.is_some_and(|end| item.not_after.is_none_or(|not_after| not_after < end));
-    let failing = items.iter().filter(|item| !is_locked(item) && ends(item)).count();
-    let locked = items.iter().filter(is_locked).count();
+    if let Some(within) = args.fail_within {
+        let end = env.now.saturating_add(within.into());
+        for item in items.iter_mut().filter(|item| item.state != State::Locked) {
+            item.fails = item.not_after.is_none_or(|not_after| not_after < end);
+        }
+        items.sort_by_key(|item| !item.fails);
+    }
+    let failing = items.iter().filter(|item| item.fails).count();
+    let locked = items.iter().filter(|item| item.state == State::Locked).count();
     match env.json {
         true => ui::items(env, &items)?,
         false if items.is_empty() => env.say("no certificate was found"),
-        false => print(&items, env)?,
+        false => print(&items, args.fail_within, env)?,
+    }
+    if fixtures > 0 {
+        let what = if fixtures == 1 { "certificate" } else { "certificates" };
+        env.say(format!("passed over {fixtures} {what} of certgen fixtures"));
     }
     if locked > 0 {
         let what = if locked == 1 { "1 key store was".to_owned() } else { format!("{locked} key stores were") };
@@ -64,15 +81,32 @@ pub(super) fn run(args: &StatusArgs, env: &mut Env) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// The certificates of one file. A file that cannot be opened is told; one that is too large holds something else.
-fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item>, env: &mut Env) {
+/// The certificates of one file, and how many of fixtures were passed over. A file that cannot be opened is told; one that is
+/// too large holds something else. In a file of fixtures (`made_for_tests`) what cannot be read is meant to be so; what can
+/// be says itself what it is, wherever it lies.
+fn look(
+    file: &Path,
+    made_for_tests: bool,
+    args: &StatusArgs,
+    passwords: &[&str],
+    items: &mut Vec<Item>,
+    env: &mut Env,
+) -> usize {
     let bytes = match store::read_limited(file, LARGEST as u64) {
         Ok(bytes) => bytes,
-        Err(e) => return env.warn(e.to_string()),
+        Err(e) => {
+            env.warn(e.to_string());
+            return 0;
+        }
     };
     // As it is: a script opens it. The table shows it safely.
     let path = env.shown(file).to_string_lossy().into_owned();
+    let mut fixtures = 0;
     for found in inspect::scan(&bytes, passwords) {
+        if found.certificate.as_ref().map_or(made_for_tests, |certificate| is_fixture(certificate)) {
+            fixtures += 1;
+            continue;
+        }
         let path = path.clone();
         items.push(match found.certificate {
             Err(reason) => {
@@ -91,6 +125,7 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
                     expires_in_seconds: None,
                     state,
                     detail: Some(detail),
+                    fails: false,
                 }
             }
             Ok(certificate) => {
@@ -107,20 +142,22 @@ fn look(file: &Path, args: &StatusArgs, passwords: &[&str], items: &mut Vec<Item
                     expires_in_seconds: Some((validity.not_after - env.now).whole_seconds()),
                     state: State::by_time(validity, due, env.now).unwrap_or(State::Ok),
                     detail: None,
+                    fails: false,
                 }
             }
         });
     }
+    fixtures
 }
 
-fn print(items: &[Item], env: &mut Env) -> Result<()> {
+fn print(items: &[Item], within: Option<Duration>, env: &mut Env) -> Result<()> {
     let mut table = Table::new(&["FILE", "SUBJECT", "IN", "EXPIRES", "STATE"]);
     for item in items {
         let expires = item.not_after.map_or_else(|| "-".to_owned(), |end| shared::expires(end, env.now));
-        let state = match &item.detail {
-            Some(detail) => format!("{}: {detail}", item.state),
-            None => item.state.to_string(),
-        };
+        let mut state = state_word(item.state, item.fails, within);
+        if let Some(detail) = &item.detail {
+            state += &format!(": {detail}");
+        }
         let subject = item.subject.as_deref().map_or_else(|| "-".to_owned(), ui::plain);
         table.row([ui::path(Path::new(&item.path)), subject, item.container.to_owned(), expires, state]);
     }

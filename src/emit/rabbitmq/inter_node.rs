@@ -26,7 +26,7 @@ pub(super) fn option_file(facts: &BrokerFacts) -> String {
     );
     if !facts.certificate_is_node {
         comments.push(
-            "NOT USABLE AS IT IS: the certificate of this broker is one for servers. `certgen issue node NAME` makes one for nodes."
+            "NOT IN USE, and not usable as it is: the certificate of this broker is one for servers. `certgen issue node NAME` makes one for nodes."
                 .into(),
         );
     }
