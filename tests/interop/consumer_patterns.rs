@@ -164,7 +164,7 @@ fn modes_are_changed_and_files_put_together() {
     judge(again, "bash").accepted();
     assert_ne!(authority, world.read("work/tls-gen/basic/result/ca_certificate.pem"));
     assert_eq!(authority, world.read("work/tls-gen/basic/result.previous/ca_certificate.pem"));
-    assert!(world.path("work/tls-gen/basic/result.previous/certificate.pem").exists());
+    is_pair(&world.path("work/tls-gen/basic/result.previous/ca_certificate.pem"), &both, &both, "sslserver", "");
 }
 
 /// What stands in for the unit: it starts a broker, in the configuration of the TLS guide with logins by certificate.
