@@ -534,14 +534,6 @@ fn a_pair_of_somebody_else_s_is_looked_at_and_taken_out() {
 }
 
 /// A broker of one node has no links between nodes, and its certificate is one for servers.
-#[test]
-fn doctor_is_content_with_what_was_taken_over() {
-    let world = World::new();
-    world.certgen(["tls-gen", "basic", "CN=rabbit.example.com", "USE_ECC=true"]).run().success();
-    world.write("rabbitmq.conf", "auth_mechanisms.1 = EXTERNAL\n");
-    world.certgen(["import", "result", "--authority", "root", "--config", "rabbitmq.conf"]).run().success();
-    world.certgen(["doctor"]).run().success();
-}
 
 #[test]
 fn hostile_trees_are_answered() {

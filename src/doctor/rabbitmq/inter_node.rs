@@ -31,31 +31,12 @@ struct Section<'c> {
     options: &'c Term,
 }
 
-/// Whether a node or its tools may be started with the option file. The environment beside it says so, in a line that is no
-/// comment; where there is none, it may stand in a unit or a container.
-fn is_in_use(case: &Case, option_file: &Exhibit) -> bool {
-    let name = option_file.path.file_name().map(|name| name.to_string_lossy());
-    let is_beside = |other: &&Exhibit| {
-        let stem = other.path.file_stem().map(|stem| stem.to_string_lossy());
-        stem.is_some_and(|stem| stem.starts_with("rabbitmq-env")) && other.path.parent() == option_file.path.parent()
-    };
-    let names_it = |line: &str| {
-        let is_comment = ["#", "rem ", "::"].iter().any(|mark| line.trim_start().to_lowercase().starts_with(mark));
-        let names = |name: &str| line.contains(name);
-        !is_comment && (names("ssl_dist_optfile") || name.as_ref().is_some_and(|name| names(name)))
-    };
-    let mut environments = case.exhibits.iter().filter(is_beside).peekable();
-    environments.peek().is_none()
-        || environments.any(|environment| String::from_utf8_lossy(&environment.bytes).lines().any(names_it))
-}
-
-/// The option files of a case that are in use and can be read.
+/// The option files of a case that can be read.
 fn files(case: &Case) -> impl Iterator<Item = (&Exhibit, &File)> {
-    let all = case.exhibits.iter().filter_map(|exhibit| match &exhibit.document {
+    case.exhibits.iter().filter_map(|exhibit| match &exhibit.document {
         Document::Erlang(file) if file.kind == Kind::InterNode && file.term.is_some() => Some((exhibit, file)),
         _ => None,
-    });
-    all.filter(|(exhibit, _)| is_in_use(case, exhibit))
+    })
 }
 
 /// Their sections.

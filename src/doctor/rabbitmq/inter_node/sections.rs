@@ -198,28 +198,4 @@ mod tests {
         assert_eq!(with("RABBITMQ_CTL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\n"), 0);
         assert_eq!(with("SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\n"), 1);
     }
-
-    #[test]
-    fn an_option_file_that_nothing_names_is_not_judged() {
-        let bad = format!("[{{server, [{PATHS}]}}, {{client, [{PATHS}]}}].");
-        let with = |environment: &str, text: &str| {
-            let mut findings = Vec::new();
-            let files = [("e/inter_node_tls.config", bad.as_str()), (environment, text)];
-            check(&Case::of(&files), &mut findings);
-            !findings.is_empty()
-        };
-        assert!(!with("e/rabbitmq-env.conf", "USE_LONGNAME=true\n"));
-        assert!(!with(
-            "e/rabbitmq-env.conf",
-            "# SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\n"
-        ));
-        assert!(with(
-            "e/rabbitmq-env.conf",
-            "SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile /e/inter_node_tls.config\"\n"
-        ));
-        assert!(with("e/rabbitmq-env.conf", "SERVER_ADDITIONAL_ERL_ARGS=\"-ssl_dist_optfile $FILE\"\n"));
-        // Another's environment, or none: it may be started with it all the same.
-        assert!(with("f/rabbitmq-env.conf", "USE_LONGNAME=true\n"));
-        assert!(with("e/celery.env", "USE_LONGNAME=true\n"));
-    }
 }
