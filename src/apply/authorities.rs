@@ -212,14 +212,8 @@ impl Change<'_> {
         let certificate = self.sign_authority(authority, generation, &key, dates)?;
         let ca = Ca::new(&authority.name, generation);
         self.world.set_authority(ca, Some(certificate.clone()));
-        let pem = key.to_pem();
-        let files = vec![
-            OutputFile::public("ca_certificate.pem", certificate.pem()),
-            match to {
-                Some(to) => OutputFile::private("ca_key.pem.age", seal::seal(pem.as_bytes(), to)?),
-                None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
-            },
-        ];
+        let files =
+            vec![OutputFile::public(layout::CA_CERTIFICATE, certificate.pem()), seal::key_file(&key.to_pem(), to)?];
         let (path, mode) = (layout::ca_dir(ca)?, layout::PRIVATE_DIRECTORY);
         self.directories.push(NewDirectory { path, mode, owner: None, files });
         let (chain, publication) = (self.world.chain_from(ca)?, self.world.publication(ca.name));

@@ -340,6 +340,15 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// The same of a directory that is nobody's but the owner's of the PKI: an authority's, for instance.
+    pub(super) fn put_files_in(&mut self, path: PathBuf, files: Vec<OutputFile>) {
+        if self.world.store.holds(&path) {
+            self.files.extend(files.into_iter().map(|file| OutputFile { path: path.join(&file.path), ..file }));
+        } else {
+            self.directories.push(NewDirectory { path, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
+        }
+    }
+
     /// A server may be called by any label, but whoever connects to it knows only host names and addresses.
     fn note_name(&mut self, entry: &Entry) {
         if entry.role.serves() && !is_host(&entry.name) {

@@ -1,7 +1,6 @@
 //! Authorities whose key and whose issuer's key are on different machines: a root signs requests of its sites, and each
 //! site issues by itself. Nothing is shared between them but certificates.
 
-use crate::apply::change::NewDirectory;
 use crate::apply::{AuthorityState, Change, Dates, World, Written, request};
 use crate::env::Env;
 use crate::error::{Error, Result};
@@ -44,13 +43,11 @@ impl Change<'_> {
         let renewed = self.world.authority(name).is_some();
         self.world.set_authority(Ca::from(name), Some(certificate.clone()));
         let chain: String = self.world.chain_from(name)?.iter().map(Certificate::pem).collect();
-        self.put_authority_files(
-            name,
-            vec![
-                OutputFile::public(layout::CA_CERTIFICATE, certificate.pem()),
-                OutputFile::public(layout::CA_CHAIN, chain),
-            ],
-        )?;
+        let files = vec![
+            OutputFile::public(layout::CA_CERTIFICATE, certificate.pem()),
+            OutputFile::public(layout::CA_CHAIN, chain),
+        ];
+        self.put_files_in(layout::ca_dir(name)?, files);
         let action = if renewed { Action::Renewed } else { Action::AuthorityCreated };
         self.record(action, role, name, &certificate, parent, Location::Csr, true)?;
         let directory = self.world.store.path(layout::ca_dir(name)?);
@@ -73,7 +70,10 @@ impl Change<'_> {
                 continue;
             }
             self.world.set_authority(Ca::from(name), Some(certificate.clone()));
-            self.put_authority_files(name, vec![OutputFile::public(layout::CA_CERTIFICATE, certificate.pem())])?;
+            self.put_files_in(
+                layout::ca_dir(name)?,
+                vec![OutputFile::public(layout::CA_CERTIFICATE, certificate.pem())],
+            );
             self.record(Action::AuthorityCreated, role, name, certificate, issuer, Location::External, true)?;
         }
         let issuer = above.first().map_or(name, |above| above.name.as_str()).to_owned();
@@ -83,22 +83,11 @@ impl Change<'_> {
             None => Action::AuthorityCreated,
         };
         self.world.set_authority(Ca::from(name), Some(certificate.clone()));
-        self.put_authority_files(name, vec![OutputFile::public(layout::CA_CERTIFICATE, certificate.pem())])?;
+        self.put_files_in(layout::ca_dir(name)?, vec![OutputFile::public(layout::CA_CERTIFICATE, certificate.pem())]);
         self.record(action, role, name, certificate, &issuer, Location::Pki, true)?;
         let directory = self.world.store.path(layout::ca_dir(name)?);
         let (name, certificate, renewed) = (name.to_owned(), certificate.clone(), action == Action::Renewed);
         self.done.issued.push(Written { role, name, certificate, issuer, directory, renewed });
-        Ok(())
-    }
-
-    /// Files of an authority: in a directory that appears with them, or in the one that is there.
-    fn put_authority_files(&mut self, name: &str, files: Vec<OutputFile>) -> Result<()> {
-        let path = layout::ca_dir(name)?;
-        if self.world.store.holds(&path) {
-            self.files.extend(files.into_iter().map(|file| OutputFile { path: path.join(&file.path), ..file }));
-        } else {
-            self.directories.push(NewDirectory { path, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
-        }
         Ok(())
     }
 }

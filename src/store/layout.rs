@@ -152,6 +152,10 @@ pub fn emit_dir(target: &str) -> PathBuf {
 
 /// The file with an authority's certificate in its directory.
 pub const CA_CERTIFICATE: &str = "ca_certificate.pem";
+/// An authority's key in its directory.
+pub const CA_KEY: &str = "ca_key.pem";
+/// The same when it is sealed.
+pub const CA_KEY_SEALED: &str = "ca_key.pem.age";
 
 /// The file that goes to the owner of an authority whose key is elsewhere: its certificate, then those above it.
 pub const CA_CHAIN: &str = "ca_chain.pem";
@@ -168,12 +172,12 @@ pub fn ca_certificate<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
 
 /// An authority's private key, when it is not sealed.
 pub fn ca_key<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
-    Ok(ca_dir(authority)?.join("ca_key.pem"))
+    Ok(ca_dir(authority)?.join(CA_KEY))
 }
 
 /// An authority's private key in an age file.
 pub fn ca_key_sealed<'a>(authority: impl Into<Ca<'a>>) -> Result<PathBuf> {
-    Ok(ca_dir(authority)?.join("ca_key.pem.age"))
+    Ok(ca_dir(authority)?.join(CA_KEY_SEALED))
 }
 
 /// An authority's certificate revocation list.
@@ -226,7 +230,7 @@ pub fn key_file(role: &str) -> &'static str {
     match role {
         "client" => "client_key.pem",
         "external" => "key.pem",
-        AUTHORITY => "ca_key.pem",
+        AUTHORITY => CA_KEY,
         _ => "server_key.pem",
     }
 }

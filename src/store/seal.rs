@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 #[cfg(not(feature = "age"))]
 use crate::error::Error;
 use crate::error::Result;
+use crate::store::{OutputFile, layout};
 
 /// Whom a key is sealed to.
 #[derive(Debug, Clone)]
@@ -57,6 +58,17 @@ pub fn is_sealed(beginning: &[u8]) -> bool {
 #[cfg(feature = "age")]
 pub fn seal(bytes: &[u8], to: &SealTo) -> Result<Vec<u8>> {
     with_age::seal(bytes, to)
+}
+
+/// The file of an authority's key, sealed where that is asked for, by its name in the authority's directory.
+///
+/// # Errors
+/// As [`seal`].
+pub fn key_file(pem: &str, to: Option<&SealTo>) -> Result<OutputFile> {
+    Ok(match to {
+        Some(to) => OutputFile::private(layout::CA_KEY_SEALED, seal(pem.as_bytes(), to)?),
+        None => OutputFile::private(layout::CA_KEY, pem.as_bytes().to_vec()),
+    })
 }
 
 /// Encrypts what `write` writes, in pieces, into an age file in age's binary form, and hands `out` back.

@@ -10,8 +10,8 @@ use crate::store::layout::{self, Ca, Generation};
 /// Every file that a generation may have, with its mode.
 const FILES: [(&str, u32); 5] = [
     ("ca_certificate.pem", layout::PUBLIC_FILE),
-    ("ca_key.pem", layout::PRIVATE_FILE),
-    ("ca_key.pem.age", layout::PRIVATE_FILE),
+    (layout::CA_KEY, layout::PRIVATE_FILE),
+    (layout::CA_KEY_SEALED, layout::PRIVATE_FILE),
     ("crl.pem", layout::PUBLIC_FILE),
     (CROSS_CERTIFICATE, layout::PUBLIC_FILE),
 ];

@@ -1,6 +1,5 @@
 //! Authorities that were found: under which names they come, and what is written for them.
 
-use crate::apply::change::NewDirectory;
 use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, spec};
 use crate::apply::{AuthorityState, Change};
 use crate::error::{Error, Result};
@@ -250,18 +249,9 @@ impl Change<'_> {
             files.push(OutputFile::public(layout::CA_CERTIFICATE, authority.certificate.pem()));
         }
         if let Some(key) = &authority.key {
-            let pem = key.to_pem();
-            files.push(match taking.seal {
-                Some(to) => OutputFile::private("ca_key.pem.age", seal::seal(pem.as_bytes(), to)?),
-                None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
-            });
+            files.push(seal::key_file(&key.to_pem(), taking.seal)?);
         }
-        let path = layout::ca_dir(name)?;
-        if self.world.store.holds(&path) {
-            self.files.extend(files.into_iter().map(|file| OutputFile { path: path.join(&file.path), ..file }));
-        } else {
-            self.directories.push(NewDirectory { path, mode: layout::PRIVATE_DIRECTORY, owner: None, files });
-        }
+        self.put_files_in(layout::ca_dir(name)?, files);
         Ok(())
     }
 

@@ -1,7 +1,6 @@
 //! Pairs that somebody else renews: a public authority's client on this host, for instance.
 
 use crate::apply::Change;
-use crate::apply::change::NewDirectory;
 use crate::error::{Error, Result};
 use crate::store::layout::{self, EXTERNAL};
 use crate::store::{Action, INPUT_LIMIT, Location, OutputFile};
@@ -53,12 +52,7 @@ impl Change<'_> {
         if is_same {
             return Ok(TakenExternal { action: "unchanged", directory });
         }
-        if is_new {
-            let mode = layout::PRIVATE_DIRECTORY;
-            self.directories.push(NewDirectory { path, mode, owner: None, files: files.into() });
-        } else {
-            self.files.extend(files.into_iter().map(|file| OutputFile { path: path.join(&file.path), ..file }));
-        }
+        self.put_files_in(path, files.into());
         let issuer = leaf.issuer().to_string();
         self.record(Action::Imported, EXTERNAL, name, leaf, &issuer, Location::External, true)?;
         if !self.world.store.holds(layout::manifest()) {

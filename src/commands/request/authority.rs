@@ -8,7 +8,7 @@ use crate::commands::{Answer, seal, told};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::{AUTHORITY_COMMON_NAME_MAX, Authority, AuthoritySpec, Editor, Manifest, Value};
-use crate::store::{Action, Event, OutputFile, Store, layout, name_of_directory, seal::seal as sealed};
+use crate::store::{self, Action, Event, OutputFile, Store, layout, name_of_directory};
 use crate::ui;
 use crate::x509::{Certificate, Csr, CsrTemplate, KeyUsage, PrivateKey, Subtree, order_chain};
 
@@ -39,11 +39,7 @@ pub(super) fn request(name: &str, args: &RequestArgs, env: &mut Env) -> Result<A
     let unlock = Unlock { passphrase_file: args.authority.passphrase_file.clone(), identity: Vec::new() };
     let to = seal::seal_to(args.authority.seal, &args.authority.recipient, &unlock, env)?;
     let key = PrivateKey::generate(authority.key_type)?;
-    let pem = key.to_pem();
-    let key_file = match &to {
-        Some(to) => OutputFile::private("ca_key.pem.age", sealed(pem.as_bytes(), to)?),
-        None => OutputFile::private("ca_key.pem", pem.as_bytes().to_vec()),
-    };
+    let key_file = store::seal::key_file(&key.to_pem(), to.as_ref())?;
     let (key_path, request_path) = (directory.join(&key_file.path), layout::ca_request(name)?);
     let request = OutputFile::public(super::REQUEST_FILE, csr(&authority, &key)?.pem());
     let mut transaction = locked.transaction();
