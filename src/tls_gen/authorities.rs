@@ -5,7 +5,7 @@ use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
 
 use super::common_name::in_order;
-use super::{File, Profile, ROOT_CERTIFICATE, ROOT_KEY, Settings};
+use super::{File, Intermediate, Profile, ROOT_CERTIFICATE, ROOT_KEY, Settings};
 use crate::error::{Context, Error, Result};
 use crate::issuer::{Issuer, LocalIssuer, PreparedRequest, Publication};
 use crate::lint::Purpose;
@@ -68,16 +68,9 @@ impl Authorities {
             let above = made.issuer(wanted.above);
             let certificate =
                 above.issue(&request).context(|| format!("{} was not made", wanted.directory()))?.certificate;
-            let path = std::iter::once(certificate.clone()).chain(made.path(wanted.above)).collect();
             beside.push(File::public(wanted.certificate_file(), certificate.pem().into_bytes()));
             beside.push(File::secret(wanted.key_file(), key_pem(&key, settings)?));
-            made.intermediates.push(LocalIssuer::new(
-                &wanted.directory(),
-                certificate,
-                key,
-                path,
-                publication.clone(),
-            )?);
+            made.join(wanted, certificate, key, publication)?;
         }
         results.extend(profile.chain_files().iter().map(|file| File::public(file.name, made.bundle(file.nearest))));
         Ok(NewAuthorities { authorities: made, results, beside })
@@ -101,21 +94,28 @@ impl Authorities {
         for wanted in profile.intermediates() {
             let (certificate, key) = authority(beside, &wanted.certificate_file(), &wanted.key_file(), password)
                 .map_err(|e| e.hint(format!("make everything anew with certgen tls-gen {profile} regen")))?;
-            let path: Vec<_> = std::iter::once(certificate.clone()).chain(read.path(wanted.above)).collect();
-            if !certificate.is_signed_by(&path[1]) {
-                let (name, above) = (wanted.directory(), ui::quote(&path[1].subject().to_string()));
+            let above = read.issuer(wanted.above).certificate();
+            if !certificate.is_signed_by(above) {
+                let (name, above) = (wanted.directory(), ui::quote(&above.subject().to_string()));
                 return Err(Error::failed(format!("{name} is not signed by {above}, which is above it here"))
                     .hint(format!("make everything anew with certgen tls-gen {profile} regen")));
             }
-            read.intermediates.push(LocalIssuer::new(
-                &wanted.directory(),
-                certificate,
-                key,
-                path,
-                publication.clone(),
-            )?);
+            read.join(wanted, certificate, key, publication)?;
         }
         Ok(read)
+    }
+
+    /// The next intermediate, with everything above it.
+    fn join(
+        &mut self,
+        wanted: &Intermediate,
+        certificate: Certificate,
+        key: PrivateKey,
+        publication: &Publication,
+    ) -> Result<()> {
+        let path = std::iter::once(certificate.clone()).chain(self.path(wanted.above)).collect();
+        self.intermediates.push(LocalIssuer::new(&wanted.directory(), certificate, key, path, publication.clone())?);
+        Ok(())
     }
 
     /// An intermediate, or the root.
@@ -126,7 +126,7 @@ impl Authorities {
     /// All of them with what a revocation list of theirs is called, the root first.
     pub fn with_lists(&self) -> Vec<(&LocalIssuer, String)> {
         let root = (&self.root, self.profile.to_string());
-        let intermediates = self.profile.intermediates().iter().map(super::profile::Intermediate::directory);
+        let intermediates = self.profile.intermediates().iter().map(Intermediate::directory);
         std::iter::once(root).chain(self.intermediates.iter().zip(intermediates)).collect()
     }
 
