@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::apply::World;
 use crate::commands::export::format::{Format, Layout, Part};
 use crate::commands::export::subject::Subject;
-use crate::commands::{Answer, shared};
+use crate::commands::{Answer, seal, shared};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::store::seal::SealTo;
@@ -153,6 +153,7 @@ pub(crate) fn run(args: &ExportArgs, env: &mut Env) -> Result<Answer> {
     if !format::holds_secret(args) {
         let world = World::read(env)?;
         let subject = Subject::find(name, &world)?;
+        format::check_subject(args, &subject)?;
         let path = place(args, env)?;
         let product = make(args, &subject, world, env)?;
         if let Some(path) = path {
@@ -210,7 +211,6 @@ fn place(args: &ExportArgs, env: &Env) -> Result<Option<PathBuf>> {
 }
 
 fn make(args: &ExportArgs, subject: &Subject, world: World, env: &mut Env) -> Result<Product> {
-    format::check_subject(args, subject)?;
     subject.warn(&world, env);
     match args.format {
         Format::Pkcs12 | Format::Pkcs12Legacy | Format::Jks | Format::TruststorePkcs12 | Format::TruststoreJks => {
@@ -284,17 +284,11 @@ fn tell(args: &ExportArgs, subject: &Subject, product: &Product, env: &mut Env) 
 
 /// To whom an age file is sealed.
 fn seal_to(args: &ExportArgs, env: &Env) -> Result<SealTo> {
-    if !args.recipient.is_empty() {
-        store::seal::check_recipients(&args.recipient)?;
-        return Ok(SealTo::Recipients(args.recipient.clone()));
+    match args.recipient.as_slice() {
+        [] => {
+            let file = args.passphrase_file.as_ref().map(|path| env.typed(path));
+            seal::to_passphrase(file.as_deref(), "Passphrase of the file", env)
+        }
+        recipients => seal::to_recipients(recipients),
     }
-    if let Some(path) = &args.passphrase_file {
-        return Ok(SealTo::Passphrase(store::read_passphrase(&env.typed(path))?));
-    }
-    if let Some(passphrase) = &env.passphrase {
-        return Ok(SealTo::Passphrase(passphrase.clone()));
-    }
-    let hint =
-        "give a passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE, or a recipient with --recipient age1...";
-    Ok(SealTo::Passphrase(ui::new_secret(env, "Passphrase of the file", hint)?))
 }

@@ -1,5 +1,7 @@
 //! `certgen seal`
 
+use std::path::Path;
+
 use serde::Serialize;
 
 use crate::apply::{AuthorityState, Change, Unlock, Vault, World};
@@ -200,18 +202,25 @@ pub(crate) fn seal_to(seal: bool, recipients: &[String], unlock: &Unlock, env: &
 }
 
 fn passphrase_to_seal_with(unlock: &Unlock, env: &Env) -> Result<SealTo> {
-    if let Some(path) = &unlock.passphrase_file {
-        return Ok(SealTo::Passphrase(store::read_passphrase(&env.cwd.join(path))?));
+    let file = unlock.passphrase_file.as_ref().map(|path| env.cwd.join(path));
+    to_passphrase(file.as_deref(), "Passphrase for the authority keys", env)
+}
+
+/// To whoever knows a passphrase: of a file, of the environment, or asked for as `prompt`.
+pub(crate) fn to_passphrase(file: Option<&Path>, prompt: &str, env: &Env) -> Result<SealTo> {
+    if let Some(path) = file {
+        return Ok(SealTo::Passphrase(store::read_passphrase(path)?));
     }
     if let Some(passphrase) = &env.passphrase {
         return Ok(SealTo::Passphrase(passphrase.clone()));
     }
     let hint =
         "give a passphrase with --passphrase-file PATH or CERTGEN_PASSPHRASE, or a recipient with --recipient age1...";
-    Ok(SealTo::Passphrase(ui::new_secret(env, "Passphrase for the authority keys", hint)?))
+    Ok(SealTo::Passphrase(ui::new_secret(env, prompt, hint)?))
 }
 
-fn to_recipients(recipients: &[String]) -> Result<SealTo> {
+/// To the owners of these keys.
+pub(crate) fn to_recipients(recipients: &[String]) -> Result<SealTo> {
     store::seal::check_recipients(recipients)?;
     Ok(SealTo::Recipients(recipients.to_vec()))
 }

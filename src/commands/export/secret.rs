@@ -2,13 +2,12 @@
 
 use crate::apply::World;
 use crate::commands::export::subject::{Subject, Who};
-use crate::commands::export::{ExportArgs, Product, is_to_file};
+use crate::commands::export::{ExportArgs, Product, is_to_file, texts};
 use crate::emit::{TlsSecret, tls_secret};
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::manifest::Kubernetes;
 use crate::profile::Role;
-use crate::x509::Certificate;
 
 pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> Result<Product> {
     let Who::Identity(role) = subject.who else {
@@ -18,15 +17,13 @@ pub(super) fn make(args: &ExportArgs, subject: &Subject, world: &World, env: &En
     let cluster = cluster(subject, role, world);
     // The operator takes those whom the pods trust from a Secret of their own, and refuses a second.
     let has_bundle = role == Role::Client || cluster.is_none();
-    let text = |certificates: &[Certificate]| certificates.iter().map(Certificate::pem).collect::<String>();
-    let trusted = has_bundle.then(|| subject.trusted(world)).transpose()?;
-    let trusted = trusted.map(|trusted| trusted.iter().map(|(_, anchor)| anchor.pem()).collect::<String>());
+    let trusted = has_bundle.then(|| texts::bundle(subject, world)).transpose()?;
     let file = tls_secret(&TlsSecret {
         role,
         name: &subject.name,
         cluster: cluster.as_ref(),
         namespace: args.namespace.as_deref(),
-        certificate: &text(subject.shown()),
+        certificate: &texts::text(subject.shown()),
         key: &key,
         bundle: trusted.as_deref(),
     })?;

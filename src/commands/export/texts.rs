@@ -39,10 +39,7 @@ fn pem(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> Result
     Ok(match args.part.unwrap_or(Part::Chain) {
         Part::Certificate => Product::public(subject.leaf().pem()),
         Part::Chain => Product::public(text(subject.shown())),
-        Part::Bundle => {
-            let trusted: Vec<Certificate> = subject.trusted(world)?.into_iter().map(|(_, anchor)| anchor).collect();
-            Product::public(text(&trusted))
-        }
+        Part::Bundle => Product::public(bundle(subject, world)?),
         Part::Key => Product::secret(Zeroizing::new(key_pem(args, subject, world, env)?.as_bytes().to_vec())),
     })
 }
@@ -56,8 +53,14 @@ fn combined(args: &ExportArgs, subject: &Subject, world: &World, env: &Env) -> R
     Ok(Product::secret(all.into_bytes()))
 }
 
-fn text(certificates: &[Certificate]) -> String {
+/// One after the other.
+pub(super) fn text(certificates: &[Certificate]) -> String {
     certificates.iter().map(Certificate::pem).collect()
+}
+
+/// Those whom it trusts.
+pub(super) fn bundle(subject: &Subject, world: &World) -> Result<String> {
+    Ok(subject.trusted(world)?.iter().map(|(_, anchor)| anchor.pem()).collect())
 }
 
 /// The key in the clear, or with the password that was given.
