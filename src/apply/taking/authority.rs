@@ -1,6 +1,6 @@
 //! Authorities that were found: under which names they come, and what is written for them.
 
-use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, spec};
+use crate::apply::taking::{Obstacle, TakenKey, TakenThing, Taking, TookOver, spec};
 use crate::apply::{AuthorityState, Change};
 use crate::error::{Error, Result};
 use crate::issuer::LocalIssuer;
@@ -8,7 +8,7 @@ use crate::manifest::{AuthoritySpec, Editor};
 use crate::plan;
 use crate::store::layout::{self, Ca, Generation};
 use crate::store::{Action, Location, OutputFile, equal_but_for_case, seal};
-use crate::takeover::{FoundAuthority, Left, told_apart};
+use crate::takeover::{FoundAuthority, told_apart};
 use crate::ui;
 use crate::x509::PrivateKey;
 
@@ -53,9 +53,8 @@ impl Change<'_> {
             let name = chosen.unwrap_or(&authority.name);
             let why = self.why_left(authority, &placed);
             placed.push(match why {
-                Some((why, hint)) => {
-                    let path = authority.paths.first().cloned().unwrap_or_default();
-                    took.left.push(Left { path, why, hint });
+                Some(obstacle) => {
+                    took.left.push(obstacle.left(&authority.paths));
                     Placed::Left
                 }
                 None => Placed::New(self.name_of_new(name, chosen.is_some(), authority, &placed)?),
@@ -92,20 +91,20 @@ impl Change<'_> {
     }
 
     /// Why an authority cannot stand here, and what to type.
-    fn why_left(&self, found: &FoundAuthority, placed: &[Placed]) -> Option<(String, Option<String>)> {
+    fn why_left(&self, found: &FoundAuthority, placed: &[Placed]) -> Option<Obstacle> {
         let certificate = &found.certificate;
         if !certificate.is_ca() && !certificate.is_self_issued() {
-            return Some(("it signed certificates, and its own does not say that it may".to_owned(), None));
+            return Some(Obstacle::of("it signed certificates, and its own does not say that it may"));
         }
         let issuer = ui::quote(&certificate.issuer().to_string());
         match found.issuer {
             Some(at) if placed.get(at).is_none_or(|above| *above == Placed::Left) => {
-                Some((format!("its issuer {issuer} was not taken"), None))
+                Some(Obstacle::of(format!("its issuer {issuer} was not taken")))
             }
-            None if !certificate.is_self_issued() && self.world.issuer_of(certificate).is_none() => Some((
-                format!("its issuer {issuer} is not among the files"),
-                Some("name the file with that certificate too".to_owned()),
-            )),
+            None if !certificate.is_self_issued() && self.world.issuer_of(certificate).is_none() => Some(
+                Obstacle::of(format!("its issuer {issuer} is not among the files"))
+                    .hint("name the file with that certificate too"),
+            ),
             _ => None,
         }
     }
@@ -155,9 +154,8 @@ impl Change<'_> {
                     self.world.save(self.world.parse(editor.text())?);
                     self.world.set_authority(Ca::from(&*name), Some(authority.certificate.clone()));
                 }
-                Err((why, hint)) => {
-                    let path = authority.paths.first().cloned().unwrap_or_default();
-                    took.left.push(Left { path, why, hint });
+                Err(obstacle) => {
+                    took.left.push(obstacle.left(&authority.paths));
                     placed[at] = Placed::Left;
                 }
             }
@@ -166,19 +164,14 @@ impl Change<'_> {
     }
 
     /// What the manifest says of an authority; or why it cannot hold it, and what to type.
-    fn spec_of(
-        &self,
-        name: &str,
-        authority: &FoundAuthority,
-        placed: &[Placed],
-    ) -> Result<AuthoritySpec, (String, Option<String>)> {
+    fn spec_of(&self, name: &str, authority: &FoundAuthority, placed: &[Placed]) -> Result<AuthoritySpec, Obstacle> {
         let issuer = self.issuer_name(authority, placed);
         let above = issuer.as_deref().map(|name| self.world.authority_certificate(name)).transpose();
         let spec = above.and_then(|above| {
             let issuer = issuer.as_deref().zip(above).map(|(name, certificate)| spec::Issuer { name, certificate });
             spec::authority(&self.world.manifest, name, &authority.certificate, issuer.as_ref(), self.env.now)
         });
-        spec.map_err(|e| (e.message().to_owned(), e.hints().first().cloned()))
+        spec.map_err(Obstacle::from)
     }
 
     /// The authority here that signed one that was found; none of a root.

@@ -14,7 +14,7 @@ mod spec;
 use std::path::PathBuf;
 
 use crate::apply::Change;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::manifest::{Editor, Value};
 use crate::profile::Role;
 use crate::store::{layout, seal::SealTo};
@@ -84,6 +84,34 @@ pub enum TakenKey {
     Sealed,
     /// It was not found: somebody has it elsewhere.
     Elsewhere,
+}
+
+/// Why something cannot be taken.
+pub(super) struct Obstacle {
+    why: String,
+    /// What to type.
+    hint: Option<String>,
+}
+
+impl Obstacle {
+    fn of(why: impl Into<String>) -> Self {
+        Self { why: why.into(), hint: None }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    /// What stood in these files is left.
+    fn left(self, paths: &[PathBuf]) -> Left {
+        Left { path: paths.first().cloned().unwrap_or_default(), why: self.why, hint: self.hint }
+    }
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Self { why: error.message().to_owned(), hint: error.hints().first().cloned() }
+    }
 }
 
 impl TakenKey {

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::apply::change::owner;
 use crate::apply::taking::authority::Placed;
-use crate::apply::taking::{TakenKey, TakenThing, Taking, TookOver, kept, spec};
+use crate::apply::taking::{Obstacle, TakenKey, TakenThing, Taking, TookOver, kept, spec};
 use crate::apply::{Change, NameRefusals, Trust, identity};
 use crate::error::{Context, Error, Result};
 use crate::issuer::Issued;
@@ -55,8 +55,8 @@ impl Change<'_> {
         for pair in found {
             let issuer = match self.signer_of_pair(pair, placed, taking) {
                 Ok(issuer) => issuer,
-                Err((why, hint)) => {
-                    took.left.push(left(pair, why, hint));
+                Err(obstacle) => {
+                    took.left.push(left(pair, obstacle));
                     wanted.push(Wanted::Left);
                     continue;
                 }
@@ -73,14 +73,15 @@ impl Change<'_> {
             } else if pair.certificate.validity().not_after <= self.env.now {
                 let end = ui::date(pair.certificate.validity().not_after);
                 let hint = format!("certgen issue {} {}", pair.role, ui::shell(&pair.name));
-                took.left.push(left(pair, format!("it expired on {end}"), Some(format!("for a new one: {hint}"))));
+                let expired = Obstacle::of(format!("it expired on {end}")).hint(format!("for a new one: {hint}"));
+                took.left.push(left(pair, expired));
                 Wanted::Left
             } else {
                 self.refuse_other(pair)?;
                 match self.wanted_entry(pair, issuer, taking, &mut refusals)? {
                     Ok(entry) => Wanted::Entry(Box::new(entry)),
-                    Err((why, hint)) => {
-                        took.left.push(left(pair, why, hint));
+                    Err(obstacle) => {
+                        took.left.push(left(pair, obstacle));
                         Wanted::Left
                     }
                 }
@@ -90,31 +91,26 @@ impl Change<'_> {
     }
 
     /// The authority here that signed a pair; otherwise why it is left, and what to type.
-    fn signer_of_pair(
-        &self,
-        pair: &FoundPair,
-        placed: &[Placed],
-        taking: &Taking<'_>,
-    ) -> Result<String, (String, Option<String>)> {
+    fn signer_of_pair(&self, pair: &FoundPair, placed: &[Placed], taking: &Taking<'_>) -> Result<String, Obstacle> {
         let issuer = ui::quote(&pair.certificate.issuer().to_string());
         let external = format!(
             "if somebody else renews it: certgen import --external {} --certificate FILE --key FILE",
             ui::shell(&pair.name)
         );
         if pair.certificate.is_self_issued() {
-            return Err(("it signed itself: no authority can renew it".to_owned(), Some(external)));
+            return Err(Obstacle::of("it signed itself: no authority can renew it").hint(external));
         }
         let signer = match pair.issuer {
             Some(at) => placed.get(at).and_then(Placed::name).map(str::to_owned),
             None => self.world.issuer_of(&pair.certificate).map(|ca| ca.name.to_owned()),
         };
         let Some(signer) = signer else {
-            return Err((format!("the authority that signed it, {issuer}, was not taken"), Some(external)));
+            return Err(Obstacle::of(format!("the authority that signed it, {issuer}, was not taken")).hint(external));
         };
         match taking.authority {
             // Something else was asked for where nothing that comes could be called so.
             Some(name) if name != signer && pair.issuer.is_none() => {
-                Err((format!("authority {} did not sign it, but {}", ui::quote(name), ui::quote(&signer)), None))
+                Err(Obstacle::of(format!("authority {} did not sign it, but {}", ui::quote(name), ui::quote(&signer))))
             }
             _ => Ok(signer),
         }
@@ -163,7 +159,7 @@ impl Change<'_> {
         issuer: String,
         taking: &Taking<'_>,
         refusals: &mut NameRefusals<'_>,
-    ) -> Result<Result<WantedEntry, (String, Option<String>)>> {
+    ) -> Result<Result<WantedEntry, Obstacle>> {
         let manifest = &self.world.manifest;
         let certificate = self.world.authority_certificate(&issuer)?;
         let above = spec::Issuer { name: &issuer, certificate };
@@ -171,7 +167,7 @@ impl Change<'_> {
             spec::entry(manifest, pair.role, &pair.name, &pair.certificate, &above, existing, self.env.now)
         };
         if let Err(e) = layout::entry_dir(pair.role.as_str(), &pair.name) {
-            return Ok(Err((e.message().to_owned(), e.hints().first().cloned())));
+            return Ok(Err(e.into()));
         }
         let plain = build(false);
         let is_client = pair.role == Role::Client;
@@ -186,7 +182,7 @@ impl Change<'_> {
                 Some(existing) if taking.existing_user => existing,
                 // It is called like a user of the manifest's, and nothing else is wrong with it.
                 Some(_) => return Err(e.context(NOTHING)),
-                None => return Ok(Err((e.message().to_owned(), e.hints().first().cloned()))),
+                None => return Ok(Err(e.into())),
             },
         };
         refusals.case_twin(&entry).map_err(|e| e.context(NOTHING))?;
@@ -371,7 +367,7 @@ fn is_encoding_alone(reason: &plan::Reason) -> bool {
     matches!(reason, plan::Reason::Subject { is, should_be } if is.to_string() == should_be.to_string())
 }
 
-fn left(pair: &FoundPair, why: String, hint: Option<String>) -> Left {
-    let path = pair.paths.first().cloned().unwrap_or_default();
-    Left { path, why: format!("{} {}: {why}", pair.role, ui::quote(&pair.name)), hint }
+fn left(pair: &FoundPair, obstacle: Obstacle) -> Left {
+    let why = format!("{} {}: {}", pair.role, ui::quote(&pair.name), obstacle.why);
+    Obstacle { why, ..obstacle }.left(&pair.paths)
 }
