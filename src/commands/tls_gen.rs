@@ -269,15 +269,20 @@ impl Run<'_> {
     }
 
     fn tell(&mut self, action: &str, path: &Path) -> Result<()> {
-        let shown = self.env.shown(path);
-        if self.env.json {
-            self.items.push(serde_json::json!({"action": action, "path": shown.display().to_string()}));
-            return Ok(());
-        }
-        let line = format!("{action} {}", ui::path(shown));
-        writeln!(self.env.out(), "{line}")?;
-        Ok(())
+        tell(action, path, &mut self.items, self.env)
     }
+}
+
+/// A line for people; with `--json` one of the items that are printed at the end.
+fn tell(action: &str, path: &Path, items: &mut Vec<Value>, env: &mut Env) -> Result<()> {
+    let shown = env.shown(path);
+    if env.json {
+        items.push(serde_json::json!({"action": action, "path": shown.display().to_string()}));
+        return Ok(());
+    }
+    let line = format!("{action} {}", ui::path(shown));
+    writeln!(env.out(), "{line}")?;
+    Ok(())
 }
 
 fn write_makefiles(args: &TlsGenArgs, directory: &Path, env: &mut Env) -> Result<Answer> {
@@ -286,17 +291,10 @@ fn write_makefiles(args: &TlsGenArgs, directory: &Path, env: &mut Env) -> Result
             .hint(format!("certgen tls-gen --makefile {}", ui::shell(&directory.to_string_lossy()))));
     }
     let written = makefiles::write(&env.cwd.join(directory), args.force, env)?;
-    let items: Vec<Value> = written
-        .iter()
-        .map(|path| serde_json::json!({"action": "wrote", "path": env.shown(path).display().to_string()}))
-        .collect();
+    let mut items = Vec::new();
+    written.iter().try_for_each(|path| tell("wrote", path, &mut items, env))?;
     if env.json {
         ui::items(env, &items)?;
-        return Ok(Answer::Yes);
-    }
-    for path in &written {
-        let line = format!("wrote {}", ui::path(env.shown(path)));
-        writeln!(env.out(), "{line}")?;
     }
     Ok(Answer::Yes)
 }
