@@ -86,7 +86,7 @@ pub use inventory_file::Reading;
 pub use lock::{Holder, LockOptions, Locked, LockedDirectory, Waiting};
 pub use names::{directory_name, equal_but_for_case, name_of_directory};
 pub use owner::Owner;
-pub use parcel::Parcel;
+pub use parcel::{Parcel, holds_key};
 pub use snapshot::DiskEntry;
 pub use spool::{Spool, open_twice};
 pub use stage::{Stage, Staged, StagingArea};

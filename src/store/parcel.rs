@@ -167,11 +167,16 @@ impl Unpacking {
             return Err(reading("it is cut short"));
         }
         // A key is for its owner alone, whatever the sender said.
-        let is_secret = mode & 0o077 == 0 || bytes.windows(11).any(|part| part == b"PRIVATE KEY");
+        let is_secret = mode & 0o077 == 0 || holds_key(&bytes);
         let mode = if is_secret { layout::PRIVATE_FILE } else { layout::PUBLIC_FILE };
         self.files.push(OutputFile { path, mode, bytes, owner: None });
         Ok(())
     }
+}
+
+/// Whether there is a private key in a PEM file, encrypted or not.
+pub fn holds_key(bytes: &[u8]) -> bool {
+    bytes.windows(11).any(|part| part == b"PRIVATE KEY")
 }
 
 fn reading(why: &str) -> Error {

@@ -100,14 +100,10 @@ impl Packed<'_> {
         }
         let certs = below_root(&broker.certs_dir)?;
         self.directory(&subject.directory, &certs, KEYS_DIRECTORY)?;
-        let other = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
-        if let Some(management) = other {
-            let directory = layout::entry_dir(management.role.as_str(), &management.name)?;
-            self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
-        }
-        if let Some(external) = &broker.management.external {
-            let directory = layout::entry_dir(layout::EXTERNAL, external)?;
-            self.directory(&directory, &format!("{certs}/management"), KEYS_DIRECTORY)?;
+        let own = broker.management.certificate.as_ref().filter(|c| !broker.certificates.contains(c));
+        let own = own.map(|certificate| (certificate.role.as_str(), &certificate.name));
+        if let Some((role, name)) = own.or(broker.management.external.as_ref().map(|name| (layout::EXTERNAL, name))) {
+            self.directory(&layout::entry_dir(role, name)?, &format!("{certs}/management"), KEYS_DIRECTORY)?;
         }
         self.configuration(broker, &below_root(&broker.config_dir)?)
     }

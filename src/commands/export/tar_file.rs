@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Result, io_reason};
 use crate::secret::Secret;
-use crate::store::layout;
+use crate::store::{holds_key, layout};
 use crate::ui;
 
 /// Whose the files are where they are unpacked. A name that is known there goes before the number.
@@ -56,11 +56,10 @@ impl TarOwner {
 /// The mode of a file that has `mode` here. What holds a key is for its owner, or for its group too as `key_mode` makes it,
 /// whatever became of the file in a copy or a checkout.
 pub(super) fn mode_of(mode: u32, bytes: &[u8]) -> u32 {
-    let holds_key = bytes.windows(11).any(|part| part == b"PRIVATE KEY");
     match mode & 0o077 {
         0o040 => 0o640,
         0 => layout::PRIVATE_FILE,
-        _ if holds_key => layout::PRIVATE_FILE,
+        _ if holds_key(bytes) => layout::PRIVATE_FILE,
         _ => layout::PUBLIC_FILE,
     }
 }
